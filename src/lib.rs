@@ -1,0 +1,3 @@
+//! `/dev/echo` for FreeBSD, in Rust.
+#![no_std]
+pub mod ioctl;
