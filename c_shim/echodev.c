@@ -1,0 +1,164 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The part of echodev(4) that only C can say: the tables that the kernel
+ * reads, and macros as functions.  It decides nothing; see src/device.rs.
+ */
+
+#include <sys/param.h>
+#include <sys/systm.h>
+#include <sys/conf.h>
+#include <sys/event.h>
+#include <sys/kernel.h>
+#include <sys/lock.h>
+#include <sys/malloc.h>
+#include <sys/module.h>
+#include <sys/pcpu.h>
+#include <sys/selinfo.h>
+#include <sys/sx.h>
+#include <sys/uio.h>
+
+#include "echodev.h"
+
+MALLOC_DEFINE(M_ECHODEV, "echodev", "/dev/echo");
+
+static int
+echo_open(struct cdev *dev, int fflag, int devtype, struct thread *td)
+{
+	return (echodev_open(dev->si_drv1, fflag));
+}
+
+static int
+echo_close(struct cdev *dev, int fflag, int devtype, struct thread *td)
+{
+	return (echodev_close(dev->si_drv1, fflag));
+}
+
+static int
+echo_read(struct cdev *dev, struct uio *uio, int ioflag)
+{
+	return (echodev_read(dev->si_drv1, uio, ioflag));
+}
+
+static int
+echo_write(struct cdev *dev, struct uio *uio, int ioflag)
+{
+	return (echodev_write(dev->si_drv1, uio, ioflag));
+}
+
+static int
+echo_ioctl(struct cdev *dev, u_long cmd, caddr_t data, int fflag,
+    struct thread *td)
+{
+	return (echodev_ioctl(dev->si_drv1, cmd, data, fflag));
+}
+
+static int
+echo_poll(struct cdev *dev, int events, struct thread *td)
+{
+	return (echodev_poll(dev->si_drv1, events, td));
+}
+
+static int
+echo_kqfilter(struct cdev *dev, struct knote *kn)
+{
+	return (echodev_kqfilter(dev->si_drv1, kn));
+}
+
+struct cdevsw echodev_cdevsw = {
+	.d_version =	D_VERSION,
+	.d_flags =	D_TRACKCLOSE,
+	.d_name =	"echo",
+	.d_open =	echo_open,
+	.d_close =	echo_close,
+	.d_read =	echo_read,
+	.d_write =	echo_write,
+	.d_ioctl =	echo_ioctl,
+	.d_poll =	echo_poll,
+	.d_kqfilter =	echo_kqfilter,
+};
+
+/*
+ * Not const: before FreeBSD 15, kn_fop points to non-const filterops.
+ */
+struct filterops echodev_read_filterops = {
+	.f_isfd =	1,
+	.f_detach =	echodev_knote_detach,
+	.f_event =	echodev_read_event,
+};
+
+struct filterops echodev_write_filterops = {
+	.f_isfd =	1,
+	.f_detach =	echodev_knote_detach,
+	.f_event =	echodev_write_event,
+};
+
+static void
+echodev_knlist_lock(void *arg)
+{
+	sx_xlock((struct sx *)arg);
+}
+
+static void
+echodev_knlist_unlock(void *arg)
+{
+	sx_xunlock((struct sx *)arg);
+}
+
+#if __FreeBSD_version >= 1300038
+static void
+echodev_knlist_assert(void *arg, int what)
+{
+	sx_assert((struct sx *)arg, what == LA_LOCKED ? SA_XLOCKED : SA_UNLOCKED);
+}
+#else
+static void
+echodev_knlist_assert_locked(void *arg)
+{
+	sx_assert((struct sx *)arg, SA_XLOCKED);
+}
+
+static void
+echodev_knlist_assert_unlocked(void *arg)
+{
+	sx_assert((struct sx *)arg, SA_UNLOCKED);
+}
+#endif
+
+void
+echodev_knlist_init(struct knlist *knl, struct sx *sx)
+{
+#if __FreeBSD_version >= 1300038
+	knlist_init(knl, sx, echodev_knlist_lock, echodev_knlist_unlock,
+	    echodev_knlist_assert);
+#else
+	knlist_init(knl, sx, echodev_knlist_lock, echodev_knlist_unlock,
+	    echodev_knlist_assert_locked, echodev_knlist_assert_unlocked);
+#endif
+}
+
+struct thread *
+echodev_curthread(void)
+{
+	return (curthread);
+}
+
+static int
+echodev_modevent(module_t mod, int type, void *arg)
+{
+	static struct cdev *dev;
+	static struct echodev_softc *sc;
+
+	switch (type) {
+	case MOD_LOAD:
+		return (echodev_load(&dev, &sc));
+	case MOD_UNLOAD:
+		echodev_unload(dev, sc);
+		return (0);
+	default:
+		return (EOPNOTSUPP);
+	}
+}
+
+DEV_MODULE(echodev, echodev_modevent, NULL);
+MODULE_VERSION(echodev, 1);

@@ -1,0 +1,211 @@
+//! The functions that `c_shim/echodev.c` calls: C types in, safe types out. No decisions here.
+
+use crate::device::{self, Epoch, Request, Softc};
+use crate::ioctl;
+use crate::kpi::cdev;
+use crate::kpi::errno::{Errno, Result, to_c};
+use crate::kpi::knote::Knote;
+use crate::kpi::malloc::KBox;
+use crate::kpi::monitor::{Poll, Side};
+use crate::kpi::uio::{ReadUio, WriteUio};
+use core::ffi::{c_int, c_long, c_ulong, c_void};
+use freebsd_kernel_sys as sys;
+
+unsafe extern "C" {
+    static mut echodev_read_filterops: sys::filterops;
+    static mut echodev_write_filterops: sys::filterops;
+}
+
+/// A counted writer, kept with its open file (devfs_set_cdevpriv(9)): uncounted when that is closed, however it is.
+struct Writer {
+    softc: *const Softc,
+    epoch: Epoch,
+}
+
+// SAFETY: the softc may be used by every thread.
+unsafe impl Send for Writer {}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // SAFETY: unloading waits in Softc::drain for all writers before it frees the softc.
+        unsafe { &*self.softc }.uncount(self.epoch);
+    }
+}
+
+/// # Safety
+///
+/// The kernel's module event handler calls it once, at MOD_LOAD; `devp` and `scp` point to where its results go.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_load(devp: *mut *mut sys::cdev, scp: *mut *mut Softc) -> c_int {
+    let softc = device::new().into_raw();
+    // SAFETY: the softc is what the shim's methods expect, and echodev_unload frees it after destroy_dev; if make_dev
+    // fails, nobody else has seen it. The two places are the caller's.
+    unsafe {
+        match cdev::make(c"echo", 0o600, softc) {
+            Ok(dev) => {
+                devp.write(dev);
+                scp.write(softc);
+                0
+            }
+            Err(error) => {
+                drop(KBox::from_raw(softc));
+                error.number()
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// The kernel's module event handler calls it once, at MOD_UNLOAD, with what [`echodev_load`] gave.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_unload(dev: *mut sys::cdev, sc: *mut Softc) {
+    // SAFETY: the pointers are those of echodev_load, given once. destroy_dev returns when no thread is in a method, and
+    // drain when no destructor is left; what is left then are knotes, which the drop deals with.
+    unsafe {
+        (*sc).hang_up();
+        cdev::destroy(dev);
+        (*sc).drain();
+        drop(KBox::from_raw(sc));
+    }
+}
+
+/// # Safety
+///
+/// As d_open is called, with the device's `si_drv1`; so are the functions below, each as the method of its name.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_open(sc: *const Softc, fflag: c_int) -> c_int {
+    // SAFETY: the softc outlives the methods.
+    let softc = unsafe { &*sc };
+    to_c(softc.open(fflag).and_then(|counted| match counted {
+        None => Ok(()),
+        // SAFETY: this is d_open, and Softc::drain keeps the softc until every writer is dropped.
+        Some(epoch) => unsafe { cdev::set_priv(KBox::new(Writer { softc: sc, epoch })) },
+    }))
+}
+
+/// # Safety
+///
+/// See [`echodev_open`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_close(sc: *const Softc, fflag: c_int) -> c_int {
+    // SAFETY: the softc outlives the methods.
+    unsafe { &*sc }.close(fflag);
+    0
+}
+
+/// # Safety
+///
+/// See [`echodev_open`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_read(sc: *const Softc, uio: *mut sys::uio, ioflag: c_int) -> c_int {
+    // SAFETY: the softc outlives the methods; the uio is the call's own.
+    let (softc, mut uio) = unsafe { (&*sc, ReadUio::new(uio)) };
+    to_c(softc.read(&mut uio, ioflag & sys::O_NONBLOCK != 0))
+}
+
+/// # Safety
+///
+/// See [`echodev_open`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_write(sc: *const Softc, uio: *mut sys::uio, ioflag: c_int) -> c_int {
+    // SAFETY: the softc outlives the methods; the uio is the call's own.
+    let (softc, mut uio) = unsafe { (&*sc, WriteUio::new(uio)) };
+    to_c(softc.write(&mut uio, ioflag & sys::O_NONBLOCK != 0))
+}
+
+/// # Safety
+///
+/// See [`echodev_open`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_ioctl(sc: *const Softc, cmd: c_ulong, data: *mut c_void, fflag: c_int) -> c_int {
+    // SAFETY: the softc outlives the methods; the request's code says what its argument is, and the kernel has made room
+    // for that, aligned, in its own memory.
+    let (softc, request) = unsafe { (&*sc, decode(cmd, data)) };
+    to_c(request.and_then(|request| softc.ioctl(request, fflag)))
+}
+
+/// # Safety
+///
+/// `data` points to an argument as `cmd` encodes it.
+unsafe fn decode<'a>(cmd: c_ulong, data: *mut c_void) -> Result<Request<'a>> {
+    // SAFETY: as the caller says; each code below has the size of the type that it is read as.
+    unsafe {
+        Ok(match cmd {
+            ioctl::ECHODEV_GBUFSIZE => Request::GetBufSize(&mut *data.cast()),
+            ioctl::ECHODEV_SBUFSIZE => Request::SetBufSize(*data.cast()),
+            ioctl::ECHODEV_CLEAR => Request::Clear,
+            ioctl::FIONBIO => Request::NonBlock,
+            ioctl::FIOASYNC => Request::Async(*data.cast()),
+            ioctl::FIONREAD => Request::Readable(&mut *data.cast()),
+            ioctl::FIONWRITE => Request::Writable(&mut *data.cast()),
+            _ => return Err(Errno::ENOTTY),
+        })
+    }
+}
+
+/// # Safety
+///
+/// See [`echodev_open`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_poll(sc: *const Softc, events: c_int, td: *mut sys::thread) -> c_int {
+    // SAFETY: the softc outlives the methods; this is d_poll.
+    let (softc, poll) = unsafe { (&*sc, Poll::new(td)) };
+    softc.poll(events, &poll)
+}
+
+/// # Safety
+///
+/// See [`echodev_open`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_kqfilter(sc: *const Softc, kn: *mut sys::knote) -> c_int {
+    // SAFETY: the softc outlives the methods; the knote is the call's own.
+    let (softc, mut kn) = unsafe { (&*sc, Knote::new(kn)) };
+    let (side, fop) = match side_of(&kn) {
+        Ok(Side::Read) => (Side::Read, &raw mut echodev_read_filterops),
+        Ok(Side::Write) => (Side::Write, &raw mut echodev_write_filterops),
+        Err(error) => return error.number(),
+    };
+    // SAFETY: the shim's filterops, whose methods are the three functions below, live as long as the module.
+    to_c(softc.attachable().map(|mut state| unsafe { state.attach(side, &mut kn, fop) }))
+}
+
+fn side_of(kn: &Knote<'_>) -> Result<Side> {
+    match kn.filter() {
+        sys::EVFILT_READ => Ok(Side::Read),
+        sys::EVFILT_WRITE => Ok(Side::Write),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// # Safety
+///
+/// As f_detach is called: the knote was attached by [`echodev_kqfilter`], and the list's lock is not held.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_knote_detach(kn: *mut sys::knote) {
+    // SAFETY: kn_hook is the softc, which outlives its knotes.
+    let (softc, mut kn) = unsafe { (&*(*kn).kn_hook.cast::<Softc>(), Knote::new(kn)) };
+    if let Ok(side) = side_of(&kn) {
+        softc.detach(side, &mut kn);
+    }
+}
+
+/// # Safety
+///
+/// As f_event is called: as above, and with the list's lock held, which is the softc's, exclusively.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_read_event(kn: *mut sys::knote, hint: c_long) -> c_int {
+    // SAFETY: kn_hook is the softc, which outlives its knotes; the lock is held.
+    let (mut state, mut kn) = unsafe { ((*(*kn).kn_hook.cast::<Softc>()).held(), Knote::new(kn)) };
+    Softc::read_event(&mut state, &mut kn, hint).into()
+}
+
+/// # Safety
+///
+/// See [`echodev_read_event`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_write_event(kn: *mut sys::knote, hint: c_long) -> c_int {
+    // SAFETY: kn_hook is the softc, which outlives its knotes; the lock is held.
+    let (mut state, mut kn) = unsafe { ((*(*kn).kn_hook.cast::<Softc>()).held(), Knote::new(kn)) };
+    Softc::write_event(&mut state, &mut kn, hint).into()
+}

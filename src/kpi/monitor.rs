@@ -1,0 +1,376 @@
+//! State under an sx(9) lock, with two sides that threads can wait for: by sleep(9), by poll(2), by kevent(2).
+
+use super::errno::{Result, from_c};
+use super::knote::{HINT, Knote};
+use super::malloc::KBox;
+use core::cell::{Cell, UnsafeCell};
+use core::ffi::{CStr, c_int, c_void};
+use core::ops::{Deref, DerefMut};
+use core::panic::Location;
+use core::ptr;
+use freebsd_kernel_sys as sys;
+
+unsafe extern "C" {
+    fn echodev_knlist_init(knl: *mut sys::knlist, sx: *mut sys::sx);
+    fn echodev_curthread() -> *mut sys::thread;
+}
+
+/// What a thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Something to read.
+    Read,
+    /// Room to write.
+    Write,
+}
+
+impl Side {
+    const BOTH: [Self; 2] = [Self::Read, Self::Write];
+}
+
+/// One side: a wait channel and its selinfo, signalled together. Its address is the channel.
+///
+/// # Invariants
+///
+/// All of it is used under the monitor's lock, which is also the lock of `selinfo.si_note`. `sleepers` threads are in
+/// [`Exclusive::sleep`] and were not woken by a signal yet; `signals` counts the signals that woke someone.
+struct Waiters {
+    selinfo: UnsafeCell<sys::selinfo>,
+    sleepers: Cell<u32>,
+    signals: Cell<u32>,
+}
+
+impl Waiters {
+    fn new() -> Self {
+        // SAFETY: selinfo is plain C data; selrecord(9) and knlist_init(9) expect it zeroed.
+        let selinfo = unsafe { core::mem::zeroed() };
+        Self { selinfo: UnsafeCell::new(selinfo), sleepers: Cell::new(0), signals: Cell::new(0) }
+    }
+
+    fn channel(&self) -> *mut c_void {
+        ptr::from_ref(self).cast_mut().cast()
+    }
+
+    fn knlist(&self) -> *mut sys::knlist {
+        // SAFETY: only the address of a field is taken.
+        unsafe { &raw mut (*self.selinfo.get()).si_note }
+    }
+}
+
+/// State of type `T` under an sx lock, and the two sides that its changes are signalled to.
+///
+/// # Invariants
+///
+/// It is made only by [`Monitor::new`], which initialises the lock and both knlists where they will stay: it never moves.
+/// `untold` is 0 until [`Exclusive::hang_up`]; from then on it counts the attached knotes whose waiter has not looked.
+pub struct Monitor<T> {
+    sx: UnsafeCell<sys::sx>,
+    read: Waiters,
+    write: Waiters,
+    untold: Cell<usize>,
+    state: UnsafeCell<T>,
+}
+
+// SAFETY: the state, and all else that changes, is reached only through guards, which hold the lock.
+unsafe impl<T: Send> Sync for Monitor<T> {}
+
+impl<T> Monitor<T> {
+    /// A monitor over `state`. `name` is the lock's, for witness(4). May sleep.
+    pub fn new(name: &'static CStr, state: T) -> KBox<Self> {
+        let monitor = KBox::new(Self {
+            // SAFETY: sx is plain C data; sx_init(9) expects it zeroed.
+            sx: UnsafeCell::new(unsafe { core::mem::zeroed() }),
+            read: Waiters::new(),
+            write: Waiters::new(),
+            untold: Cell::new(0),
+            state: UnsafeCell::new(state),
+        });
+        // SAFETY: nobody else knows the monitor yet, and boxed it will not move; the name is static.
+        unsafe {
+            sys::sx_init_flags(monitor.sx.get(), name.as_ptr(), 0);
+            for side in Side::BOTH {
+                echodev_knlist_init(monitor.waiters(side).knlist(), monitor.sx.get());
+            }
+        }
+        monitor
+    }
+
+    fn waiters(&self, side: Side) -> &Waiters {
+        match side {
+            Side::Read => &self.read,
+            Side::Write => &self.write,
+        }
+    }
+
+    /// The channel of whoever takes the monitor down.
+    fn drain_channel(&self) -> *mut c_void {
+        self.untold.as_ptr().cast()
+    }
+
+    /// Locks exclusively; may sleep. `sx_xlock`.
+    #[track_caller]
+    pub fn xlock(&self) -> Exclusive<'_, T> {
+        let at = Location::caller();
+        // SAFETY: the lock is initialised. A thread never holds it when it comes here: guards do not outlive a method,
+        // and no method that has one calls another.
+        unsafe { sys::_sx_xlock(self.sx.get(), 0, at.file_as_c_str().as_ptr(), at.line() as c_int) };
+        Exclusive { monitor: self }
+    }
+
+    /// Locks for reading only, with others; may sleep. `sx_slock`.
+    #[track_caller]
+    pub fn slock(&self) -> Shared<'_, T> {
+        let at = Location::caller();
+        // SAFETY: as in xlock.
+        unsafe { sys::_sx_slock(self.sx.get(), 0, at.file_as_c_str().as_ptr(), at.line() as c_int) };
+        Shared { monitor: self }
+    }
+
+    /// The state, for f_event, which the kernel calls with the lock held exclusively.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread holds the lock exclusively until `Held` is gone, and no guard's reference to the state is in
+    /// use meanwhile.
+    pub unsafe fn held(&self) -> Held<'_, T> {
+        Held { monitor: self }
+    }
+
+    /// Takes `kn` off the side that it was attached to, for f_detach. Takes the lock. `knlist_remove`.
+    pub fn detach(&self, side: Side, kn: &mut Knote<'_>) {
+        let guard = self.xlock();
+        if guard.monitor.untold.get() != 0 {
+            guard.monitor.tell(kn);
+        }
+        // SAFETY: the kernel detaches a knote once, from the list that it was added to; the lock is held (1).
+        unsafe { sys::knlist_remove(self.waiters(side).knlist(), kn.as_raw(), 1) };
+    }
+
+    /// Counts `kn` as told, once, and wakes whoever waits for all to be. The lock is held exclusively.
+    fn tell(&self, kn: &mut Knote<'_>) {
+        if kn.note_told() {
+            self.untold.update(|untold| untold - 1);
+            if self.untold.get() == 0 {
+                // SAFETY: any address is a channel.
+                unsafe { sys::wakeup(self.drain_channel()) };
+            }
+        }
+    }
+}
+
+impl<T> Drop for Monitor<T> {
+    /// Drops the knotes that are left, lets go of polling threads, and destroys lists and lock. Sleeps for a tick.
+    fn drop(&mut self) {
+        for side in Side::BOTH {
+            let waiters = self.waiters(side);
+            // SAFETY: nobody is in a method any more (whoever owns the box saw to that), so both lists only shrink. The
+            // lock is not held (0). knlist_delete, not knlist_clear: the latter leaves knotes that point to our filterops.
+            unsafe {
+                sys::knlist_cleardel(waiters.knlist(), echodev_curthread(), 0, 1);
+                sys::seldrain(waiters.selinfo.get());
+                sys::knlist_destroy(waiters.knlist());
+            }
+        }
+        // A thread that dropped a knote of its own may still be on its way out of f_detach, or of the list's unlock
+        // callback, and reads kn_fop once more: all this is module memory. Nothing tells when it has left; a tick is
+        // ample.
+        // SAFETY: sleeping is allowed here, with no lock held; then nobody is left to use the lock.
+        unsafe {
+            sys::pause_sbt(c"echoun".as_ptr(), sys::tick_sbt, 0, sys::C_HARDCLOCK);
+            sys::sx_destroy(self.sx.get());
+        }
+    }
+}
+
+/// The lock, held exclusively; unlocks when dropped.
+pub struct Exclusive<'a, T> {
+    monitor: &'a Monitor<T>,
+}
+
+impl<T> Exclusive<'_, T> {
+    /// Unlocks, sleeps until `side` is signalled, and locks again. A signal of kill(2) ends the sleep, too (PCATCH): EINTR
+    /// or ERESTART, to be returned untouched. `wmesg` is what ps(1) shows. `sx_sleep`.
+    #[track_caller]
+    pub fn sleep(self, side: Side, wmesg: &'static CStr) -> (Self, Result) {
+        let waiters = self.monitor.waiters(side);
+        waiters.sleepers.update(|sleepers| sleepers + 1);
+        let signals = waiters.signals.get();
+        let result = from_c(self.sleep_on(waiters.channel(), sys::PCATCH, wmesg, 0));
+        if waiters.signals.get() == signals {
+            waiters.sleepers.update(|sleepers| sleepers - 1);
+        }
+        (self, result)
+    }
+
+    fn sleep_on(&self, channel: *mut c_void, flags: c_int, wmesg: &'static CStr, timeout: sys::sbintime_t) -> c_int {
+        // SAFETY: the lock is ours and held; `_sleep` gives it up and takes it back. The lock object is the sx's first
+        // field in the kernel's own macro, too.
+        unsafe {
+            let lock = &raw mut (*self.monitor.sx.get()).lock_object;
+            sys::_sleep(channel, lock, flags, wmesg.as_ptr(), timeout, 0, sys::C_HARDCLOCK)
+        }
+    }
+
+    /// Tells everyone who waits for `side` that its state has changed: those who sleep, poll(2) and kevent(2).
+    pub fn signal(&mut self, side: Side) {
+        let waiters = self.monitor.waiters(side);
+        if waiters.sleepers.replace(0) != 0 {
+            waiters.signals.update(|signals| signals.wrapping_add(1));
+            // SAFETY: any address is a channel.
+            unsafe { sys::wakeup(waiters.channel()) };
+        }
+        // SAFETY: both are initialised, and the lock is held exclusively, as KNOTE_LOCKED demands. Threads are recorded
+        // and knotes attached only under the lock, so an empty list stays empty meanwhile, and the calls can be spared.
+        unsafe {
+            if !(*waiters.selinfo.get()).si_tdlist.tqh_first.is_null() {
+                sys::selwakeup(waiters.selinfo.get());
+            }
+            if !(*waiters.knlist()).kl_list.slh_first.is_null() {
+                sys::knote(waiters.knlist(), HINT, sys::KNF_LISTLOCKED);
+            }
+        }
+    }
+
+    /// Attaches `kn` to `side`, with filters `fop` that find the monitor as `kn_hook`. `knlist_add`.
+    ///
+    /// # Safety
+    ///
+    /// `fop` stays valid, and its methods call [`Monitor::held`] and [`Monitor::detach`] for this `side`, until the
+    /// monitor is dropped.
+    pub unsafe fn attach(&mut self, side: Side, kn: &mut Knote<'_>, fop: *mut sys::filterops) {
+        kn.bind(fop, ptr::from_ref(self.monitor).cast());
+        // SAFETY: a knote in d_kqfilter is on no list yet; the lock is held (1).
+        unsafe { sys::knlist_add(self.monitor.waiters(side).knlist(), kn.as_raw(), 1) };
+    }
+
+    /// Signals both sides for the last time, and from now on counts who has looked: see [`Held::tell`].
+    pub fn hang_up(&mut self) {
+        for side in Side::BOTH {
+            self.signal(side);
+        }
+        let mut attached = 0;
+        for side in Side::BOTH {
+            // SAFETY: the lock is held, so the list and its links stay as they are.
+            unsafe {
+                let mut kn = (*self.monitor.waiters(side).knlist()).kl_list.slh_first;
+                while !kn.is_null() {
+                    attached += 1;
+                    kn = (*kn).kn_selnext.sle_next;
+                }
+            }
+        }
+        self.monitor.untold.set(attached);
+    }
+
+    /// After [`Exclusive::hang_up`]: unlocks and sleeps until every attached knote was told or is gone, for at most
+    /// `timeout`, and locks again.
+    #[track_caller]
+    pub fn wait_told(self, wmesg: &'static CStr, timeout: sys::sbintime_t) -> Self {
+        if self.monitor.untold.get() != 0 {
+            self.sleep_on(self.monitor.drain_channel(), 0, wmesg, timeout);
+        }
+        self
+    }
+
+    /// Unlocks, sleeps until [`Exclusive::wake_drain`], and locks again. Signals do not end it.
+    #[track_caller]
+    pub fn sleep_drain(self, wmesg: &'static CStr) -> Self {
+        self.sleep_on(self.monitor.drain_channel(), 0, wmesg, 0);
+        self
+    }
+
+    /// Wakes whoever is in [`Exclusive::sleep_drain`].
+    pub fn wake_drain(&mut self) {
+        // SAFETY: any address is a channel.
+        unsafe { sys::wakeup(self.monitor.drain_channel()) };
+    }
+}
+
+impl<T> Deref for Exclusive<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is held.
+        unsafe { &*self.monitor.state.get() }
+    }
+}
+
+impl<T> DerefMut for Exclusive<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the lock is held exclusively, and `&mut self` keeps other references away.
+        unsafe { &mut *self.monitor.state.get() }
+    }
+}
+
+impl<T> Drop for Exclusive<'_, T> {
+    fn drop(&mut self) {
+        let at = Location::caller();
+        // SAFETY: the lock is held exclusively by this thread.
+        unsafe { sys::_sx_xunlock(self.monitor.sx.get(), at.file_as_c_str().as_ptr(), at.line() as c_int) };
+    }
+}
+
+/// The lock, held together with other readers; unlocks when dropped.
+pub struct Shared<'a, T> {
+    monitor: &'a Monitor<T>,
+}
+
+impl<T> Shared<'_, T> {
+    /// Lets the polling thread be woken by the next signal of `side`. `selrecord`.
+    pub fn record(&self, side: Side, poll: &Poll) {
+        // SAFETY: a Poll exists only inside d_poll; the selinfo is initialised and the kernel locks it by itself.
+        unsafe { sys::selrecord(poll.td, self.monitor.waiters(side).selinfo.get()) };
+    }
+}
+
+impl<T> Deref for Shared<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is held, so nobody has the state exclusively.
+        unsafe { &*self.monitor.state.get() }
+    }
+}
+
+impl<T> Drop for Shared<'_, T> {
+    fn drop(&mut self) {
+        let at = Location::caller();
+        // SAFETY: the lock is held shared by this thread.
+        unsafe { sys::_sx_sunlock(self.monitor.sx.get(), at.file_as_c_str().as_ptr(), at.line() as c_int) };
+    }
+}
+
+/// The lock, held exclusively by the kernel around f_event: no signal and no sleep from here.
+pub struct Held<'a, T> {
+    monitor: &'a Monitor<T>,
+}
+
+impl<T> Held<'_, T> {
+    /// After [`Exclusive::hang_up`]: counts `kn` as told, since its waiter is looking at it now.
+    pub fn tell(&mut self, kn: &mut Knote<'_>) {
+        self.monitor.tell(kn);
+    }
+}
+
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the kernel holds the lock.
+        unsafe { &*self.monitor.state.get() }
+    }
+}
+
+/// A poll(2) under way: the proof that selrecord(9) is legal.
+pub struct Poll {
+    td: *mut sys::thread,
+}
+
+impl Poll {
+    /// # Safety
+    ///
+    /// `td` is what d_poll was called with, and the call has not returned.
+    pub unsafe fn new(td: *mut sys::thread) -> Self {
+        Self { td }
+    }
+}

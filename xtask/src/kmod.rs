@@ -1,0 +1,94 @@
+//! Building kernel modules: the driver, and the small C modules that kldhost is tested with.
+
+use crate::bindings;
+use crate::core::{RUSTFLAGS, TARGET, sysroot};
+use crate::sh;
+use crate::toolchain::{CTools, Freebsd, Rust};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// Builds `target/kmod/<major>/echodev.ko`, from the vendored bindings.
+pub fn kmod(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
+    let cfg = if freebsd == Freebsd::V14 { vec!["--cfg".into(), "freebsd=\"14\"".into()] } else { vec![] };
+    build(root, &CTools::release(&root.join("target/tools"), freebsd)?, cfg)
+}
+
+/// Builds `target/kmod/sysdir/echodev.ko` against a source tree, whose bindings are generated on the way.
+pub fn kmod_sysdir(root: &Path, sysdir: &Path, kernbuilddir: Option<&Path>) -> Result<PathBuf> {
+    let build_dir = root.join("target/kernel/sysdir");
+    let c = CTools::source_tree(&root.join("target/tools"), sysdir, kernbuilddir, &build_dir)?;
+    let made = bindings::generate(&c, &root.join("freebsd-kernel-sys/wrapper.h"))?;
+    let path = build_dir.join("bindings.rs");
+    fs::write(&path, made).with_context(|| format!("cannot write {}", path.display()))?;
+    build(root, &c, vec!["--cfg".into(), "freebsd=\"sysdir\"".into()])
+}
+
+fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
+    let tools = root.join("target/tools");
+    let rust = Rust::get(&tools)?;
+    let sysroot = sysroot(&tools, &rust)?;
+
+    let mut rustflags: Vec<String> = RUSTFLAGS.map(String::from).into();
+    rustflags.extend(["--sysroot".into(), sysroot.display().to_string(), "-Dwarnings".into()]);
+    rustflags.extend(cfg);
+    let build = root.join("target/kernel").join(&c.name);
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    rust.environment(&mut cargo);
+    c.environment(&mut cargo, &build);
+    sh::run(
+        cargo
+            .current_dir(root)
+            .args(["rustc", "--quiet", "--locked", "--package", "echodev", "--lib", "--crate-type", "staticlib"])
+            .args(["--profile", "kernel", "--target", TARGET, "--target-dir"])
+            .arg(&build)
+            .env("RUSTC", &rust.rustc)
+            .env("FREEBSD_KERNEL_SYS_BINDINGS", build.join("bindings.rs"))
+            .env("CC_x86_64_unknown_none", c.cc())
+            .env("CFLAGS_x86_64_unknown_none", c.cflags().join(" "))
+            .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\x1f")),
+    )?;
+
+    let module = root.join("target/kmod").join(&c.name).join("echodev.ko");
+    link(c, root, &[build.join(TARGET).join("kernel/libechodev.a")], &module)?;
+    Ok(module)
+}
+
+/// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`.
+pub fn testmods(root: &Path, freebsd: Freebsd) -> Result<Vec<PathBuf>> {
+    let c = CTools::release(&root.join("target/tools"), freebsd)?;
+    let build = root.join("target/testmods").join(freebsd.major());
+    fs::create_dir_all(&build)?;
+    let dir = root.join("kldhost/testmods");
+    let mut modules = Vec::new();
+    for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
+        let source = entry?.path();
+        if source.extension().is_some_and(|ext| ext == "c") {
+            let object = build.join(source.file_stem().context("a C file without a name")?).with_extension("o");
+            sh::run(c.compile(&build).arg("-c").arg(&source).arg("-o").arg(&object))?;
+            let module = object.with_extension("ko");
+            link(&c, root, &[object], &module)?;
+            modules.push(module);
+        }
+    }
+    Ok(modules)
+}
+
+/// Links objects and archives, all of their members, to a module that the kernel loads.
+fn link(c: &CTools, root: &Path, inputs: &[PathBuf], module: &Path) -> Result<()> {
+    let dir = module.parent().context("a module without a directory")?;
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let unfinished = module.with_extension("unfinished");
+    sh::run(
+        c.ld()
+            .args(["-r", "--gc-sections", "--whole-archive", "-T"])
+            .arg(root.join("xtask/src/module.ld"))
+            .args(inputs)
+            .arg("-o")
+            .arg(&unfinished),
+    )?;
+    // Without its debugging information; and no name of it is for other modules to link to.
+    sh::run(Command::new("objcopy").args(["--strip-debug", "--keep-global-symbol=none"]).arg(&unfinished))?;
+    fs::rename(&unfinished, module).with_context(|| format!("cannot write {}", module.display()))
+}
