@@ -261,7 +261,8 @@ impl Softc {
         while state.tokens != 0 {
             state = state.sleep_drain(c"echoun");
         }
-        state.wait_told(c"echoun", TOLD_TIMEOUT);
+        drop(state.wait_told(c"echoun", TOLD_TIMEOUT));
+        self.retire();
     }
 }
 

@@ -61,7 +61,7 @@ unsafe extern "C" fn echodev_load(devp: *mut *mut sys::cdev, scp: *mut *mut Soft
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_unload(dev: *mut sys::cdev, sc: *mut Softc) {
     // SAFETY: the pointers are those of echodev_load, given once. destroy_dev returns when no thread is in a method, and
-    // drain when no destructor is left; what is left then are knotes, which the drop deals with.
+    // drain when no destructor is left, and no knote.
     unsafe {
         (*sc).hang_up();
         cdev::destroy(dev);

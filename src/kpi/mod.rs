@@ -5,8 +5,7 @@
 //! * Sleeping consumes the guard and gives it back: what was read before it must be read again.
 //! * A [`Poll`](monitor::Poll), without which nothing can be recorded, exists only inside d_poll.
 //! * A uio is either read from or written to: [`ReadUio`](uio::ReadUio), [`WriteUio`](uio::WriteUio).
-//! * What `malloc` gives is zeroed and owned; a [`Monitor`](monitor::Monitor) is taken apart in the one right order when
-//!   it is dropped.
+//! * What `malloc` gives is zeroed and owned.
 
 pub mod cdev;
 pub mod errno;

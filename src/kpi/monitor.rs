@@ -146,6 +146,24 @@ impl<T> Monitor<T> {
         unsafe { sys::knlist_remove(self.waiters(side).knlist(), kn.as_raw(), 1) };
     }
 
+    /// Drops the knotes that are left and lets go of polling threads; then nothing in the kernel points here any more. To be
+    /// called once no thread can come to attach or record. Sleeps for a tick; the lock is not held.
+    pub fn retire(&self) {
+        for side in Side::BOTH {
+            let waiters = self.waiters(side);
+            // SAFETY: both lists are initialised. knlist_delete, not knlist_clear: the latter leaves knotes that point to
+            // our filterops.
+            unsafe {
+                sys::knlist_cleardel(waiters.knlist(), echodev_curthread(), 0, 1);
+                sys::seldrain(waiters.selinfo.get());
+            }
+        }
+        // A thread that dropped a knote of its own may still be on its way out of f_detach, or of the list's unlock
+        // callback, and reads kn_fop once more: all this is module memory. Nothing tells when it has left; a tick is ample.
+        // SAFETY: sleeping is allowed here.
+        unsafe { sys::pause_sbt(c"echoun".as_ptr(), sys::tick_sbt, 0, sys::C_HARDCLOCK) };
+    }
+
     /// Counts `kn` as told, once, and wakes whoever waits for all to be. The lock is held exclusively.
     fn tell(&self, kn: &mut Knote<'_>) {
         if kn.note_told() {
@@ -159,24 +177,13 @@ impl<T> Monitor<T> {
 }
 
 impl<T> Drop for Monitor<T> {
-    /// Drops the knotes that are left, lets go of polling threads, and destroys lists and lock. Sleeps for a tick.
     fn drop(&mut self) {
-        for side in Side::BOTH {
-            let waiters = self.waiters(side);
-            // SAFETY: nobody is in a method any more (whoever owns the box saw to that), so both lists only shrink. The
-            // lock is not held (0). knlist_delete, not knlist_clear: the latter leaves knotes that point to our filterops.
-            unsafe {
-                sys::knlist_cleardel(waiters.knlist(), echodev_curthread(), 0, 1);
-                sys::seldrain(waiters.selinfo.get());
-                sys::knlist_destroy(waiters.knlist());
-            }
-        }
-        // A thread that dropped a knote of its own may still be on its way out of f_detach, or of the list's unlock
-        // callback, and reads kn_fop once more: all this is module memory. Nothing tells when it has left; a tick is
-        // ample.
-        // SAFETY: sleeping is allowed here, with no lock held; then nobody is left to use the lock.
+        // SAFETY: both lists are initialised and empty (nothing was attached, or `retire` saw to it), and nobody is left to
+        // use the lock.
         unsafe {
-            sys::pause_sbt(c"echoun".as_ptr(), sys::tick_sbt, 0, sys::C_HARDCLOCK);
+            for side in Side::BOTH {
+                sys::knlist_destroy(self.waiters(side).knlist());
+            }
             sys::sx_destroy(self.sx.get());
         }
     }
