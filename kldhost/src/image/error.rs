@@ -1,0 +1,61 @@
+//! Why a file is refused, in words for people.
+
+use nix::errno::Errno;
+use thiserror::Error;
+
+/// Why a file cannot be loaded. Every message is one line and does not name the file; the caller does.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file itself cannot be read; says why.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Not ELF at all.
+    #[error("not an ELF file")]
+    NotElf,
+    /// Sound ELF, perhaps, but nothing that FreeBSD/amd64 would load as a module.
+    #[error("not a kernel module for FreeBSD/amd64: {0}")]
+    NotAModule(String),
+    /// The file contradicts itself or ends too early.
+    #[error("damaged or truncated: {0}")]
+    Damaged(String),
+    /// A module that asks for something that neither the FreeBSD loader nor kldhost gives it.
+    #[error("cannot be loaded: {0}")]
+    Unsupported(String),
+    /// A relocation that cannot be applied.
+    #[error("relocation {kind} at {place} against {symbol}: {problem}")]
+    Relocation {
+        /// The type, such as `R_X86_64_GOTPCREL`.
+        kind: String,
+        /// What it refers to.
+        symbol: String,
+        /// Section and offset of the place to be changed.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Symbols that neither the module nor the kernel defines; all of them, sorted.
+    #[error("undefined symbols that this kernel does not have: {}", .0.join(", "))]
+    Undefined(Vec<String>),
+    /// The host gave no memory.
+    #[error("no memory below 2 GB for an image of {size} bytes: {errno}")]
+    Memory {
+        /// Bytes asked for.
+        size: usize,
+        /// What the host said.
+        errno: Errno,
+    },
+    /// Too many images are loaded in this process.
+    #[error("more than {0} modules loaded at a time")]
+    TooManyImages(usize),
+}
+
+/// Shorthand for [`LoadError::Damaged`].
+pub(crate) fn damaged(what: impl Into<String>) -> LoadError {
+    LoadError::Damaged(what.into())
+}
+
+/// Shorthand for [`LoadError::Unsupported`].
+pub(crate) fn unsupported(what: impl Into<String>) -> LoadError {
+    LoadError::Unsupported(what.into())
+}

@@ -1,0 +1,248 @@
+//! Faults: copies that end in an error, modules that are caught, and everything else that ends as it always did.
+
+use std::cell::RefCell;
+use std::env;
+use std::hint::black_box;
+use std::num::NonZeroUsize;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
+use std::ptr::NonNull;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use crate::elf::Ko;
+use kldhost::fault::{self, Fault, FaultInfo, FaultKind};
+use kldhost::image::Image;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
+use nix::sys::signal::{Signal, raise};
+
+const PAGE: usize = 4096;
+
+/// Three pages, of which the one in the middle cannot be touched.
+fn pages_with_a_hole() -> *mut u8 {
+    let length = NonZeroUsize::new(3 * PAGE).unwrap();
+    // SAFETY: a new mapping, and a page of it.
+    unsafe {
+        let start = mmap_anonymous(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE);
+        let start: NonNull<u8> = start.unwrap().cast();
+        mprotect(start.add(PAGE).cast(), PAGE, ProtFlags::PROT_NONE).unwrap();
+        start.as_ptr()
+    }
+}
+
+/// A long copy, a short one, and one of a few bytes: each is done in a way of its own.
+#[test]
+fn copies_fault_at_each_byte() {
+    fault::install();
+    let pages = pages_with_a_hole();
+    for length in [80, 21, 8, 5] {
+        // Up to the hole from below, and out of it from above.
+        let starts = (PAGE - length - 8..PAGE + 8).chain(2 * PAGE - 8..2 * PAGE + 8);
+        starts.for_each(|start| assert_copies(pages, start, length));
+    }
+}
+
+/// Copies to the pages and back. What is copied although the whole faults must be right, and lie before the hole.
+fn assert_copies(pages: *mut u8, start: usize, length: usize) {
+    let ours: Vec<u8> = (1..=length as u8).collect();
+    let mut back = vec![0; length];
+    // SAFETY: the range lies in the three pages, which nobody refers to, or faults; the vectors are our own.
+    let (written, read) = unsafe {
+        let user = pages.add(start);
+        (fault::copy_user(user, ours.as_ptr(), length), fault::copy_user(back.as_mut_ptr(), user, length))
+    };
+    let copied = back.iter().take_while(|&&byte| byte != 0).count();
+    assert_eq!(back[..copied], ours[..copied]);
+    assert!(back[copied..].iter().all(|&byte| byte == 0));
+    let good = start + length <= PAGE || start >= 2 * PAGE;
+    let expected = if good { Ok(()) } else { Err(Fault) };
+    assert_eq!((written, read), (expected, expected), "{length} bytes at {start}");
+    let most = if good { length } else { PAGE.saturating_sub(start) };
+    assert!(copied <= most && (copied == length) == good, "{length} bytes at {start}: {copied} copied");
+}
+
+#[test]
+fn copies_of_nothing_never_fault() {
+    fault::install();
+    // SAFETY: no byte is touched.
+    let copied = unsafe { fault::copy_user(std::ptr::null_mut(), std::ptr::null(), 0) };
+    assert_eq!(copied, Ok(()));
+}
+
+#[test]
+fn addresses_that_no_process_has() {
+    fault::install();
+    for bad in [0, 8, 0xffff_ffff_8000_0000, 0x8000_0000_0000, usize::MAX] {
+        let mut byte = 1u8;
+        // SAFETY: `byte` is ours; there is nothing at the other address.
+        let copied = unsafe {
+            let user = bad as *mut u8;
+            (fault::copy_user(&mut byte, user, 1), fault::copy_user(user, &byte, 1))
+        };
+        assert_eq!(copied, (Err(Fault), Err(Fault)), "{bad:#x}");
+    }
+}
+
+thread_local! {
+    /// Where a fault on this thread is reported.
+    static REPORT: RefCell<Option<Sender<FaultInfo>>> = const { RefCell::new(None) };
+}
+
+fn on_fault(fault: &FaultInfo) -> ! {
+    REPORT.with_borrow(|report| report.as_ref().unwrap().send(*fault).unwrap());
+    loop {
+        thread::park();
+    }
+}
+
+/// Loads a module of this machine code, `.data` with `ret` at its start among it, and runs it from `start`, on a thread
+/// with or without a GS base.
+fn crash(code: &[u8], gs_base: bool) -> (Image, FaultInfo) {
+    let mut ko = Ko::new();
+    let text = ko.section(".text", "AX", code, 16);
+    ko.function("start", text, 0);
+    let data = ko.section(".data", "WA", &[0xc3], 16);
+    ko.data("data", data, 0);
+    let image = Image::load(&ko.finish(), &|_| None).unwrap();
+    let start = image.symbol("start").unwrap();
+    let data = image.symbol("data").unwrap();
+    fault::install();
+    fault::set_handler(on_fault);
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        const ARCH_SET_GS: i32 = 0x1001;
+        REPORT.set(Some(sender));
+        // SAFETY: a GS base means nothing to Rust; the code faults before it does anything else.
+        unsafe {
+            if gs_base {
+                libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, 1);
+            }
+            std::mem::transmute::<usize, extern "C" fn(usize)>(start)(data);
+        }
+        unreachable!("the module returned");
+    });
+    (image, receiver.recv().unwrap())
+}
+
+fn assert_crash(code: &[u8], at: usize, kind: FaultKind, addr: usize) {
+    let (image, fault) = crash(code, false);
+    let pc = image.symbolize(fault.pc);
+    assert_eq!((pc, fault.kind, fault.addr), (Some(("start".into(), at)), kind, addr));
+}
+
+#[test]
+fn a_module_reads_through_null() {
+    // nop; mov 8, %eax
+    assert_crash(&[0x90, 0x8b, 0x04, 0x25, 8, 0, 0, 0], 1, FaultKind::Read, 8);
+}
+
+#[test]
+fn a_module_writes_to_its_text() {
+    // mov %al, start(%rip)
+    let (image, fault) = crash(&[0x88, 0x05, 0xfa, 0xff, 0xff, 0xff], false);
+    let start = image.symbol("start").unwrap();
+    assert_eq!(fault, FaultInfo { addr: start, pc: start, kind: FaultKind::Write });
+}
+
+#[test]
+fn a_module_uses_an_address_that_is_none() {
+    // movabs $0x8000000000000000, %rax; mov (%rax), %al
+    let code = [0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x8a, 0x00];
+    assert_crash(&code, 10, FaultKind::Protection, 0);
+}
+
+#[test]
+fn a_module_traps() {
+    // ud2
+    assert_crash(&[0x0f, 0x0b], 0, FaultKind::IllegalInstruction, 0);
+}
+
+#[test]
+fn a_module_divides_by_zero() {
+    // xor %ecx, %ecx; div %ecx
+    assert_crash(&[0x31, 0xc9, 0xf7, 0xf1], 2, FaultKind::Arithmetic, 0);
+}
+
+#[test]
+fn a_module_calls_null() {
+    // xor %eax, %eax; call *%rax
+    assert_crash(&[0x31, 0xc0, 0xff, 0xd0], 4, FaultKind::Execute, 0);
+}
+
+#[test]
+fn a_module_calls_its_data() {
+    // call *%rdi
+    let (image, fault) = crash(&[0xff, 0xd7], false);
+    let expected = FaultInfo {
+        addr: image.symbol("data").unwrap(),
+        pc: image.symbol("start").unwrap() + 2,
+        kind: FaultKind::Execute,
+    };
+    assert_eq!(fault, expected);
+}
+
+#[test]
+fn a_module_jumps_to_its_data() {
+    // jmp *%rdi
+    let (image, fault) = crash(&[0xff, 0xe7], false);
+    let data = image.symbol("data").unwrap();
+    assert_eq!(fault, FaultInfo { addr: data, pc: data, kind: FaultKind::Execute });
+}
+
+#[test]
+fn a_module_jumps_to_null() {
+    // xor %eax, %eax; jmp *%rax: no trace is left of who did it, but this thread runs modules.
+    let (_image, fault) = crash(&[0x31, 0xc0, 0xff, 0xe0], true);
+    assert_eq!(fault, FaultInfo { addr: 0, pc: 0, kind: FaultKind::Execute });
+}
+
+#[test]
+fn a_module_uses_up_its_stack() {
+    // push %rax; jmp start
+    let (image, fault) = crash(&[0x50, 0xeb, 0xfd], false);
+    assert_eq!(image.symbolize(fault.pc), Some(("start".into(), 0)));
+    assert_eq!(fault.kind, FaultKind::Write);
+}
+
+/// Set for a process that shall die, to the way in which.
+const DEATH: &str = "KLDHOST_TEST_DEATH";
+
+#[test]
+fn foreign_faults_end_the_process() {
+    if let Ok(how) = env::var(DEATH) {
+        die(&how);
+    }
+    assert_eq!(death("fault").0, Some(libc::SIGSEGV));
+    assert_eq!(death("signal").0, Some(libc::SIGILL));
+    let (signal, words) = death("overflow");
+    assert_eq!(signal, Some(libc::SIGABRT));
+    assert!(words.contains("has overflowed its stack"), "{words}");
+}
+
+/// Runs the test above in a process of its own. Returns the signal that ended it, and what was said on stderr.
+fn death(how: &str) -> (Option<i32>, String) {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "faults::foreign_faults_end_the_process", "--nocapture"]);
+    let output = command.env(DEATH, how).output().unwrap();
+    (output.status.signal(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn die(how: &str) -> ! {
+    fault::install();
+    fault::set_handler(|_| std::process::exit(0));
+    match how {
+        // SAFETY: not sound at all; this process exists to be killed for it.
+        "fault" => _ = unsafe { std::ptr::without_provenance::<u8>(16).read_volatile() },
+        "signal" => raise(Signal::SIGILL).unwrap(),
+        _ => _ = overflow(&[1; 512]),
+    }
+    unreachable!("survived {how}");
+}
+
+fn overflow(above: &[u8; 512]) -> u8 {
+    let here = black_box(*above);
+    if here[0] == 0 {
+        return 0;
+    }
+    overflow(&here) ^ here[0]
+}
