@@ -1,7 +1,7 @@
 /*-
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The part of echodev(4) that only C can say: the tables that the kernel
+ * The part of echodev that only C can say: the tables that the kernel
  * reads, and macros as functions.  It decides nothing; see src/device.rs.
  */
 
@@ -79,7 +79,7 @@ struct cdevsw echodev_cdevsw = {
 };
 
 /*
- * Not const: before FreeBSD 15, kn_fop points to non-const filterops.
+ * Not const: in FreeBSD 12, kn_fop points to non-const filterops.
  */
 struct filterops echodev_read_filterops = {
 	.f_isfd =	1,
@@ -153,7 +153,11 @@ echodev_modevent(module_t mod, int type, void *arg)
 	case MOD_LOAD:
 		return (echodev_load(&dev, &sc));
 	case MOD_UNLOAD:
-		echodev_unload(dev, sc);
+		/* After a MOD_LOAD that failed, the kernel sends this, too. */
+		if (sc != NULL) {
+			echodev_unload(dev, sc);
+			sc = NULL;
+		}
 		return (0);
 	default:
 		return (EOPNOTSUPP);

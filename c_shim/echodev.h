@@ -1,7 +1,7 @@
 /*-
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What the C glue and the Rust core of echodev(4) offer to each other.
+ * What the C glue and the Rust core of echodev offer to each other.
  */
 
 #ifndef _ECHODEV_H_

@@ -18,8 +18,12 @@ use freebsd_kernel_sys as sys;
 const BUFSIZE: (&CStr, usize) = (c"hw.echodev.bufsize", 64);
 const MAXSIZE: (&CStr, usize) = (c"hw.echodev.maxsize", 16 << 20);
 
-/// How long unloading waits for kevent(2) waiters to collect their last event: a tenth of a second.
-const TOLD_TIMEOUT: sys::sbintime_t = (1 << 32) / 10;
+/// A second, `<sys/time.h>`.
+const SBT_1S: sys::sbintime_t = 1 << 32;
+
+/// How long unloading waits for kevent(2) waiters to collect their last event. One that never calls it again must not hold
+/// unloading up.
+const TOLD_TIMEOUT: sys::sbintime_t = SBT_1S / 10;
 
 /// The device: what `si_drv1` and `kn_hook` point to.
 pub type Softc = Monitor<State>;
@@ -33,15 +37,15 @@ pub struct State {
     writers: u32,
     /// Writers that have not been closed, the revoked ones included.
     tokens: usize,
-    /// The number of revocations; a writer of an earlier one no longer counts.
-    epoch: u32,
+    /// The number of revocations. A writer from before one no longer counts, and who slept through one may not go on.
+    revokecnt: u32,
     /// The device is going away: nobody may wait for anything any more.
     dying: bool,
 }
 
-/// When a writer was opened: what [`Softc::uncount`] needs to know of it.
+/// What a counted writer keeps for [`Softc::uncount`]: the number of revocations when it was opened.
 #[derive(Clone, Copy)]
-pub struct Epoch(u32);
+pub struct Token(u32);
 
 /// A decoded ioctl(2) request.
 pub enum Request<'a> {
@@ -65,11 +69,11 @@ pub enum Request<'a> {
 pub fn new() -> KBox<Softc> {
     let maxsize = limited(MAXSIZE, MOVE_MAX);
     let fifo = Fifo::new(KBytes::zeroed(limited(BUFSIZE, maxsize)));
-    Monitor::new(c"echo", State { fifo, maxsize, writers: 0, tokens: 0, epoch: 0, dying: false })
+    Monitor::new(c"echo", State { fifo, maxsize, writers: 0, tokens: 0, revokecnt: 0, dying: false })
 }
 
 fn limited((name, default): (&CStr, usize), limit: usize) -> usize {
-    let value = tunable::fetch(name, default);
+    let value = tunable::fetch(name, default.min(limit));
     if value > limit {
         tunable::warn_limited(name, value, limit);
     }
@@ -78,8 +82,8 @@ fn limited((name, default): (&CStr, usize), limit: usize) -> usize {
 
 impl Softc {
     /// open(2). With FWRITE, counts a writer, to be uncounted once by [`Softc::uncount`]. ENXIO while the device is going
-    /// away, EBUSY at `UINT_MAX` writers.
-    pub fn open(&self, fflag: c_int) -> Result<Option<Epoch>> {
+    /// away, EBUSY at `UINT_MAX` writers. Takes the lock.
+    pub fn open(&self, fflag: c_int) -> Result<Option<Token>> {
         if fflag & sys::FWRITE == 0 {
             return if self.slock().dying { Err(Errno::ENXIO) } else { Ok(None) };
         }
@@ -89,27 +93,32 @@ impl Softc {
         }
         state.writers = state.writers.checked_add(1).ok_or(Errno::EBUSY)?;
         state.tokens += 1;
-        Ok(Some(Epoch(state.epoch)))
+        Ok(Some(Token(state.revokecnt)))
     }
 
-    /// The last close of a descriptor (D_TRACKCLOSE). A forced one (FREVOKE, by revoke(2) or a forced unmount) comes
-    /// without the descriptor and its flags: it ends the writing of all.
+    /// The last close of a descriptor (D_TRACKCLOSE). A forced one, by revoke(2) or a forced unmount, comes once for all
+    /// descriptors, without their flags: no writer counts any longer, and whoever sleeps is sent back to the system call,
+    /// which finds out whether its descriptor is dead. Takes the lock.
     pub fn close(&self, fflag: c_int) {
-        if fflag & sys::FREVOKE != 0 {
-            let mut state = self.xlock();
-            state.epoch = state.epoch.wrapping_add(1);
-            set_writers(&mut state, 0);
-        } else if fflag & sys::FWRITE != 0 {
+        if fflag & sys::FWRITE != 0 {
             cdev::clear_priv();
+        } else if fflag & sys::FREVOKE != 0 && fflag & sys::FREAD == 0 {
+            let mut state = self.xlock();
+            state.revokecnt = state.revokecnt.wrapping_add(1);
+            state.writers = 0;
+            state.signal(Side::Read);
+            state.signal(Side::Write);
         }
     }
 
-    /// Uncounts a writer, unless it was revoked.
-    pub fn uncount(&self, epoch: Epoch) {
+    /// Uncounts a writer, unless it was revoked; readers are told when the last one goes. Takes the lock.
+    pub fn uncount(&self, token: Token) {
         let mut state = self.xlock();
-        if epoch.0 == state.epoch {
-            let writers = state.writers.saturating_sub(1);
-            set_writers(&mut state, writers);
+        if token.0 == state.revokecnt && state.writers != 0 {
+            state.writers -= 1;
+            if state.writers == 0 {
+                state.signal(Side::Read);
+            }
         }
         state.tokens -= 1;
         if state.dying && state.tokens == 0 {
@@ -118,7 +127,7 @@ impl Softc {
     }
 
     /// read(2): waits until there is a byte, or no writer; moves what there is. ENXIO, EWOULDBLOCK, EINTR, ERESTART instead
-    /// of waiting; EFAULT, with nothing consumed.
+    /// of waiting; EFAULT, with nothing consumed. Takes the lock exclusively.
     pub fn read(&self, uio: &mut ReadUio<'_>, nonblock: bool) -> Result {
         if uio.resid() == 0 {
             return Ok(());
@@ -137,7 +146,7 @@ impl Softc {
     }
 
     /// write(2): moves bytes as there is room, until all are moved. ENXIO, EWOULDBLOCK, EINTR, ERESTART instead of waiting
-    /// for room; EFAULT, with nothing appended of the move that failed.
+    /// for room; EFAULT, with nothing appended of the move that failed. Takes the lock exclusively.
     pub fn write(&self, uio: &mut WriteUio<'_>, nonblock: bool) -> Result {
         if uio.resid() == 0 {
             return Ok(());
@@ -157,7 +166,7 @@ impl Softc {
         Ok(())
     }
 
-    /// ioctl(2). EPERM for a change without FWRITE; see the requests for their own errors.
+    /// ioctl(2). EPERM for a change without FWRITE; see the requests for their own errors. Takes the lock.
     pub fn ioctl(&self, request: Request<'_>, fflag: c_int) -> Result {
         let writable = fflag & sys::FWRITE != 0;
         match request {
@@ -199,7 +208,7 @@ impl Softc {
     }
 
     /// poll(2): the events of `events` that are there now, and POLLHUP. Else the thread is recorded on each side that is
-    /// asked for.
+    /// asked for. Takes the lock shared.
     pub fn poll(&self, events: c_int, poll: &Poll) -> c_int {
         const READ: c_int = sys::POLLIN | sys::POLLRDNORM;
         const WRITE: c_int = sys::POLLOUT | sys::POLLWRNORM;
@@ -226,36 +235,39 @@ impl Softc {
         revents
     }
 
-    /// The state, locked, for a knote to be attached. ENXIO while the device is going away.
+    /// The state, locked exclusively, for a knote to be attached. ENXIO while the device is going away.
     pub fn attachable(&self) -> Result<Exclusive<'_, State>> {
         let state = self.xlock();
         if state.dying { Err(Errno::ENXIO) } else { Ok(state) }
     }
 
-    /// EVFILT_READ: the bytes held; EV_EOF while there is no writer.
+    /// EVFILT_READ: the bytes held; EV_EOF while there is no writer. f_event holds the lock.
     pub fn read_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.valid());
         kn.set_eof(state.writers == 0);
         hung_up(state, kn, hint) || state.writers == 0 || !state.fifo.is_empty()
     }
 
-    /// EVFILT_WRITE: the room left.
+    /// EVFILT_WRITE: the room left. f_event holds the lock.
     pub fn write_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.space());
+        kn.set_eof(false);
         hung_up(state, kn, hint) || !state.fifo.is_full()
     }
 
-    /// The first step of unloading: whoever waits for anything is woken, and finds that the device is going away.
+    /// The first step of unloading: whoever waits for anything is woken, and finds that the device is going away. Takes the
+    /// lock exclusively.
     pub fn hang_up(&self) {
         let mut state = self.xlock();
         state.dying = true;
         state.hang_up();
     }
 
-    /// The last step before the device is freed, when no thread is in its methods any more.
+    /// The last step before the device is freed, when no thread is in its methods any more. Takes the lock, and sleeps.
     ///
-    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods: it is waited for.
-    /// And kevent(2) waiters were woken, but have yet to look at their event, which goes with the knotes.
+    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods; only the newest
+    /// kernels wait for it, so all writers are waited for here. And kevent(2) waiters were woken, but have yet to look at
+    /// their event, which goes with the knotes.
     pub fn drain(&self) {
         let mut state = self.xlock();
         while state.tokens != 0 {
@@ -266,7 +278,7 @@ impl Softc {
     }
 }
 
-/// Waits for `side`, or says why not: ENXIO, EWOULDBLOCK, EINTR, ERESTART.
+/// Waits for `side`, or says why not: ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal or a revocation.
 fn wait<'a>(
     state: Exclusive<'a, State>,
     side: Side,
@@ -279,15 +291,10 @@ fn wait<'a>(
     if nonblock {
         return Err(Errno::EWOULDBLOCK);
     }
+    let revokecnt = state.revokecnt;
     let (state, result) = state.sleep(side, wmesg);
-    result.map(|()| state)
-}
-
-/// Sets the number of writers; readers are told when the last one goes.
-fn set_writers(state: &mut Exclusive<'_, State>, writers: u32) {
-    if core::mem::replace(&mut state.writers, writers) != 0 && writers == 0 {
-        state.signal(Side::Read);
-    }
+    result?;
+    if state.revokecnt != revokecnt { Err(Errno::ERESTART) } else { Ok(state) }
 }
 
 /// If the device is going away, makes the event say so, and notes that a waiter who looks by itself (hint 0) knows.

@@ -1,6 +1,6 @@
 //! The functions that `c_shim/echodev.c` calls: C types in, safe types out. No decisions here.
 
-use crate::device::{self, Epoch, Request, Softc};
+use crate::device::{self, Request, Softc, Token};
 use crate::ioctl;
 use crate::kpi::cdev;
 use crate::kpi::errno::{Errno, Result, to_c};
@@ -19,7 +19,7 @@ unsafe extern "C" {
 /// A counted writer, kept with its open file (devfs_set_cdevpriv(9)): uncounted when that is closed, however it is.
 struct Writer {
     softc: *const Softc,
-    epoch: Epoch,
+    token: Token,
 }
 
 // SAFETY: the softc may be used by every thread.
@@ -28,13 +28,13 @@ unsafe impl Send for Writer {}
 impl Drop for Writer {
     fn drop(&mut self) {
         // SAFETY: unloading waits in Softc::drain for all writers before it frees the softc.
-        unsafe { &*self.softc }.uncount(self.epoch);
+        unsafe { &*self.softc }.uncount(self.token);
     }
 }
 
 /// # Safety
 ///
-/// The kernel's module event handler calls it once, at MOD_LOAD; `devp` and `scp` point to where its results go.
+/// The kernel's module event handler calls it at MOD_LOAD; `devp` and `scp` point to where its results go.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_load(devp: *mut *mut sys::cdev, scp: *mut *mut Softc) -> c_int {
     let softc = device::new().into_raw();
@@ -57,7 +57,7 @@ unsafe extern "C" fn echodev_load(devp: *mut *mut sys::cdev, scp: *mut *mut Soft
 
 /// # Safety
 ///
-/// The kernel's module event handler calls it once, at MOD_UNLOAD, with what [`echodev_load`] gave.
+/// The kernel's module event handler calls it at MOD_UNLOAD, once for each success of [`echodev_load`], with what that gave.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_unload(dev: *mut sys::cdev, sc: *mut Softc) {
     // SAFETY: the pointers are those of echodev_load, given once. destroy_dev returns when no thread is in a method, and
@@ -80,7 +80,7 @@ unsafe extern "C" fn echodev_open(sc: *const Softc, fflag: c_int) -> c_int {
     to_c(softc.open(fflag).and_then(|counted| match counted {
         None => Ok(()),
         // SAFETY: this is d_open, and Softc::drain keeps the softc until every writer is dropped.
-        Some(epoch) => unsafe { cdev::set_priv(KBox::new(Writer { softc: sc, epoch })) },
+        Some(token) => unsafe { cdev::set_priv(KBox::new(Writer { softc: sc, token })) },
     }))
 }
 
@@ -183,10 +183,14 @@ fn side_of(kn: &Knote<'_>) -> Result<Side> {
 /// As f_detach is called: the knote was attached by [`echodev_kqfilter`], and the list's lock is not held.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_knote_detach(kn: *mut sys::knote) {
-    // SAFETY: kn_hook is the softc, which outlives its knotes.
-    let (softc, mut kn) = unsafe { (&*(*kn).kn_hook.cast::<Softc>(), Knote::new(kn)) };
-    if let Ok(side) = side_of(&kn) {
-        softc.detach(side, &mut kn);
+    // SAFETY: the knote is the call's own; its hook is the softc, which outlives its knotes. It was attached to the side that
+    // its filter, which never changes, says.
+    unsafe {
+        let mut kn = Knote::new(kn);
+        let softc = &*kn.hook().cast::<Softc>();
+        if let Ok(side) = side_of(&kn) {
+            softc.detach(side, &mut kn);
+        }
     }
 }
 
@@ -195,8 +199,11 @@ unsafe extern "C" fn echodev_knote_detach(kn: *mut sys::knote) {
 /// As f_event is called: as above, and with the list's lock held, which is the softc's, exclusively.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_read_event(kn: *mut sys::knote, hint: c_long) -> c_int {
-    // SAFETY: kn_hook is the softc, which outlives its knotes; the lock is held.
-    let (mut state, mut kn) = unsafe { ((*(*kn).kn_hook.cast::<Softc>()).held(), Knote::new(kn)) };
+    // SAFETY: the knote is the call's own; its hook is the softc, which outlives its knotes; the lock is held.
+    let (mut state, mut kn) = unsafe {
+        let kn = Knote::new(kn);
+        ((*kn.hook().cast::<Softc>()).held(), kn)
+    };
     Softc::read_event(&mut state, &mut kn, hint).into()
 }
 
@@ -205,7 +212,10 @@ unsafe extern "C" fn echodev_read_event(kn: *mut sys::knote, hint: c_long) -> c_
 /// See [`echodev_read_event`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_write_event(kn: *mut sys::knote, hint: c_long) -> c_int {
-    // SAFETY: kn_hook is the softc, which outlives its knotes; the lock is held.
-    let (mut state, mut kn) = unsafe { ((*(*kn).kn_hook.cast::<Softc>()).held(), Knote::new(kn)) };
+    // SAFETY: the knote is the call's own; its hook is the softc, which outlives its knotes; the lock is held.
+    let (mut state, mut kn) = unsafe {
+        let kn = Knote::new(kn);
+        ((*kn.hook().cast::<Softc>()).held(), kn)
+    };
     Softc::write_event(&mut state, &mut kn, hint).into()
 }

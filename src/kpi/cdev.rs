@@ -11,7 +11,7 @@ unsafe extern "C" {
 }
 
 /// Makes the node `/dev/<name>`, owned by root:wheel with `mode`, whose methods are those of the C shim and find `softc`
-/// as `si_drv1`. EEXIST if the name is taken, EINVAL if it is no name for a device. May sleep. `make_dev_s`.
+/// as `si_drv1`. EEXIST if the name is taken, EINVAL or ENAMETOOLONG if it is no name for a device. May sleep. `make_dev_s`.
 ///
 /// # Safety
 ///
@@ -46,7 +46,8 @@ pub unsafe fn destroy(cdev: *mut sys::cdev) {
 }
 
 /// Keeps `data` with the file that is being opened. It is dropped by [`clear_priv`], at the file's last close, or when
-/// the device is destroyed, whichever comes first, without a lock held. `devfs_set_cdevpriv`.
+/// the device is destroyed, whichever comes first, without a lock held; its own memory is freed before. ENOENT if the kernel itself opens the device,
+/// without a file; EBUSY if the file has something already. `devfs_set_cdevpriv`.
 ///
 /// # Safety
 ///
@@ -56,13 +57,18 @@ pub unsafe fn set_priv<T: Send>(data: KBox<T>) -> Result {
     // SAFETY: the destructor gets back what into_raw gave, once: the kernel sees to that.
     from_c(unsafe { sys::devfs_set_cdevpriv(raw.cast(), Some(drop_priv::<T>)) }).inspect_err(|_| {
         // SAFETY: the kernel has not taken it.
-        drop(unsafe { KBox::from_raw(raw) });
+        drop(unsafe { KBox::from_raw(raw) }.into_inner());
     })
 }
 
-extern "C" fn drop_priv<T>(data: *mut c_void) {
-    // SAFETY: `data` came from into_raw in set_priv, and the kernel calls the destructor once.
-    drop(unsafe { KBox::from_raw(data.cast::<T>()) });
+/// # Safety
+///
+/// `data` came from into_raw in [`set_priv`], and this is its only destructor call.
+unsafe extern "C" fn drop_priv<T>(data: *mut c_void) {
+    // SAFETY: as the caller says.
+    let value = unsafe { KBox::from_raw(data.cast::<T>()) }.into_inner();
+    // Dropping the value may tell the unloading thread that it was the last: by then nothing must be left to free.
+    drop(value);
 }
 
 /// Drops what is kept with the file that the running method was called through; nothing if there is none.

@@ -30,6 +30,8 @@ errnos! {
     EINVAL,
     /// Inappropriate ioctl for device.
     ENOTTY,
+    /// Only the kernel sees it: the system call is made again, or, if bytes were moved, returns their count.
+    ERESTART,
     /// Resource temporarily unavailable; the same number as EAGAIN.
     EWOULDBLOCK,
 }

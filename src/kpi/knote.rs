@@ -1,56 +1,78 @@
 //! One event that a kqueue waits for, `struct knote` in `<sys/event.h>`, kqueue(9).
 
+use core::ffi::c_void;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
 use freebsd_kernel_sys as sys;
 
 /// The hint of the driver's own KNOTE calls; a kqueue that looks by itself passes 0 to f_event.
 pub const HINT: i64 = 1;
 
-/// A knote that the kernel lends to f_event, with the list's lock held.
-pub struct Knote<'a>(&'a mut sys::knote);
+/// A knote that the kernel lends to d_kqfilter, f_event or f_detach. Its links belong to the kernel, which may change them
+/// meanwhile; the fields used here are the filter's.
+pub struct Knote<'a>(NonNull<sys::knote>, PhantomData<&'a mut sys::knote>);
 
-impl<'a> Knote<'a> {
+impl Knote<'_> {
     /// # Safety
     ///
-    /// `kn` is what f_event or d_kqfilter was called with, and the call has not returned.
+    /// `kn` is what d_kqfilter, f_event or f_detach was called with, and that call has not returned while the value lives.
     pub unsafe fn new(kn: *mut sys::knote) -> Self {
-        // SAFETY: as the caller says; the kernel keeps others off it (in flux, or the list's lock) until the call ends.
-        Self(unsafe { &mut *kn })
+        // SAFETY: the kernel passes no NULL.
+        Self(unsafe { NonNull::new_unchecked(kn) }, PhantomData)
     }
 
-    pub(super) fn as_raw(&mut self) -> *mut sys::knote {
-        self.0
+    pub(super) fn as_raw(&self) -> *mut sys::knote {
+        self.0.as_ptr()
     }
 
     /// What is waited for: EVFILT_READ, EVFILT_WRITE, ...
     pub fn filter(&self) -> i32 {
-        self.0.kn_kevent.filter.into()
+        // SAFETY: the knote is lent to us (see `new`); the field is constant.
+        unsafe { (*self.as_raw()).kn_kevent.filter }.into()
+    }
+
+    /// What [`Knote::bind`] left for the methods to find (`kn_hook`).
+    pub fn hook(&self) -> *mut c_void {
+        // SAFETY: the knote is lent to us (see `new`); the field is set once, before the other methods run.
+        unsafe { (*self.as_raw()).kn_hook }
     }
 
     /// Sets the event's `data`.
     pub fn set_data(&mut self, data: usize) {
-        self.0.kn_kevent.data = data as i64;
+        // SAFETY: the knote is lent to us (see `new`), and the event is the filter's to write.
+        unsafe { (*self.as_raw()).kn_kevent.data = data as i64 };
     }
 
     /// Sets or clears EV_EOF.
     pub fn set_eof(&mut self, eof: bool) {
         let bit = sys::EV_EOF as u16;
-        self.0.kn_kevent.flags = if eof { self.0.kn_kevent.flags | bit } else { self.0.kn_kevent.flags & !bit };
+        // SAFETY: the knote is lent to us (see `new`), and the event is the filter's to write.
+        unsafe {
+            let flags = &raw mut (*self.as_raw()).kn_kevent.flags;
+            *flags = if eof { *flags | bit } else { *flags & !bit };
+        }
     }
 
     /// Sets the event's `fflags`; with EV_EOF, an errno.
     pub fn set_fflags(&mut self, fflags: i32) {
-        self.0.kn_kevent.fflags = fflags as u32;
+        // SAFETY: the knote is lent to us (see `new`), and the event is the filter's to write.
+        unsafe { (*self.as_raw()).kn_kevent.fflags = fflags as u32 };
     }
 
-    /// The events that are attached to filters `fop`, with `hook` for their methods to find.
-    pub(super) fn bind(&mut self, fop: *mut sys::filterops, hook: *const core::ffi::c_void) {
-        self.0.kn_fop = fop;
-        self.0.kn_hook = hook.cast_mut();
-        self.0.kn_hookid = 0;
+    /// Gives the knote its methods, and `hook` for them to find.
+    pub(super) fn bind(&mut self, fop: *mut sys::filterops, hook: *const c_void) {
+        let kn = self.as_raw();
+        // SAFETY: the knote is lent to us (see `new`); in d_kqfilter these are the driver's to write.
+        unsafe {
+            (*kn).kn_fop = fop;
+            (*kn).kn_hook = hook.cast_mut();
+            (*kn).kn_hookid = 0;
+        }
     }
 
-    /// Notes that the waiter has looked at the event; false if it was noted before. `kn_hookid` is the filter's own.
-    pub fn note_told(&mut self) -> bool {
-        core::mem::replace(&mut self.0.kn_hookid, 1) == 0
+    /// Notes that the waiter has looked at the event; false if it was noted before. The list's lock is held.
+    pub(super) fn note_told(&mut self) -> bool {
+        // SAFETY: the knote is lent to us (see `new`); `kn_hookid` is the filter's own, and the list's lock guards it here.
+        unsafe { core::mem::replace(&mut (*self.as_raw()).kn_hookid, 1) == 0 }
     }
 }

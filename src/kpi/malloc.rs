@@ -62,6 +62,18 @@ impl<T> KBox<T> {
         raw
     }
 
+    /// The value, out of its memory, which is freed.
+    pub fn into_inner(self) -> T {
+        let memory = self.0;
+        core::mem::forget(self);
+        // SAFETY: by the invariant the value is valid; it is moved out, and the box is gone.
+        unsafe {
+            let value = memory.read();
+            release(memory.cast(), size_of::<T>());
+            value
+        }
+    }
+
     /// # Safety
     ///
     /// `raw` came from [`KBox::into_raw`], was not taken back before, and nobody uses it any more.
@@ -99,6 +111,8 @@ pub struct KBytes(NonNull<[u8]>);
 
 // SAFETY: bytes belong to no thread.
 unsafe impl Send for KBytes {}
+// SAFETY: a shared buffer is only read.
+unsafe impl Sync for KBytes {}
 
 impl KBytes {
     /// `len` bytes, all zero. May sleep, so it is not for a time when a lock is held that others wait for.

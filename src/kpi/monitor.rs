@@ -1,13 +1,18 @@
 //! State under an sx(9) lock, with two sides that threads can wait for: by sleep(9), by poll(2), by kevent(2).
+//!
+//! Lock order: the caller's file descriptor table, then this lock, then the kernel's own behind it (sleep queues, select,
+//! kqueues). The lock may be held across a page fault in uiomove(9); whoever waits for it then waits for that, too.
 
 use super::errno::{Result, from_c};
 use super::knote::{HINT, Knote};
 use super::malloc::KBox;
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_int, c_void};
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::panic::Location;
 use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 use freebsd_kernel_sys as sys;
 
 unsafe extern "C" {
@@ -26,6 +31,14 @@ pub enum Side {
 
 impl Side {
     const BOTH: [Self; 2] = [Self::Read, Self::Write];
+}
+
+/// How long a thread gets to leave the driver, or the kernel's code around it, that nothing tells us of: some ticks.
+const SETTLE_TICKS: sys::sbintime_t = 3;
+
+fn settle() {
+    // SAFETY: the caller may sleep; the tick is constant.
+    unsafe { sys::pause_sbt(c"echoun".as_ptr(), sys::tick_sbt * SETTLE_TICKS, 0, sys::C_HARDCLOCK) };
 }
 
 /// One side: a wait channel and its selinfo, signalled together. Its address is the channel.
@@ -62,7 +75,8 @@ impl Waiters {
 /// # Invariants
 ///
 /// It is made only by [`Monitor::new`], which initialises the lock and both knlists where they will stay: it never moves.
-/// `untold` is 0 until [`Exclusive::hang_up`]; from then on it counts the attached knotes whose waiter has not looked.
+/// `untold` is 0 until [`Exclusive::hang_up`]; from then on it counts the attached knotes that f_event was not called for
+/// by their own kqueue (see [`Held::tell`]).
 pub struct Monitor<T> {
     sx: UnsafeCell<sys::sx>,
     read: Waiters,
@@ -71,8 +85,9 @@ pub struct Monitor<T> {
     state: UnsafeCell<T>,
 }
 
-// SAFETY: the state, and all else that changes, is reached only through guards, which hold the lock.
-unsafe impl<T: Send> Sync for Monitor<T> {}
+// SAFETY: the state, and all else that changes, is reached only through guards, which hold the lock; shared guards give
+// several threads a `&T`.
+unsafe impl<T: Send + Sync> Sync for Monitor<T> {}
 
 impl<T> Monitor<T> {
     /// A monitor over `state`. `name` is the lock's, for witness(4). May sleep.
@@ -107,23 +122,28 @@ impl<T> Monitor<T> {
         self.untold.as_ptr().cast()
     }
 
-    /// Locks exclusively; may sleep. `sx_xlock`.
+    /// Locks exclusively; may sleep. A thread that holds the lock already panics, or waits for itself for ever if it holds
+    /// it shared. `sx_xlock`.
     #[track_caller]
     pub fn xlock(&self) -> Exclusive<'_, T> {
         let at = Location::caller();
-        // SAFETY: the lock is initialised. A thread never holds it when it comes here: guards do not outlive a method,
-        // and no method that has one calls another.
-        unsafe { sys::_sx_xlock(self.sx.get(), 0, at.file_as_c_str().as_ptr(), at.line() as c_int) };
-        Exclusive { monitor: self }
+        // SAFETY: the lock is initialised.
+        let recursed = unsafe {
+            sys::_sx_xlock(self.sx.get(), 0, at.file_as_c_str().as_ptr(), at.line() as c_int);
+            (*self.sx.get()).lock_object.lo_data
+        };
+        // Without INVARIANTS the kernel lets every lock recurse; two guards of one thread would share a `&mut T`.
+        assert!(recursed == 0, "the echo lock is held by this thread already");
+        Exclusive { monitor: self, owner: PhantomData }
     }
 
     /// Locks for reading only, with others; may sleep. `sx_slock`.
     #[track_caller]
     pub fn slock(&self) -> Shared<'_, T> {
         let at = Location::caller();
-        // SAFETY: as in xlock.
+        // SAFETY: the lock is initialised.
         unsafe { sys::_sx_slock(self.sx.get(), 0, at.file_as_c_str().as_ptr(), at.line() as c_int) };
-        Shared { monitor: self }
+        Shared { monitor: self, owner: PhantomData }
     }
 
     /// The state, for f_event, which the kernel calls with the lock held exclusively.
@@ -133,22 +153,31 @@ impl<T> Monitor<T> {
     /// The calling thread holds the lock exclusively until `Held` is gone, and no guard's reference to the state is in
     /// use meanwhile.
     pub unsafe fn held(&self) -> Held<'_, T> {
-        Held { monitor: self }
+        Held { monitor: self, owner: PhantomData }
     }
 
-    /// Takes `kn` off the side that it was attached to, for f_detach. Takes the lock. `knlist_remove`.
-    pub fn detach(&self, side: Side, kn: &mut Knote<'_>) {
+    /// Takes `kn` off its side, for f_detach. Takes the lock exclusively. `knlist_remove`.
+    ///
+    /// # Safety
+    ///
+    /// It was attached to this `side` of this monitor, and not taken off since.
+    pub unsafe fn detach(&self, side: Side, kn: &mut Knote<'_>) {
         let guard = self.xlock();
-        if guard.monitor.untold.get() != 0 {
-            guard.monitor.tell(kn);
-        }
-        // SAFETY: the kernel detaches a knote once, from the list that it was added to; the lock is held (1).
+        guard.monitor.tell(kn);
+        // SAFETY: as the caller says; the lock is held (1).
         unsafe { sys::knlist_remove(self.waiters(side).knlist(), kn.as_raw(), 1) };
     }
 
     /// Drops the knotes that are left and lets go of polling threads; then nothing in the kernel points here any more. To be
-    /// called once no thread can come to attach or record. Sleeps for a tick; the lock is not held.
+    /// called once no thread can come to attach or record, and with no guard: takes the lock, and sleeps for some ticks.
+    /// `knlist_delete`, `seldrain`.
     pub fn retire(&self) {
+        // f_event is also called when a kevent(2) call changes a knote, before the same call waits; and two threads may wait
+        // on one kqueue, of which one has looked. They get a moment to do so before the knotes go.
+        // SAFETY: only emptiness is asked, and nobody can attach any more.
+        if Side::BOTH.into_iter().any(|side| !unsafe { (*self.waiters(side).knlist()).kl_list.slh_first }.is_null()) {
+            settle();
+        }
         for side in Side::BOTH {
             let waiters = self.waiters(side);
             // SAFETY: both lists are initialised. knlist_delete, not knlist_clear: the latter leaves knotes that point to
@@ -159,14 +188,14 @@ impl<T> Monitor<T> {
             }
         }
         // A thread that dropped a knote of its own may still be on its way out of f_detach, or of the list's unlock
-        // callback, and reads kn_fop once more: all this is module memory. Nothing tells when it has left; a tick is ample.
-        // SAFETY: sleeping is allowed here.
-        unsafe { sys::pause_sbt(c"echoun".as_ptr(), sys::tick_sbt, 0, sys::C_HARDCLOCK) };
+        // callback, and reads kn_fop once more; another may be on its way out of a destructor. All this is module memory,
+        // and nothing tells when they have left.
+        settle();
     }
 
-    /// Counts `kn` as told, once, and wakes whoever waits for all to be. The lock is held exclusively.
+    /// After a hang-up, counts `kn` as told, once, and wakes whoever waits for all to be. The lock is held exclusively.
     fn tell(&self, kn: &mut Knote<'_>) {
-        if kn.note_told() {
+        if self.untold.get() != 0 && kn.note_told() {
             self.untold.update(|untold| untold - 1);
             if self.untold.get() == 0 {
                 // SAFETY: any address is a channel.
@@ -189,9 +218,10 @@ impl<T> Drop for Monitor<T> {
     }
 }
 
-/// The lock, held exclusively; unlocks when dropped.
+/// The lock, held exclusively; unlocks when dropped, in the thread that took it.
 pub struct Exclusive<'a, T> {
     monitor: &'a Monitor<T>,
+    owner: PhantomData<*mut ()>,
 }
 
 impl<T> Exclusive<'_, T> {
@@ -210,15 +240,15 @@ impl<T> Exclusive<'_, T> {
     }
 
     fn sleep_on(&self, channel: *mut c_void, flags: c_int, wmesg: &'static CStr, timeout: sys::sbintime_t) -> c_int {
-        // SAFETY: the lock is ours and held; `_sleep` gives it up and takes it back. The lock object is the sx's first
-        // field in the kernel's own macro, too.
+        // SAFETY: the lock is ours and held; `_sleep` gives it up and takes it back.
         unsafe {
             let lock = &raw mut (*self.monitor.sx.get()).lock_object;
             sys::_sleep(channel, lock, flags, wmesg.as_ptr(), timeout, 0, sys::C_HARDCLOCK)
         }
     }
 
-    /// Tells everyone who waits for `side` that its state has changed: those who sleep, poll(2) and kevent(2).
+    /// Tells everyone who waits for `side` that its state has changed: wakeup(9) for those who sleep, selwakeup(9) for
+    /// poll(2), KNOTE_LOCKED for kevent(2). Where nobody waits, nothing is called.
     pub fn signal(&mut self, side: Side) {
         let waiters = self.monitor.waiters(side);
         if waiters.sleepers.replace(0) != 0 {
@@ -227,9 +257,13 @@ impl<T> Exclusive<'_, T> {
             unsafe { sys::wakeup(waiters.channel()) };
         }
         // SAFETY: both are initialised, and the lock is held exclusively, as KNOTE_LOCKED demands. Threads are recorded
-        // and knotes attached only under the lock, so an empty list stays empty meanwhile, and the calls can be spared.
+        // and knotes attached only under the lock, so what is empty stays so meanwhile (SEL_WAITING, KNLIST_EMPTY). Threads
+        // that have polled leave the list under a lock of select's alone, hence the atomic look.
         unsafe {
-            if !(*waiters.selinfo.get()).si_tdlist.tqh_first.is_null() {
+            if !AtomicPtr::from_ptr(&raw mut (*waiters.selinfo.get()).si_tdlist.tqh_first)
+                .load(Ordering::Relaxed)
+                .is_null()
+            {
                 sys::selwakeup(waiters.selinfo.get());
             }
             if !(*waiters.knlist()).kl_list.slh_first.is_null() {
@@ -250,7 +284,7 @@ impl<T> Exclusive<'_, T> {
         unsafe { sys::knlist_add(self.monitor.waiters(side).knlist(), kn.as_raw(), 1) };
     }
 
-    /// Signals both sides for the last time, and from now on counts who has looked: see [`Held::tell`].
+    /// Signals both sides for the last time, and from now on counts the knotes that were looked at: see [`Held::tell`].
     pub fn hang_up(&mut self) {
         for side in Side::BOTH {
             self.signal(side);
@@ -270,7 +304,7 @@ impl<T> Exclusive<'_, T> {
     }
 
     /// After [`Exclusive::hang_up`]: unlocks and sleeps until every attached knote was told or is gone, for at most
-    /// `timeout`, and locks again.
+    /// `timeout`, and locks again. `sx_sleep`.
     #[track_caller]
     pub fn wait_told(self, wmesg: &'static CStr, timeout: sys::sbintime_t) -> Self {
         if self.monitor.untold.get() != 0 {
@@ -311,19 +345,24 @@ impl<T> DerefMut for Exclusive<'_, T> {
 
 impl<T> Drop for Exclusive<'_, T> {
     fn drop(&mut self) {
-        let at = Location::caller();
-        // SAFETY: the lock is held exclusively by this thread.
-        unsafe { sys::_sx_xunlock(self.monitor.sx.get(), at.file_as_c_str().as_ptr(), at.line() as c_int) };
+        // SAFETY: the lock is held exclusively by this thread. Where a guard is dropped cannot be known here; WITNESS shows
+        // where it was taken.
+        unsafe { sys::_sx_xunlock(self.monitor.sx.get(), UNLOCK.as_ptr(), 0) };
     }
 }
 
-/// The lock, held together with other readers; unlocks when dropped.
+/// The file that unlocking is said to happen in.
+const UNLOCK: &CStr = c"src/kpi/monitor.rs";
+
+/// The lock, held together with other readers; unlocks when dropped, in the thread that took it.
 pub struct Shared<'a, T> {
     monitor: &'a Monitor<T>,
+    owner: PhantomData<*mut ()>,
 }
 
 impl<T> Shared<'_, T> {
-    /// Lets the polling thread be woken by the next signal of `side`. `selrecord`.
+    /// Lets the polling thread be woken by the next signal of `side`: each side at most once in a d_poll, since the kernel
+    /// has room for two. `selrecord`.
     pub fn record(&self, side: Side, poll: &Poll) {
         // SAFETY: a Poll exists only inside d_poll; the selinfo is initialised and the kernel locks it by itself.
         unsafe { sys::selrecord(poll.td, self.monitor.waiters(side).selinfo.get()) };
@@ -341,19 +380,19 @@ impl<T> Deref for Shared<'_, T> {
 
 impl<T> Drop for Shared<'_, T> {
     fn drop(&mut self) {
-        let at = Location::caller();
         // SAFETY: the lock is held shared by this thread.
-        unsafe { sys::_sx_sunlock(self.monitor.sx.get(), at.file_as_c_str().as_ptr(), at.line() as c_int) };
+        unsafe { sys::_sx_sunlock(self.monitor.sx.get(), UNLOCK.as_ptr(), 0) };
     }
 }
 
 /// The lock, held exclusively by the kernel around f_event: no signal and no sleep from here.
 pub struct Held<'a, T> {
     monitor: &'a Monitor<T>,
+    owner: PhantomData<*mut ()>,
 }
 
 impl<T> Held<'_, T> {
-    /// After [`Exclusive::hang_up`]: counts `kn` as told, since its waiter is looking at it now.
+    /// After [`Exclusive::hang_up`]: counts `kn` as told, since its kqueue is looking at it now, for a kevent(2) call.
     pub fn tell(&mut self, kn: &mut Knote<'_>) {
         self.monitor.tell(kn);
     }

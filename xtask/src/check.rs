@@ -1,17 +1,21 @@
 //! Reads a finished module as the FreeBSD loader and a careful reviewer would, before anybody loads it.
 
 use anyhow::{Context, Result, bail, ensure};
-use iced_x86::{CpuidFeature, Decoder, DecoderOptions, Formatter, GasFormatter, Instruction, InstructionInfoFactory, Register};
+use iced_x86::{
+    CpuidFeature, Decoder, DecoderOptions, Formatter, GasFormatter, Instruction, InstructionInfoFactory, Register,
+};
 use object::elf;
 use object::read::elf::{ElfFile64, FileHeader, SectionHeader};
-use object::{LittleEndian as LE, Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget, SectionKind, SymbolKind};
+use object::{
+    LittleEndian as LE, Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget, SectionKind, SymbolKind,
+};
 use std::collections::BTreeSet;
 
 /// The largest finished module, in bytes.
 const MAX_SIZE: usize = 24 << 10;
 
-/// What elf_reloc_internal() in the kernel's amd64 loader applies. It refuses others against global symbols, with a
-/// misleading message, and leaves the place unrelocated for local ones.
+/// Of what compilers emit, what elf_reloc_internal() in the kernel's amd64 loader applies. It refuses others against global
+/// symbols, with a misleading message, and leaves the place unrelocated for local ones.
 const RELOCATIONS: [elf::RelocationType; 5] =
     [elf::R_X86_64_NONE, elf::R_X86_64_64, elf::R_X86_64_PC32, elf::R_X86_64_PLT32, elf::R_X86_64_32S];
 
@@ -62,7 +66,10 @@ fn relocations(file: &Elf<'_>) -> Vec<String> {
                 && !RELOCATIONS.contains(&r_type)
             {
                 let name = section.name().unwrap_or("?");
-                wrong.insert(format!("relocation of type {} at {name}+{offset:#x}: the kernel's loader has no such", r_type.0));
+                wrong.insert(format!(
+                    "relocation of type {} at {name}+{offset:#x}: the kernel's loader has no such",
+                    r_type.0
+                ));
             }
         }
     }
@@ -111,7 +118,10 @@ fn fault(instruction: &Instruction, infos: &mut InstructionInfoFactory) -> Optio
     }
     let general = |feature: &CpuidFeature| {
         use CpuidFeature::*;
-        matches!(feature, INTEL8086 | INTEL186 | INTEL286 | INTEL386 | INTEL486 | X64 | CMOV | MULTIBYTENOP | CPUID | CX8 | PAUSE)
+        matches!(
+            feature,
+            INTEL8086 | INTEL186 | INTEL286 | INTEL386 | INTEL486 | X64 | CMOV | MULTIBYTENOP | CPUID | CX8 | PAUSE
+        )
     };
     let info = infos.info(instruction);
     let vector = info.used_registers().iter().any(|used| {
@@ -134,7 +144,9 @@ fn fault(instruction: &Instruction, infos: &mut InstructionInfoFactory) -> Optio
 /// An offset into a section, as the function before it and the distance.
 fn place<'a>(file: &Elf<'a>, section: &impl ObjectSection<'a>, offset: u64) -> String {
     let functions = file.symbols().filter(|symbol| {
-        symbol.section_index() == Some(section.index()) && symbol.kind() == SymbolKind::Text && symbol.address() <= offset
+        symbol.section_index() == Some(section.index())
+            && symbol.kind() == SymbolKind::Text
+            && symbol.address() <= offset
     });
     match functions.max_by_key(|symbol| symbol.address()) {
         Some(symbol) => format!("{}+{:#x}", symbol.name().unwrap_or("?"), offset - symbol.address()),
@@ -151,7 +163,8 @@ fn kernel_range(file: &Elf<'_>) -> Result<(u32, u32)> {
         let (section, at) = target(file, &entry)?;
         let md_type = u32_at(section.data()?, at + 4)?;
         let pointers = || section.relocations();
-        let pointer = |offset| pointers().find(|(place, _)| *place == offset).context("a modmetadata without its pointers");
+        let pointer =
+            |offset| pointers().find(|(place, _)| *place == offset).context("a modmetadata without its pointers");
         let (cval_section, cval) = target(file, &pointer(at + 16)?.1)?;
         let name = cval_section.data()?.get(cval as usize..).unwrap_or_default();
         if md_type == MDT_DEPEND && name.starts_with(b"kernel\0") {
@@ -187,7 +200,9 @@ fn u32_at(data: &[u8], at: u64) -> Result<u32> {
 mod tests {
     use super::check;
     use object::write::{Object, Relocation, Symbol, SymbolId, SymbolSection};
-    use object::{Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind, SymbolScope, elf};
+    use object::{
+        Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind, SymbolScope, elf,
+    };
 
     const OSRELDATE: u32 = 1_500_068;
 
@@ -230,7 +245,14 @@ mod tests {
             Self::new(code, OSRELDATE, 1_599_999)
         }
 
-        fn relocate(&mut self, at: object::write::SectionId, offset: u64, r_type: elf::RelocationType, symbol: SymbolId, addend: i64) {
+        fn relocate(
+            &mut self,
+            at: object::write::SectionId,
+            offset: u64,
+            r_type: elf::RelocationType,
+            symbol: SymbolId,
+            addend: i64,
+        ) {
             let flags = RelocationFlags::Elf { r_type };
             self.object.add_relocation(at, Relocation { offset, symbol, addend, flags }).unwrap();
         }
@@ -304,7 +326,10 @@ mod tests {
 
     #[test]
     fn what_is_no_module_at_all() {
-        assert_eq!(format!("{:#}", check(b"#!/bin/sh\n", None).unwrap_err()).split(':').next(), Some("not a 64-bit little-endian ELF file"));
+        assert_eq!(
+            format!("{:#}", check(b"#!/bin/sh\n", None).unwrap_err()).split(':').next(),
+            Some("not a 64-bit little-endian ELF file")
+        );
     }
 
     /// Every symbol table but the first is renamed from another section's type.

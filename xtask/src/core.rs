@@ -25,8 +25,8 @@ pub const RUSTFLAGS: [&str; 6] = [
 
 /// A sysroot with `core` and `compiler_builtins` for [`TARGET`], made by `rust`; built if it is not there.
 pub fn sysroot(tools: &Path, rust: &Rust) -> Result<PathBuf> {
-    let name = format!("core-{}", rust.version());
-    once(&tools.join(&name), &format!("core of Rust {} for the kernel, from its source", rust.version()), |dir| {
+    let name = format!("core-{}", rust.version);
+    once(&tools.join(&name), &format!("core of Rust {} for the kernel, from its source", rust.version), |dir| {
         let lib = dir.join("lib/rustlib").join(TARGET).join("lib");
         fs::create_dir_all(&lib)?;
         let core = lib.join("libcore.rlib");

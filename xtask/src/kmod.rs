@@ -4,7 +4,7 @@ use crate::bindings;
 use crate::core::{RUSTFLAGS, TARGET, sysroot};
 use crate::sh;
 use crate::toolchain::{CTools, Freebsd, Rust};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -34,6 +34,13 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
     rustflags.extend(["--sysroot".into(), sysroot.display().to_string(), "-Dwarnings".into()]);
     rustflags.extend(cfg);
     let build = root.join("target/kernel").join(&c.name);
+    for text in [vec![root.display().to_string()], c.cflags()].concat() {
+        // The cc crate splits its variables at white space.
+        ensure!(
+            !text.contains(char::is_whitespace),
+            "white space in a path cannot be passed to the C compiler: {text}"
+        );
+    }
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     rust.environment(&mut cargo);
     c.environment(&mut cargo, &build);
@@ -45,6 +52,7 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
             .arg(&build)
             .env("RUSTC", &rust.rustc)
             .env("FREEBSD_KERNEL_SYS_BINDINGS", build.join("bindings.rs"))
+            .env("KERNEL_OPTIONS", c.options.as_deref().unwrap_or(Path::new("")))
             .env("CC_x86_64_unknown_none", c.cc())
             .env("CFLAGS_x86_64_unknown_none", c.cflags().join(" "))
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\x1f")),

@@ -107,6 +107,8 @@ pub struct CTools {
     headers: Vec<String>,
     /// Directories of system headers that `zig cc` knows by itself, for another parser.
     own_headers: Vec<PathBuf>,
+    /// The options of the kernel that the module is for, `opt_global.h`.
+    pub options: Option<PathBuf>,
 }
 
 impl CTools {
@@ -117,7 +119,7 @@ impl CTools {
         let own_headers = ["x86_64-freebsd-none", "x86-freebsd-none", "generic-freebsd"].map(|dir| include.join(dir));
         // The headers carry no version, and the compiler predefines one that is too new for a .0 kernel.
         let headers = vec!["-U__FreeBSD_version".into(), format!("-D__FreeBSD_version={}", freebsd.osreldate())];
-        Ok(Self { name: freebsd.major().into(), zig, headers, own_headers: own_headers.into() })
+        Ok(Self { name: freebsd.major().into(), zig, headers, own_headers: own_headers.into(), options: None })
     }
 
     /// The tools for the source tree whose `sys` directory is `sysdir`. With `kernbuilddir`, where a kernel was built, the
@@ -138,20 +140,20 @@ impl CTools {
         }
         // The compiler would predefine a version of its own; sys/param.h has the tree's.
         let mut headers = vec!["-nostdinc".into(), "-U__FreeBSD_version".into()];
+        let mut options = None;
         if let Some(dir) = kernbuilddir {
-            let options = dir.join("opt_global.h");
-            if !options.is_file() {
+            let Ok(path) = fs::canonicalize(dir.join("opt_global.h")) else {
                 bail!("{} is not where a kernel was built: it has no opt_global.h", dir.display());
-            }
-            let dir = fs::canonicalize(dir)?;
-            headers.extend(["-DHAVE_KERNEL_OPTION_HEADERS".into(), "-include".into()]);
-            headers.extend([dir.join("opt_global.h").display().to_string(), format!("-I{}", dir.display())]);
+            };
+            headers.extend(["-DHAVE_KERNEL_OPTION_HEADERS".into(), "-include".into(), path.display().to_string()]);
+            headers.push(format!("-I{}", fs::canonicalize(dir)?.display()));
+            options = Some(path);
         }
         for dir in [&links, &sysdir, &sysdir.join("contrib/ck/include")] {
             headers.push(format!("-I{}", dir.display()));
         }
         let zig = Freebsd::V15.zig().get(tools)?.join("ziglang");
-        Ok(Self { name: "sysdir".into(), zig, headers, own_headers: Vec::new() })
+        Ok(Self { name: "sysdir".into(), zig, headers, own_headers: Vec::new(), options })
     }
 
     /// `zig cc` as the value of an environment variable.
@@ -211,7 +213,8 @@ pub struct Rust {
     pub library: PathBuf,
     /// Where the compiler's shared libraries are, if the system does not know.
     ld_library_path: Option<PathBuf>,
-    version: String,
+    /// Release and commit, for the names of what is built with it.
+    pub version: String,
 }
 
 impl Rust {
@@ -262,13 +265,9 @@ impl Rust {
         if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < MIN_RUST {
             bail!("{} is {release}; at least {}.{} is needed", found.rustc.display(), MIN_RUST.0, MIN_RUST.1);
         }
-        found.version = release.to_owned();
+        let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or_default();
+        found.version = format!("{release}-{}", commit.get(..9).unwrap_or("unknown"));
         Ok(found)
-    }
-
-    /// The compiler's release, for the names of what is built with it.
-    pub fn version(&self) -> &str {
-        &self.version
     }
 
     /// A call of the compiler.
