@@ -4,7 +4,8 @@ use core::ffi::c_int;
 use core::panic::PanicInfo;
 use freebsd_kernel_sys as sys;
 
-#[panic_handler]
+#[cfg_attr(target_os = "none", panic_handler)]
+#[cfg_attr(not(target_os = "none"), expect(dead_code, reason = "the compiler calls it, in the kernel"))]
 fn rust_panic(info: &PanicInfo<'_>) -> ! {
     // Formatting a message would pull in more code than the driver has; the literal ones do for finding the place.
     let message = info.message().as_str().unwrap_or("Rust panic");
