@@ -11,6 +11,7 @@ help:
 	@echo '               FREEBSD=14 or FREEBSD=15: only that one'
 	@echo '               SYSDIR=/path/to/sys [KERNBUILDDIR=/path/to/obj]: target/kmod/sysdir/echodev.ko,'
 	@echo '               for the kernel of that FreeBSD 12 to 15 source tree'
+	@echo 'make echoctl   build target/echoctl/14/echoctl and target/echoctl/15/echoctl; FREEBSD= as above'
 	@echo 'make test      build all, check the modules, and run every test'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
 	@echo 'make bindings  generate freebsd-kernel-sys/src/v*.rs anew'
@@ -19,12 +20,16 @@ help:
 kmod:
 	@$(XTASK) kmod --freebsd='$(FREEBSD)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
 
+echoctl:
+	@$(XTASK) echoctl --freebsd='$(FREEBSD)'
+
 test:
 	@$(XTASK) kmod
 	@$(XTASK) testmods
 	@$(XTASK) check --freebsd=14 target/kmod/14/echodev.ko
 	@$(XTASK) check --freebsd=15 target/kmod/15/echodev.ko
 	@$(XTASK) bindings --check
+	@$(XTASK) echoctl
 	$(CARGO) test --locked --workspace
 
 lint:
@@ -37,4 +42,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod test lint bindings clean
+.PHONY: all help kmod echoctl test lint bindings clean

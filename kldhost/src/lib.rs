@@ -24,6 +24,7 @@
 //! [`Kernel::panic_report`] tells what happened.
 
 pub mod fault;
+pub mod fuse;
 pub mod image;
 pub mod inspect;
 mod kernel;
@@ -32,8 +33,8 @@ pub mod sync;
 mod syscall;
 
 pub use kernel::{
-    Config, Interrupt, Kernel, KldError, KldId, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, Pid, Report,
-    ThreadInfo, ThreadState, Tid,
+    Config, DeviceNode, Interrupt, Kernel, KldError, KldId, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, Pid,
+    Report, ThreadInfo, ThreadState, Tid,
 };
 pub use syscall::abi::*;
 pub use syscall::errno::Errno;

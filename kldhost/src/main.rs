@@ -1,5 +1,7 @@
 //! `kldhost`: runs FreeBSD kernel modules in an ordinary process.
 
+mod run;
+
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ enum Command {
         #[arg(value_name = "X.ko")]
         file: PathBuf,
     },
+    /// Load a module, and offer its devices in a directory until Ctrl-C unloads it
+    Run(run::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +35,10 @@ fn main() -> ExitCode {
         Command::Inspect { file } => match inspect_file(&file) {
             Ok(text) => print(&text),
             Err(error) => fail(&format!("{}: {error}", file.display())),
+        },
+        Command::Run(arguments) => match run::run(arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
         },
     }
 }

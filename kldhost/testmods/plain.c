@@ -28,6 +28,11 @@
 
 #define	PLAIN_SIZE	64
 
+/* Another name for the device, for a test that needs it. */
+#ifndef PLAIN_NAME
+#define	PLAIN_NAME	"plain"
+#endif
+
 static MALLOC_DEFINE(M_PLAIN, "plain", "plain FIFO device");
 
 struct plain {
@@ -285,12 +290,30 @@ plain_knl_unlock(void *arg)
 	sx_xunlock((struct sx *)arg);
 }
 
+#if __FreeBSD_version >= 1300038
 static void
 plain_knl_assert(void *arg, int what)
 {
 
 	sx_assert((struct sx *)arg, what);
 }
+#define	PLAIN_KNL_ASSERT	plain_knl_assert
+#else
+static void
+plain_knl_assert_locked(void *arg)
+{
+
+	sx_assert((struct sx *)arg, SA_LOCKED);
+}
+
+static void
+plain_knl_assert_unlocked(void *arg)
+{
+
+	sx_assert((struct sx *)arg, SA_UNLOCKED);
+}
+#define	PLAIN_KNL_ASSERT	plain_knl_assert_locked, plain_knl_assert_unlocked
+#endif
 
 static void
 plain_free(struct plain *p)
@@ -313,9 +336,9 @@ plain_load(struct plain *p)
 
 	sx_init(&p->lock, "plain");
 	knlist_init(&p->in.si_note, &p->lock, plain_knl_lock, plain_knl_unlock,
-	    plain_knl_assert);
+	    PLAIN_KNL_ASSERT);
 	knlist_init(&p->out.si_note, &p->lock, plain_knl_lock, plain_knl_unlock,
-	    plain_knl_assert);
+	    PLAIN_KNL_ASSERT);
 	p->ring = malloc(PLAIN_SIZE, M_PLAIN, M_WAITOK | M_ZERO);
 	make_dev_args_init(&args);
 	args.mda_flags = MAKEDEV_WAITOK | MAKEDEV_CHECKNAME;
@@ -324,7 +347,7 @@ plain_load(struct plain *p)
 	args.mda_gid = GID_WHEEL;
 	args.mda_mode = 0600;
 	args.mda_si_drv1 = p;
-	error = make_dev_s(&args, &p->cdev, "plain");
+	error = make_dev_s(&args, &p->cdev, PLAIN_NAME);
 	if (error != 0)
 		plain_free(p);
 	return (error);
@@ -334,6 +357,9 @@ static void
 plain_unload(struct plain *p)
 {
 
+	/* The kernel sends MOD_UNLOAD after a MOD_LOAD that failed, too. */
+	if (p->cdev == NULL)
+		return;
 	sx_xlock(&p->lock);
 	p->going = 1;
 	plain_notify(p, &p->in);

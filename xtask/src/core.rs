@@ -42,7 +42,8 @@ pub fn sysroot(tools: &Path, rust: &Rust) -> Result<PathBuf> {
     })
 }
 
-fn compile(rust: &Rust, lib: &Path, name: &str, source: &Path) -> std::process::Command {
+/// A call of `rust` that compiles one crate of the library, for [`TARGET`], against those in `lib`.
+pub fn compile(rust: &Rust, lib: &Path, name: &str, source: &Path) -> std::process::Command {
     let mut command = rust.command();
     command
         // The library's source uses what only its own compiler's unstable features give.

@@ -73,14 +73,19 @@ pub fn testmods(root: &Path, freebsd: Freebsd) -> Result<Vec<PathBuf>> {
     for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let source = entry?.path();
         if source.extension().is_some_and(|ext| ext == "c") {
-            let object = build.join(source.file_stem().context("a C file without a name")?).with_extension("o");
-            sh::run(c.compile(&build).arg("-c").arg(&source).arg("-o").arg(&object))?;
-            let module = object.with_extension("ko");
-            link(&c, root, &[object], &module)?;
-            modules.push(module);
+            modules.push(c_module(root, &c, &source, &build, &[])?);
         }
     }
     Ok(modules)
+}
+
+/// Builds `<name>.ko` in `dir` from the C file `source`, with more flags.
+pub fn c_module(root: &Path, c: &CTools, source: &Path, dir: &Path, flags: &[&str]) -> Result<PathBuf> {
+    let object = dir.join(source.file_stem().context("a C file without a name")?).with_extension("o");
+    sh::run(c.compile(dir).args(flags).arg("-c").arg(source).arg("-o").arg(&object))?;
+    let module = object.with_extension("ko");
+    link(c, root, &[object], &module)?;
+    Ok(module)
 }
 
 /// Links objects and archives, all of their members, to a module that the kernel loads.

@@ -3,10 +3,12 @@
 mod bindings;
 mod check;
 mod core;
+mod echoctl;
 mod fetch;
 mod kmod;
 mod sh;
 mod toolchain;
+mod vm;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -48,6 +50,14 @@ enum Command {
     },
     /// Build the C modules that kldhost is tested with
     Testmods,
+    /// Build echoctl for FreeBSD
+    Echoctl {
+        /// Only for this FreeBSD release line: 14 or 15
+        #[arg(long, default_value = "", value_parser = release_lines, hide_default_value = true)]
+        freebsd: Lines,
+    },
+    /// Run the suite on a FreeBSD kernel, in a virtual machine
+    VmTest(vm::Options),
     /// Generate the bindings of the kernel headers anew
     Bindings {
         /// Only compare with the vendored files; fail where they differ
@@ -110,6 +120,13 @@ fn run() -> Result<()> {
             }
             Ok(())
         }
+        Command::Echoctl { freebsd } => {
+            for line in freebsd.0 {
+                println!("built {}", echoctl::echoctl(root, line)?.strip_prefix(root)?.display());
+            }
+            Ok(())
+        }
+        Command::VmTest(options) => vm::vm_test(root, &options),
         Command::Bindings { check } => {
             if !bindings::restarted(&tools)? {
                 bindings::bindings(&tools, &root.join("freebsd-kernel-sys"), check)?;

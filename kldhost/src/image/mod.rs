@@ -27,6 +27,7 @@ use self::memory::Mapping;
 use self::reloc::Linker;
 use self::symbols::Symbols;
 use crate::fault::Registration;
+use crate::sync::Mutex;
 
 pub(crate) use self::elf::{Object, Place};
 pub use self::error::LoadError;
@@ -41,7 +42,7 @@ pub(crate) use self::reloc::{is_known as is_known_relocation, kind_name as reloc
 /// Its text is readable and executable, its constants are readable, its data is readable and writable.
 pub struct Image {
     // Dropped first: no fault is looked up in an image that is going away.
-    _registration: Registration,
+    registration: Mutex<Option<Registration>>,
     memory: Mapping,
     size: usize,
     symbols: Symbols,
@@ -74,8 +75,8 @@ impl Image {
         let symbols = Symbols::new(&linker);
         memory.protect(layout.text, ProtFlags::PROT_READ | ProtFlags::PROT_EXEC).map_err(no_memory)?;
         memory.protect(layout.constants, ProtFlags::PROT_READ).map_err(no_memory)?;
-        let _registration = Registration::new(memory.address(), size)?;
-        Ok(Image { _registration, memory, size, symbols, sets, metadata })
+        let registration = Mutex::new(Some(Registration::new(memory.address(), size)?));
+        Ok(Image { registration, memory, size, symbols, sets, metadata })
     }
 
     /// The pointers in a linker set, such as `sysinit_set`; empty when the module has no such set.
@@ -97,6 +98,15 @@ impl Image {
     /// Whether `addr` lies in the image.
     pub fn contains(&self, addr: usize) -> bool {
         (self.memory.address()..self.memory.address() + self.size).contains(&addr)
+    }
+
+    /// Takes the module out of use: its memory cannot be accessed any more, but stays reserved, so that whoever still has
+    /// an address in it faults. Symbols can still be looked up.
+    pub fn retire(&self) {
+        // Changing the protection of a mapping that exists only fails for want of kernel memory: then a stray access
+        // goes unseen.
+        let _ = self.memory.protect(0..self.size.next_multiple_of(layout::PAGE), ProtFlags::PROT_NONE);
+        self.registration.lock().take();
     }
 
     /// The module's metadata records, in file order.

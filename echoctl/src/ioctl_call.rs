@@ -1,0 +1,92 @@
+//! The ioctl(2) requests of the device: the only `unsafe` here, since what a request does with its argument is known to
+//! nobody but us.
+//!
+//! The requests are those of [`echodev::ioctl`], encoded as this system's `_IO`, `_IOR` and `_IOW` do. Linux puts size and
+//! direction elsewhere than FreeBSD; a FUSE mount there needs its own encoding, or the kernel would copy the wrong bytes.
+
+use crate::{Errno, Side};
+use echodev::ioctl;
+use nix::libc::{FIONREAD, c_int};
+use nix::sys::ioctl::ioctl_num_type;
+use nix::{request_code_none, request_code_read, request_code_write};
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+
+const GBUFSIZE: ioctl_num_type =
+    request_code_read!(group(ioctl::ECHODEV_GBUFSIZE), number(ioctl::ECHODEV_GBUFSIZE), size_of::<usize>());
+const SBUFSIZE: ioctl_num_type =
+    request_code_write!(group(ioctl::ECHODEV_SBUFSIZE), number(ioctl::ECHODEV_SBUFSIZE), size_of::<usize>());
+const CLEAR: ioctl_num_type = request_code_none!(group(ioctl::ECHODEV_CLEAR), number(ioctl::ECHODEV_CLEAR));
+const FIONWRITE: ioctl_num_type =
+    request_code_read!(group(ioctl::FIONWRITE), number(ioctl::FIONWRITE), size_of::<c_int>());
+
+/// In every encoding, the two low bytes are the group and the number.
+const fn group(request: u64) -> u8 {
+    (request >> 8) as u8
+}
+
+const fn number(request: u64) -> u8 {
+    request as u8
+}
+
+#[cfg(target_os = "freebsd")]
+const _: () = assert!(
+    GBUFSIZE == ioctl::ECHODEV_GBUFSIZE
+        && SBUFSIZE == ioctl::ECHODEV_SBUFSIZE
+        && CLEAR == ioctl::ECHODEV_CLEAR
+        && FIONREAD == ioctl::FIONREAD
+        && FIONWRITE == ioctl::FIONWRITE
+);
+
+mod raw {
+    use super::{CLEAR, FIONREAD, FIONWRITE, GBUFSIZE, SBUFSIZE, c_int};
+
+    nix::ioctl_read_bad!(gbufsize, GBUFSIZE, usize);
+    nix::ioctl_write_ptr_bad!(sbufsize, SBUFSIZE, usize);
+    nix::ioctl_none_bad!(clear, CLEAR);
+    nix::ioctl_read_bad!(fionread, FIONREAD, c_int);
+    nix::ioctl_read_bad!(fionwrite, FIONWRITE, c_int);
+}
+
+/// `ECHODEV_GBUFSIZE`: the size of the buffer, in bytes. Errors as the device's, or ENOTTY and others if it is no echo
+/// device.
+pub fn buffer_size(fd: BorrowedFd<'_>) -> Result<usize, Errno> {
+    let mut size = 0;
+    // SAFETY: the request's code says that a `size_t` is stored, and `size` is one. A device that knows the same code for
+    // something else stores no more than the code says.
+    unsafe { raw::gbufsize(fd.as_raw_fd(), &mut size) }?;
+    Ok(size)
+}
+
+/// `ECHODEV_SBUFSIZE`: sets the size of the buffer, in bytes. EPERM, EBUSY, EINVAL.
+pub fn set_buffer_size(fd: BorrowedFd<'_>, size: usize) -> Result<(), Errno> {
+    // SAFETY: the request reads a `size_t`, and `size` is one.
+    unsafe { raw::sbufsize(fd.as_raw_fd(), &size) }.map(drop)
+}
+
+/// `ECHODEV_CLEAR`: discards the bytes held. EPERM.
+pub fn clear(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: the request has no argument.
+    unsafe { raw::clear(fd.as_raw_fd()) }.map(drop)
+}
+
+/// `FIONREAD` or `FIONWRITE`: bytes to read, or room in bytes.
+pub fn bytes(fd: BorrowedFd<'_>, side: Side) -> Result<i32, Errno> {
+    let request = match side {
+        Side::Read => raw::fionread,
+        Side::Write => raw::fionwrite,
+    };
+    let mut bytes = 0;
+    // SAFETY: both requests store an `int`, and `bytes` is one.
+    unsafe { request(fd.as_raw_fd(), &mut bytes) }?;
+    Ok(bytes)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_have_the_encoding_of_linux() {
+        assert_eq!([GBUFSIZE, SBUFSIZE, CLEAR, FIONWRITE], [0x8008_4564, 0x4008_4565, 0x4566, 0x8004_6677]);
+    }
+}

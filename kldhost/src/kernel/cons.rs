@@ -1,0 +1,35 @@
+//! The console: what was printed, by line.
+
+use crate::sync::Mutex;
+
+/// The console.
+#[derive(Default)]
+pub struct Console(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    lines: Vec<String>,
+    /// A line that has not ended yet.
+    partial: String,
+}
+
+impl Console {
+    /// Prints `text`, which need not be whole lines.
+    pub fn print(&self, text: &str) {
+        let mut state = self.0.lock();
+        state.partial.push_str(text);
+        while let Some(end) = state.partial.find('\n') {
+            let rest = state.partial.split_off(end + 1);
+            let mut line = std::mem::replace(&mut state.partial, rest);
+            line.pop();
+            state.lines.push(line);
+        }
+    }
+
+    /// All lines, with the one that has not ended yet.
+    pub fn lines(&self) -> Vec<String> {
+        let state = self.0.lock();
+        let partial = (!state.partial.is_empty()).then(|| state.partial.clone());
+        state.lines.iter().cloned().chain(partial).collect()
+    }
+}

@@ -1,0 +1,284 @@
+//! kqueues and their knotes, kqueue(9).
+//!
+//! Lock order: the lock of a knlist (the module's), then that of a kqueue. A knote that is in flux is not dropped by
+//! others while the kqueue is unlocked.
+
+mod filter;
+pub mod knlist;
+mod register;
+mod scan;
+
+use std::collections::{HashMap, VecDeque};
+use std::ffi::c_int;
+
+use super::file::FileRef;
+use super::report::Stop;
+use super::sleepq::Sleep;
+use super::thread::Thread;
+use super::{Inner, select};
+use crate::kpi::layout::*;
+use crate::sync::{Arc, Mutex, MutexGuard, Weak};
+use crate::syscall::abi::{POLLIN, POLLRDNORM};
+use crate::syscall::errno::Errno;
+
+pub use knlist::Knlists;
+
+/// A kqueue.
+pub struct Kqueue {
+    state: Mutex<State>,
+    /// `kq_sel`: who polls the kqueue itself.
+    sel: Selinfo,
+}
+
+// SAFETY: the raw pointers in `sel` are not used, its atomics are; the knotes are only used as their locks allow.
+unsafe impl Send for Kqueue {}
+// SAFETY: as above.
+unsafe impl Sync for Kqueue {}
+
+/// A knote, with what the kernel keeps beside what modules see.
+#[repr(C)]
+pub struct Note {
+    /// What modules see.
+    kn: Knote,
+    /// `kn_fp`.
+    file: Option<FileRef>,
+}
+
+type NotePtr = *mut Note;
+
+/// An entry of `kq_head`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    Note(NotePtr),
+    /// The mark of a scan: where it began.
+    Marker(u64),
+}
+
+#[derive(Default)]
+struct State {
+    /// The knotes by descriptor, `kq_knlist`.
+    notes: HashMap<usize, Vec<NotePtr>>,
+    /// `kq_head`: active knotes.
+    queue: VecDeque<Entry>,
+    /// `kq_count`: how many of these are knotes.
+    count: usize,
+    /// `KQ_SLEEP`: somebody sleeps in kevent(2).
+    sleep: bool,
+    /// `KQ_FLUXWAIT`: somebody waits for a knote that is in flux.
+    flux_wait: bool,
+    /// `KQ_CLOSING`.
+    closing: bool,
+    /// Calls that use it, `kq_refcnt`.
+    users: usize,
+    /// The number of the next marker.
+    next_marker: u64,
+}
+
+// SAFETY: the knotes belong to the kqueue, and move with it.
+unsafe impl Send for State {}
+
+type Locked<'a> = MutexGuard<'a, State>;
+
+/// The kqueues of a kernel.
+#[derive(Default)]
+pub struct Kqueues(Mutex<Vec<Weak<Kqueue>>>);
+
+impl Kqueues {
+    /// kqueue(2).
+    pub fn create(&self) -> Arc<Kqueue> {
+        // SAFETY: all-zero bytes are a valid selinfo, that nobody waits on.
+        let sel = unsafe { std::mem::zeroed() };
+        let kq = Arc::new(Kqueue { state: Mutex::default(), sel });
+        let mut all = self.0.lock();
+        all.retain(|kq| kq.strong_count() > 0);
+        all.push(Arc::downgrade(&kq));
+        kq
+    }
+
+    /// Whether there is a knote whose filter satisfies `ours`.
+    pub fn any_note(&self, ours: impl Fn(usize) -> bool) -> bool {
+        let all: Vec<_> = self.0.lock().iter().filter_map(Weak::upgrade).collect();
+        all.iter().any(|kq| {
+            let state = kq.state.lock();
+            // SAFETY: knotes on the list exist while the kqueue is locked.
+            state.notes.values().flatten().any(|&note| ours(unsafe { (*note).kn.kn_fop }.addr()))
+        })
+    }
+}
+
+impl Note {
+    fn new(file: FileRef) -> NotePtr {
+        // SAFETY: all-zero bytes are valid for every field.
+        let kn = unsafe { std::mem::zeroed() };
+        Box::into_raw(Box::new(Note { kn, file: Some(file) }))
+    }
+}
+
+/// `kn_in_flux`. The kqueue is locked.
+fn in_flux(note: NotePtr) -> bool {
+    // SAFETY: the caller found the knote on a locked kqueue.
+    unsafe { (*note).kn.kn_influx > 0 }
+}
+
+/// Changes `kn_influx`. The kqueue is locked.
+fn change_flux(note: NotePtr, by: c_int) {
+    // SAFETY: as above; the field belongs to the kernel, under this lock.
+    unsafe { (*note).kn.kn_influx += by };
+}
+
+fn status(note: NotePtr) -> c_int {
+    // SAFETY: the caller keeps the knote alive: the kqueue is locked, or the knote in flux.
+    unsafe { (*note).kn.kn_status }
+}
+
+/// Sets and clears bits of `kn_status`. The kqueue is locked.
+fn change_status(note: NotePtr, set: c_int, clear: c_int) {
+    // SAFETY: as above; the field belongs to the kernel, under this lock.
+    unsafe { (*note).kn.kn_status = (*note).kn.kn_status & !clear | set };
+}
+
+/// `EV_*` of the knote.
+fn flags(note: NotePtr) -> u16 {
+    // SAFETY: the caller keeps the knote alive.
+    unsafe { (*note).kn.kn_kevent.flags }
+}
+
+impl Kqueue {
+    fn chan(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// `kqueue_acquire`: EBADF when it is being closed.
+    pub fn acquire(&self) -> Result<(), Errno> {
+        let mut state = self.state.lock();
+        if state.closing {
+            return Err(Errno::EBADF);
+        }
+        state.users += 1;
+        Ok(())
+    }
+
+    /// `kqueue_release`.
+    pub fn release(&self, td: &Thread) {
+        let mut state = self.state.lock();
+        state.users -= 1;
+        if state.users == 0 && state.closing {
+            drop(state);
+            td.kernel().sleepq.wakeup(self.chan(), usize::MAX);
+        }
+    }
+
+    /// `KQ_FLUX_WAKEUP`: a knote is not in flux any more.
+    fn flux_wakeup(&self, td: &Thread, state: &mut State) {
+        if std::mem::take(&mut state.flux_wait) {
+            td.kernel().sleepq.wakeup(self.chan(), usize::MAX);
+        }
+    }
+
+    /// Waits for a knote in flux to settle. The kqueue comes back unlocked.
+    fn wait_flux(&self, td: &Thread, mut state: Locked<'_>, wmesg: &str) -> Result<(), Stop> {
+        state.flux_wait = true;
+        // Neither a signal nor a deadline ends it.
+        let _woken = td.kernel().sleep(td, Sleep::on(self.chan(), wmesg), || {
+            drop(state);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// `knote_enqueue`: the knote is to be reported.
+    fn enqueue(&self, td: &Thread, state: &mut State, note: NotePtr) {
+        state.queue.push_back(Entry::Note(note));
+        state.count += 1;
+        change_status(note, KN_QUEUED, 0);
+        if std::mem::take(&mut state.sleep) {
+            td.kernel().sleepq.wakeup(self.chan(), usize::MAX);
+        }
+        td.kernel().selwakeup(&self.sel);
+    }
+
+    /// `KNOTE_ACTIVATE`.
+    fn activate(&self, td: &Thread, state: &mut State, note: NotePtr) {
+        change_status(note, KN_ACTIVE, 0);
+        if status(note) & (KN_QUEUED | KN_DISABLED) == 0 {
+            self.enqueue(td, state, note);
+        }
+    }
+
+    /// `knote_drop`: detaches and frees a knote that only the caller has in flux.
+    fn drop_note(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
+        if status(note) & KN_DETACHED == 0 {
+            filter::detach(td, note)?;
+        }
+        self.drop_detached(td, note)
+    }
+
+    /// `knote_drop_detached`.
+    fn drop_detached(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
+        // As the kernel does, to tell whether there is a file.
+        filter::check_fop(td, note)?;
+        let mut state = self.state.lock();
+        // SAFETY: the knote is in flux, so nobody else drops it.
+        let ident = unsafe { (*note).kn.kn_kevent.ident };
+        if let Some(list) = state.notes.get_mut(&ident) {
+            list.retain(|&other| other != note);
+        }
+        if status(note) & KN_QUEUED != 0 {
+            state.queue.retain(|&entry| entry != Entry::Note(note));
+            state.count -= 1;
+        }
+        self.flux_wakeup(td, &mut state);
+        drop(state);
+        // SAFETY: made by `Note::new`; it is on no list any more.
+        drop(unsafe { Box::from_raw(note) });
+        Ok(())
+    }
+
+    /// `knote_fdclose`: drops the knotes of a descriptor that is being closed.
+    pub fn fd_closed(&self, td: &Thread, fd: usize) -> Result<(), Stop> {
+        self.drop_notes(td, |state| state.notes.get(&fd).and_then(|list| list.first().copied()), "kqflxwt")
+    }
+
+    /// Drops knotes until `next` finds none.
+    fn drop_notes(&self, td: &Thread, next: impl Fn(&State) -> Option<NotePtr>, wmesg: &str) -> Result<(), Stop> {
+        loop {
+            let state = self.state.lock();
+            match next(&state) {
+                None => return Ok(()),
+                Some(note) if in_flux(note) => self.wait_flux(td, state, wmesg)?,
+                Some(note) => {
+                    change_flux(note, 1);
+                    drop(state);
+                    self.drop_note(td, note)?;
+                }
+            }
+        }
+    }
+
+    /// `kqueue_close`.
+    pub fn close(&self, td: &Thread) -> Result<(), Errno> {
+        self.state.lock().closing = true;
+        let how = Sleep::on(self.chan(), "kqclose");
+        td.kernel().sleep_until(td, how, || self.state.lock().users == 0)?;
+        self.drop_notes(td, |state| state.notes.values().flatten().next().copied(), "kqclo1")?;
+        td.kernel().selwakeup(&self.sel);
+        Ok(())
+    }
+
+    /// `kqueue_poll`.
+    pub fn poll(&self, td: &Thread, events: i16) -> Result<i16, Stop> {
+        let state = self.state.lock();
+        let wanted = events & (POLLIN | POLLRDNORM);
+        if wanted != 0 && state.count == 0 {
+            select::record(td, "selrecord", td.addr(), &self.sel)?;
+        }
+        Ok(if state.count != 0 { wanted } else { 0 })
+    }
+}
+
+impl Inner {
+    /// Whether a knlist at these addresses has knotes.
+    pub fn knlist_in_use(&self, within: impl Fn(usize) -> bool) -> bool {
+        self.knlists.any(within)
+    }
+}

@@ -1,0 +1,114 @@
+//! Calls into module code, and the way out of it for a thread that shall not come back.
+//!
+//! Nothing can unwind through a module. When the kernel is dead, a thread inside a KPI function goes straight back to
+//! where the kernel called the module: the module's frames are abandoned, which is sound because they are not Rust
+//! frames of ours, and the KPI function has dropped all that it had before it asks for this.
+
+use std::arch::naked_asm;
+
+use super::report::Stop;
+use super::thread::Thread;
+
+/// A call into the module that has not returned.
+#[derive(Clone, Copy)]
+pub struct Frame {
+    /// The stack pointer to go back to.
+    sp: usize,
+    /// The function called.
+    pub function: usize,
+}
+
+#[repr(C)]
+struct Outcome {
+    value: usize,
+    abandoned: usize,
+}
+
+/// Calls `function`, an address in a module, with up to six arguments.
+///
+/// # Errors
+///
+/// [`Stop`]: the thread left the module because the kernel is dead.
+///
+/// # Safety
+///
+/// `function` must be a C function that takes these arguments.
+pub unsafe fn call(td: &Thread, function: usize, args: [usize; 6]) -> Result<usize, Stop> {
+    let depth = td.own().frames.borrow().len();
+    // Filled in by `enter`: the stack pointer is only known there.
+    td.own().frames.borrow_mut().push(Frame { sp: 0, function });
+    let save = {
+        let mut frames = td.own().frames.borrow_mut();
+        &raw mut frames[depth].sp
+    };
+    td.publish_frames();
+    // SAFETY: as the caller says; `save` stays in place until the store, which is the first thing `enter` does.
+    let outcome = unsafe { enter(function, &args, save) };
+    td.own().frames.borrow_mut().truncate(depth);
+    td.publish_frames();
+    if outcome.abandoned != 0 { Err(Stop) } else { Ok(outcome.value) }
+}
+
+/// Leaves the module for good: the innermost [`call`] of this thread returns [`Stop`].
+///
+/// Rust frames between here and that call must have nothing to drop.
+pub fn leave(td: &Thread) -> ! {
+    let frame = td.own().frames.borrow().last().copied();
+    match frame {
+        // SAFETY: the frame is live: it is popped when its `call` returns.
+        Some(frame) => unsafe { exit(frame.sp) },
+        None => unreachable!("a KPI function runs outside of a module call"),
+    }
+}
+
+/// Saves the callee-saved registers, notes the stack pointer in `save`, calls.
+#[unsafe(naked)]
+unsafe extern "C" fn enter(function: usize, args: &[usize; 6], save: *mut usize) -> Outcome {
+    naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "sub rsp, 8",
+        "mov [rdx], rsp",
+        "mov rax, rdi",
+        "mov r10, rsi",
+        "mov rdi, [r10]",
+        "mov rsi, [r10 + 8]",
+        "mov rdx, [r10 + 16]",
+        "mov rcx, [r10 + 24]",
+        "mov r8, [r10 + 32]",
+        "mov r9, [r10 + 40]",
+        "call rax",
+        "xor edx, edx",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+    )
+}
+
+/// Returns from the [`enter`] that noted `sp`, saying that the call was abandoned.
+#[unsafe(naked)]
+unsafe extern "C" fn exit(sp: usize) -> ! {
+    naked_asm!(
+        "mov rsp, rdi",
+        "xor eax, eax",
+        "mov edx, 1",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+    )
+}

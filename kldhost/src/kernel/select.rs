@@ -1,0 +1,177 @@
+//! selinfo: who waits in poll(2) and select(2) for a device, selrecord(9).
+//!
+//! The kernel's list of waiters is kept here, by the address of the `struct selinfo`. The structure itself says only
+//! whether there are any: `si_mtx` is set by the first selrecord(9), and the list head is non-null while anybody waits.
+
+use std::collections::HashMap;
+use std::ptr::{null_mut, without_provenance_mut};
+
+use super::Inner;
+use super::report::Stop;
+use super::sleepq::Sleep;
+use super::thread::Thread;
+use crate::kpi::layout::Selinfo;
+use crate::sync::atomic::AtomicBool;
+use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::sync::{Arc, Instant, Mutex};
+use crate::syscall::errno::Errno;
+
+/// One who waits, `struct seltd`: a thread in poll(2) or select(2), or a callback.
+pub struct Poller {
+    /// `SELTD_PENDING`: something has happened since the last look.
+    pending: Mutex<bool>,
+    /// Called when something happens, if it is not a thread.
+    notify: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+/// One selinfo that a poller waits on, `struct selfd`.
+pub struct Selfd {
+    /// The descriptor that was polled, in the poller's own numbering.
+    pub cookie: usize,
+    /// The address of the selinfo.
+    sip: usize,
+    poller: Arc<Poller>,
+    /// Set when the selinfo was woken.
+    pub fired: AtomicBool,
+}
+
+/// What selrecord(9) does in the d_poll that runs.
+pub struct PollRequest {
+    poller: Arc<Poller>,
+    cookie: usize,
+    /// `SELTD_RESCAN`: nothing is recorded again.
+    rescan: bool,
+    recorded: Vec<Arc<Selfd>>,
+}
+
+/// `st_free1`, `st_free2`: so many selinfos can be recorded in one d_poll.
+const SELFDS: usize = 2;
+
+/// All waiters of a kernel, by selinfo.
+#[derive(Default)]
+pub struct Waiters(Mutex<HashMap<usize, Vec<Arc<Selfd>>>>);
+
+/// What the list head points to while there are waiters: nothing that may be followed.
+const SOMEBODY: usize = 0x10;
+
+impl Poller {
+    /// A thread that polls.
+    pub fn thread() -> Arc<Poller> {
+        Arc::new(Poller { pending: Mutex::new(false), notify: None })
+    }
+
+    /// A callback.
+    pub fn callback(notify: Arc<dyn Fn() + Send + Sync>) -> Arc<Poller> {
+        Arc::new(Poller { pending: Mutex::new(false), notify: Some(notify) })
+    }
+
+    fn chan(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    fn happened(&self, kernel: &Inner) {
+        let before = std::mem::replace(&mut *self.pending.lock(), true);
+        match &self.notify {
+            Some(notify) if !before => notify(),
+            Some(_) => {}
+            None => kernel.sleepq.wakeup(self.chan(), usize::MAX),
+        }
+    }
+
+    /// `seltdwait`: sleeps until something has happened since the last call.
+    ///
+    /// # Errors
+    ///
+    /// The inner one: EWOULDBLOCK at the deadline, EINTR or ERESTART on a signal.
+    pub fn wait(&self, td: &Thread, deadline: Option<Instant>) -> Result<Result<(), Errno>, Stop> {
+        let mut pending = self.pending.lock();
+        if std::mem::take(&mut *pending) {
+            return Ok(Ok(()));
+        }
+        let how = Sleep { deadline, catch: true, ..Sleep::on(self.chan(), "select") };
+        let result = td.kernel().sleep(td, how, || {
+            drop(pending);
+            Ok(())
+        })?;
+        if result.is_ok() {
+            *self.pending.lock() = false;
+        }
+        Ok(result)
+    }
+}
+
+impl PollRequest {
+    /// For the d_poll of the descriptor that `poller` calls `cookie`.
+    pub fn new(poller: &Arc<Poller>, cookie: usize, rescan: bool) -> PollRequest {
+        PollRequest { poller: poller.clone(), cookie, rescan, recorded: Vec::new() }
+    }
+
+    /// What was recorded.
+    pub fn into_recorded(self) -> Vec<Arc<Selfd>> {
+        self.recorded
+    }
+}
+
+/// `selrecord`.
+pub fn record(td: &Thread, call: &str, selector: usize, sip: &Selinfo) -> Result<(), Stop> {
+    let mut request = td.own().poll.borrow_mut();
+    let Some(request) = request.as_mut() else {
+        return Err(td.misuse(call, "called outside of d_poll", None));
+    };
+    if selector != td.addr() {
+        return Err(td.misuse(call, "the thread given is not curthread", None));
+    }
+    if request.rescan {
+        return Ok(());
+    }
+    if request.recorded.len() == SELFDS {
+        return Err(td.misuse(call, "called more than twice in one d_poll: no free selfd on selq", None));
+    }
+    let (cookie, poller) = (request.cookie, request.poller.clone());
+    let address = std::ptr::from_ref(sip).addr();
+    let selfd = Arc::new(Selfd { cookie, sip: address, poller, fired: AtomicBool::new(false) });
+    request.recorded.push(selfd.clone());
+    let mut waiters = td.kernel().waiters.0.lock();
+    waiters.entry(address).or_default().push(selfd);
+    sip.si_mtx.store(without_provenance_mut(SOMEBODY), SeqCst);
+    sip.tdlist_first.store(without_provenance_mut(SOMEBODY), SeqCst);
+    Ok(())
+}
+
+impl Inner {
+    /// `selwakeup`, `seldrain`: whoever waits on `sip` has to look again, and does not wait on it any more.
+    pub fn selwakeup(&self, sip: &Selinfo) {
+        if sip.si_mtx.load(Relaxed).is_null() || sip.tdlist_first.load(SeqCst).is_null() {
+            return;
+        }
+        let woken = {
+            let mut waiters = self.waiters.0.lock();
+            sip.tdlist_first.store(null_mut(), SeqCst);
+            waiters.remove(&std::ptr::from_ref(sip).addr()).unwrap_or_default()
+        };
+        for selfd in woken {
+            selfd.fired.store(true, SeqCst);
+            selfd.poller.happened(self);
+        }
+    }
+
+    /// `seltdclear`: takes what was recorded off the selinfos.
+    pub fn forget_selfds(&self, selfds: &[Arc<Selfd>]) {
+        let mut waiters = self.waiters.0.lock();
+        for selfd in selfds.iter().filter(|selfd| !selfd.fired.load(SeqCst)) {
+            let Some(list) = waiters.get_mut(&selfd.sip) else { continue };
+            list.retain(|other| !Arc::ptr_eq(other, selfd));
+            if list.is_empty() {
+                waiters.remove(&selfd.sip);
+                // SAFETY: a selinfo that is listed exists: its memory is not freed, nor its module unloaded, while it is.
+                let sip = unsafe { &*(selfd.sip as *const Selinfo) };
+                sip.tdlist_first.store(null_mut(), SeqCst);
+            }
+        }
+    }
+
+    /// Whether anybody waits on a selinfo at these addresses.
+    pub fn selinfo_in_use(&self, within: impl Fn(usize) -> bool) -> bool {
+        self.waiters.0.lock().keys().any(|&sip| within(sip))
+    }
+}

@@ -1,0 +1,239 @@
+//! Sleep queues: threads that wait on an address, sleepqueue(9).
+//!
+//! Locks use them, too; those waits are not sleeps: the thread counts as running, and has no wait message.
+//!
+//! Lock order: a bucket's queue, then [`Thread::wait`] of a thread.
+
+use std::collections::VecDeque;
+
+use super::Inner;
+use super::report::Stop;
+use super::thread::{Thread, Wake, Wmesg};
+use crate::sync::atomic::AtomicUsize;
+use crate::sync::atomic::Ordering::SeqCst;
+use crate::sync::{Arc, Instant, Mutex, MutexGuard};
+use crate::syscall::errno::Errno;
+
+const BUCKETS: usize = 128;
+
+/// Which of the queues of an address: sleepers have one, locks two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// Sleepers, and those who wait for a lock exclusively.
+    First,
+    /// Those who wait for a lock shared.
+    Shared,
+}
+
+/// A thread in a queue.
+struct Waiter {
+    chan: usize,
+    queue: Queue,
+    td: Arc<Thread>,
+}
+
+#[derive(Default)]
+struct Bucket {
+    /// The length of `queue`, to be read without the lock.
+    count: AtomicUsize,
+    queue: Mutex<VecDeque<Waiter>>,
+}
+
+/// The sleep queues of a kernel.
+pub struct SleepQueues(Box<[Bucket]>);
+
+impl Default for SleepQueues {
+    fn default() -> SleepQueues {
+        SleepQueues((0..BUCKETS).map(|_| Bucket::default()).collect())
+    }
+}
+
+/// How to sleep.
+#[derive(Clone, Copy)]
+pub struct Sleep {
+    /// The address slept on.
+    pub chan: usize,
+    /// Which of its queues.
+    pub queue: Queue,
+    /// Whether signals end it, `PCATCH`.
+    pub catch: bool,
+    /// The wait message; `None` if it is not a sleep but a wait for a lock.
+    pub wmesg: Option<Wmesg>,
+    /// When it ends by itself.
+    pub deadline: Option<Instant>,
+}
+
+impl Sleep {
+    /// A sleep on `chan` that only wakeup(9) ends.
+    pub fn on(chan: usize, wmesg: &str) -> Sleep {
+        let wmesg = Some(Wmesg::new(wmesg.as_bytes()));
+        Sleep { chan, queue: Queue::First, catch: false, wmesg, deadline: None }
+    }
+}
+
+/// The queues that `chan` is in, locked.
+pub struct Chain<'a> {
+    bucket: &'a Bucket,
+    chan: usize,
+    waiters: MutexGuard<'a, VecDeque<Waiter>>,
+}
+
+impl SleepQueues {
+    fn bucket(&self, chan: usize) -> &Bucket {
+        &self.0[(chan >> 4 ^ chan >> 11) % BUCKETS]
+    }
+
+    /// Locks the queues of `chan`.
+    pub fn lock(&self, chan: usize) -> Chain<'_> {
+        let bucket = self.bucket(chan);
+        Chain { bucket, chan, waiters: bucket.queue.lock() }
+    }
+
+    /// Wakes up to `max` sleepers on `chan`, oldest first.
+    pub fn wakeup(&self, chan: usize, max: usize) {
+        // A sleeper is counted before it releases its lock, so whoever has that lock now sees it.
+        if self.bucket(chan).count.load(SeqCst) != 0 {
+            self.lock(chan).wake(Queue::First, max);
+        }
+    }
+
+    /// Channels that somebody sleeps on, of those that satisfy `wanted`, with the sleepers.
+    pub fn sleepers(&self, wanted: impl Fn(usize) -> bool) -> Vec<(usize, Arc<Thread>)> {
+        let in_use = self.0.iter().filter(|bucket| bucket.count.load(SeqCst) != 0);
+        let all =
+            in_use.flat_map(|bucket| bucket.queue.lock().iter().map(|w| (w.chan, w.td.clone())).collect::<Vec<_>>());
+        all.filter(|(chan, _)| wanted(*chan)).collect()
+    }
+}
+
+impl Chain<'_> {
+    /// Whether anybody waits in this queue.
+    pub fn any(&self, queue: Queue) -> bool {
+        self.waiters.iter().any(|w| w.chan == self.chan && w.queue == queue)
+    }
+
+    /// Puts the calling thread at the end of a queue.
+    pub fn enqueue(&mut self, td: &Thread, queue: Queue) {
+        td.wait.lock().wake = None;
+        self.waiters.push_back(Waiter { chan: self.chan, queue, td: td.arc() });
+        self.bucket.count.store(self.waiters.len(), SeqCst);
+    }
+
+    /// Wakes up to `max` waiters, oldest first; returns how many. One whom a signal got first does not count.
+    pub fn wake(&mut self, queue: Queue, max: usize) -> usize {
+        let mut woken = 0;
+        let chan = self.chan;
+        self.waiters.retain(|waiter| {
+            if woken == max || waiter.chan != chan || waiter.queue != queue {
+                return true;
+            }
+            if waiter.td.wake(Wake::Wakeup) {
+                woken += 1;
+            }
+            false
+        });
+        self.bucket.count.store(self.waiters.len(), SeqCst);
+        woken
+    }
+
+    /// Takes the calling thread off. False if it was not there any more: somebody has woken it.
+    fn remove(&mut self, td: &Thread) -> bool {
+        let before = self.waiters.len();
+        self.waiters.retain(|waiter| !std::ptr::eq(&*waiter.td, td));
+        self.bucket.count.store(self.waiters.len(), SeqCst);
+        self.waiters.len() != before
+    }
+}
+
+impl Thread {
+    /// Makes the thread wake, if nothing has yet.
+    pub fn wake(&self, why: Wake) -> bool {
+        let mut wait = self.wait.lock();
+        let first = wait.wake.is_none();
+        if first {
+            wait.wake = Some(why);
+            self.woken.notify_one();
+        }
+        first
+    }
+
+    /// Makes the thread wake because the kernel is dead, whatever else may have.
+    pub fn wake_dead(&self) {
+        self.wait.lock().wake = Some(Wake::Dead);
+        self.woken.notify_one();
+    }
+}
+
+impl Inner {
+    /// Sleeps. The caller's lock is released by `unlock` once the thread is in the queue, so that no wakeup is missed.
+    ///
+    /// # Errors
+    ///
+    /// The inner result, in FreeBSD's terms: EWOULDBLOCK on timeout, EINTR or ERESTART on a signal.
+    pub fn sleep(
+        &self,
+        td: &Thread,
+        how: Sleep,
+        unlock: impl FnOnce() -> Result<(), Stop>,
+    ) -> Result<Result<(), Errno>, Stop> {
+        self.sleepq.lock(how.chan).enqueue(td, how.queue);
+        unlock()?;
+        self.block(td, &how)
+    }
+
+    /// Sleeps until `condition` holds; whoever makes it so must call wakeup(9) afterwards.
+    pub fn sleep_until(&self, td: &Thread, how: Sleep, condition: impl Fn() -> bool) -> Result<(), Stop> {
+        while !condition() {
+            self.sleepq.lock(how.chan).enqueue(td, how.queue);
+            // Only now does the one who changes it see that somebody sleeps.
+            if condition() {
+                self.sleepq.lock(how.chan).remove(td);
+                break;
+            }
+            // Neither a signal nor a deadline ends it.
+            let _woken = self.block(td, &how)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the thread, which is in the queue that `how` names, is woken; it is not in the queue any more then.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Inner::sleep`].
+    pub fn block(&self, td: &Thread, how: &Sleep) -> Result<Result<(), Errno>, Stop> {
+        let mut wait = td.wait.lock();
+        if how.catch && wait.wake.is_none() {
+            wait.wake = td.signal_error(&mut wait).map(Wake::Signal);
+        }
+        wait.catch = how.catch;
+        wait.asleep = how.wmesg;
+        if how.wmesg.is_some() {
+            drop(wait);
+            self.events.notify();
+            wait = td.wait.lock();
+        }
+        let mut timed_out = false;
+        while wait.wake.is_none() && !timed_out && !self.is_dead() {
+            match how.deadline {
+                Some(deadline) => timed_out = td.woken.wait_until(&mut wait, deadline).timed_out(),
+                None => td.woken.wait(&mut wait),
+            }
+        }
+        let why = wait.wake;
+        wait.catch = false;
+        wait.asleep = None;
+        drop(wait);
+        let still_queued = why != Some(Wake::Wakeup) && self.sleepq.lock(how.chan).remove(td);
+        if how.wmesg.is_some() {
+            self.events.notify();
+            self.data.update_ticks(self.boot);
+        }
+        self.check_alive()?;
+        Ok(match why {
+            Some(Wake::Signal(error)) => Err(error),
+            None if still_queued => Err(Errno::EWOULDBLOCK),
+            _ => Ok(()),
+        })
+    }
+}

@@ -1,0 +1,273 @@
+//! Threads, as the kernel sees them: `struct thread`.
+//!
+//! A thread of the operating system gets one for each kernel that it makes system calls on, with the first of them.
+
+use std::cell::{Cell, RefCell};
+use std::ptr::null;
+
+use super::file::File;
+use super::kqueue::Kqueue;
+use super::lock::Held;
+use super::module_call::Frame;
+use super::process::Proc;
+use super::select::PollRequest;
+use super::uio::Arguments;
+use super::{Inner, Pid, ThreadInfo, ThreadState, Tid, pcpu};
+use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize};
+use crate::sync::{Arc, Condvar, Mutex, Weak};
+use crate::syscall::errno::Errno;
+
+/// A thread. Its address is what `curthread` gives, and the owner in lock words; the alignment leaves those the low bits.
+#[repr(C, align(64))]
+pub struct Thread {
+    /// Stands for the fields that FreeBSD has here: a module that looks into them finds null.
+    opaque: [usize; 256],
+    /// The number of the thread.
+    pub tid: Tid,
+    /// The number of its kernel.
+    kernel_id: u64,
+    kernel: Weak<Inner>,
+    me: Weak<Thread>,
+    /// The process in whose system call it is; 0 in user mode.
+    pid: AtomicI32,
+    /// The module function that the kernel has called and that has not returned; 0 if none.
+    pub module_function: AtomicUsize,
+    /// What the thread waits for and is sent.
+    pub wait: Mutex<Wait>,
+    /// Signalled when `wait.wake` is set.
+    pub woken: Condvar,
+    /// Whether a signal may be pending, to spare taking `wait`.
+    pub signalled: AtomicBool,
+    own: Own,
+}
+
+/// What only the thread itself uses.
+pub struct Own {
+    /// Calls into the module that have not returned, outermost first.
+    pub frames: RefCell<Vec<Frame>>,
+    /// Locks held, oldest first.
+    pub held: RefCell<Vec<Held>>,
+    /// Pairs of locks whose order was checked: the first was held, the second taken.
+    pub ordered: RefCell<Vec<(usize, usize)>>,
+    /// The value of the lock-order generation when `ordered` was valid.
+    pub ordered_generation: Cell<usize>,
+    /// The process in whose system call it is; null in user mode.
+    process: Cell<*const Proc>,
+    /// The system call that it is in.
+    pub syscall: Cell<&'static str>,
+    /// `td_fpop`: the file whose device method runs; null if none.
+    pub fpop: Cell<*const File>,
+    /// The devices whose methods it is in.
+    pub devices: RefCell<Vec<usize>>,
+    /// In d_poll: what selrecord(9) shall do.
+    pub poll: RefCell<Option<PollRequest>>,
+    /// The kqueue whose lock is held while a filter's f_event runs; null if none.
+    pub kq_locked: Cell<*const Kqueue>,
+    /// The memory that the process has given to this system call.
+    pub arguments: RefCell<Arguments>,
+    /// In kldload(2): why MOD_LOAD failed, as printed, and its errno.
+    pub mod_load: Cell<Option<(String, Errno)>>,
+    /// How often uiomove(9) has failed in this system call.
+    pub uiomove_failures: Cell<u32>,
+}
+
+/// What a thread waits for, and what has been sent to it.
+#[derive(Default)]
+pub struct Wait {
+    /// Set while it sleeps, or is about to: whether signals interrupt it.
+    pub catch: bool,
+    /// Where it sleeps; `None` unless it does, with its lock released.
+    pub asleep: Option<Wmesg>,
+    /// Why it shall wake.
+    pub wake: Option<Wake>,
+    /// Signals sent to it that it has not taken, by number.
+    pub pending: u128,
+    /// Interrupted through [`super::Interrupt`].
+    pub interrupt: bool,
+}
+
+/// Why a thread wakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// wakeup(9).
+    Wakeup,
+    /// A signal: EINTR or ERESTART.
+    Signal(Errno),
+    /// The kernel is dead.
+    Dead,
+}
+
+/// A wait message, cut to what fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wmesg([u8; 24]);
+
+impl Wmesg {
+    /// From the bytes of a string.
+    pub fn new(text: &[u8]) -> Wmesg {
+        let mut bytes = [0; 24];
+        let n = text.len().min(bytes.len());
+        bytes[..n].copy_from_slice(&text[..n]);
+        Wmesg(bytes)
+    }
+}
+
+impl std::fmt::Display for Wmesg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let end = self.0.iter().position(|&b| b == 0).unwrap_or(self.0.len());
+        f.write_str(&String::from_utf8_lossy(&self.0[..end]))
+    }
+}
+
+// SAFETY: `opaque` is never written, and `own` is only used by the thread itself (see `own()`); the rest is Sync.
+unsafe impl Sync for Thread {}
+// SAFETY: the raw pointers in `own` are only used by the thread itself, in a system call, and are null outside of one.
+unsafe impl Send for Thread {}
+
+impl Thread {
+    fn new(kernel: &Arc<Inner>, me: Weak<Thread>) -> Thread {
+        Thread {
+            me,
+            opaque: [0; 256],
+            tid: kernel.next_tid.fetch_add(1, Relaxed),
+            kernel_id: kernel.id,
+            kernel: Arc::downgrade(kernel),
+            pid: AtomicI32::new(0),
+            module_function: AtomicUsize::new(0),
+            wait: Mutex::default(),
+            woken: Condvar::new(),
+            signalled: AtomicBool::new(false),
+            own: Own {
+                frames: RefCell::default(),
+                held: RefCell::default(),
+                ordered: RefCell::default(),
+                ordered_generation: Cell::new(0),
+                process: Cell::new(null()),
+                syscall: Cell::new(""),
+                fpop: Cell::new(null()),
+                devices: RefCell::default(),
+                poll: RefCell::default(),
+                kq_locked: Cell::new(null()),
+                arguments: RefCell::default(),
+                mod_load: Cell::new(None),
+                uiomove_failures: Cell::new(0),
+            },
+        }
+    }
+
+    /// What only the thread itself uses.
+    pub fn own(&self) -> &Own {
+        debug_assert!(std::ptr::eq(pcpu::curthread(), self), "a thread's own state is used by another thread");
+        &self.own
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &Inner {
+        // SAFETY: a thread asks in a system call, where its `Process` keeps the kernel alive.
+        unsafe { &*self.kernel.as_ptr() }
+    }
+
+    /// The process in whose system call it is; 0 in user mode.
+    pub fn pid(&self) -> Pid {
+        self.pid.load(SeqCst)
+    }
+
+    /// The owning pointer to it.
+    pub fn arc(&self) -> Arc<Thread> {
+        self.me.upgrade().expect("a thread that runs exists")
+    }
+
+    /// For the thread itself: the process in whose system call it is.
+    pub fn process(&self) -> &Proc {
+        let process = self.own().process.get();
+        assert!(!process.is_null(), "a thread in user mode has no system call");
+        // SAFETY: whoever makes the system call keeps the process.
+        unsafe { &*process }
+    }
+
+    /// The address that modules know it by.
+    pub fn addr(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Keeps `module_function` up to date after a change to `frames`.
+    pub fn publish_frames(&self) {
+        let function = self.own.frames.borrow().first().map_or(0, |frame| frame.function);
+        self.module_function.store(function, Relaxed);
+    }
+
+    /// What it is doing; `None` in user mode.
+    pub fn info(&self) -> Option<ThreadInfo> {
+        let pid = self.pid();
+        let wait = self.wait.lock();
+        let state = match wait.asleep {
+            Some(wmesg) if wait.wake.is_none() => ThreadState::Sleeping { wmesg: wmesg.to_string() },
+            _ => ThreadState::Running,
+        };
+        (pid != 0).then_some(ThreadInfo { pid, tid: self.tid, state })
+    }
+
+    /// Enters the kernel, for `process`.
+    pub fn enter(&self, process: &Arc<Proc>, syscall: &'static str) {
+        self.pid.store(process.pid, SeqCst);
+        pcpu::set_curthread(self);
+        self.own.syscall.set(syscall);
+        self.own.uiomove_failures.set(0);
+        self.own.process.set(Arc::as_ptr(process));
+    }
+
+    /// Returns to user mode.
+    pub fn leave(&self) {
+        self.own.process.set(null());
+        pcpu::set_curthread(null());
+        self.pid.store(0, SeqCst);
+    }
+}
+
+/// The thread that calls, in a KPI function.
+pub fn current<'a>() -> &'a Thread {
+    let td = pcpu::curthread();
+    assert!(!td.is_null(), "a KPI function was called outside of a system call");
+    // SAFETY: the thread is kept alive by the system call that it is in, below on this stack.
+    unsafe { &*td }
+}
+
+/// All threads that a kernel knows.
+#[derive(Default)]
+pub struct Threads(Mutex<Vec<Arc<Thread>>>);
+
+impl Threads {
+    /// A copy of the list.
+    pub fn all(&self) -> Vec<Arc<Thread>> {
+        self.0.lock().clone()
+    }
+}
+
+/// This thread of the operating system as a kernel thread; taken off that kernel's list when it ends.
+struct Registered(Arc<Thread>);
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        if let Some(kernel) = self.0.kernel.upgrade() {
+            kernel.threads.0.lock().retain(|td| !Arc::ptr_eq(td, &self.0));
+        }
+    }
+}
+
+thread_local! {
+    static REGISTERED: RefCell<Vec<Registered>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The kernel thread that stands for the calling thread on this kernel.
+pub fn this_thread(kernel: &Arc<Inner>) -> Arc<Thread> {
+    REGISTERED.with_borrow_mut(|registered| {
+        if let Some(known) = registered.iter().find(|r| r.0.kernel_id == kernel.id) {
+            return known.0.clone();
+        }
+        registered.retain(|r| r.0.kernel.strong_count() > 0);
+        let td = Arc::new_cyclic(|me| Thread::new(kernel, me.clone()));
+        kernel.threads.0.lock().push(td.clone());
+        registered.push(Registered(td.clone()));
+        td
+    })
+}

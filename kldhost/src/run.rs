@@ -1,0 +1,144 @@
+//! `kldhost run`: loads a module and mounts its devices, until a signal unloads it.
+
+use std::path::{Path, PathBuf};
+use std::process::exit;
+
+use clap::Args;
+use kldhost::fuse::{End, Mount};
+use kldhost::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use kldhost::sync::{Arc, Duration, Instant, spawn};
+use kldhost::{Config, Errno, Kernel, KldId};
+use nix::sys::signal::{SigSet, Signal};
+
+/// The arguments of `kldhost run`.
+#[derive(Args)]
+pub struct Arguments {
+    /// The module's file
+    #[arg(value_name = "X.ko")]
+    file: PathBuf,
+    /// An empty directory, where the module's devices are to appear
+    #[arg(long, value_name = "DIR")]
+    mount: PathBuf,
+    /// A tunable of the kernel, as in loader.conf(5); may be given more than once
+    #[arg(long = "tunable", value_name = "NAME=VALUE", value_parser = parse_tunable)]
+    tunables: Vec<(String, String)>,
+    /// __FreeBSD_version of the kernel that the module shall see
+    #[arg(long, value_name = "NUMBER", default_value_t = Config::default().osreldate)]
+    osreldate: i32,
+}
+
+fn parse_tunable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it is not NAME=VALUE".to_owned()),
+    }
+}
+
+/// A module that is loaded and mounted.
+struct Hosted {
+    kernel: Kernel,
+    module: KldId,
+    name: String,
+    mount: Mount,
+    /// Set when somebody unloads it.
+    unloading: AtomicBool,
+}
+
+/// Runs the command. Returns when the module was unloaded and everything is as it was before.
+///
+/// # Errors
+///
+/// For people, and final.
+pub fn run(arguments: Arguments) -> Result<(), String> {
+    // Before the first thread is made, so that all threads leave the signals to the one that waits for them.
+    let mut signals = SigSet::empty();
+    signals.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+    signals.thread_block().map_err(|error| format!("cannot block signals: {error}"))?;
+
+    let hosted = Arc::new(start(arguments)?);
+    let for_signals = hosted.clone();
+    spawn("signals".into(), move || wait_for_signals(&for_signals, &signals));
+    let end = hosted.mount.wait_end();
+    if end == End::Unmounted && !hosted.unloading.swap(true, SeqCst) {
+        eprintln!("kldhost: {} was unmounted; unloading {}", hosted.mount.dir().display(), hosted.name);
+        unload(&hosted).map_err(|error| format!("{} cannot be unloaded: {error}", hosted.name))?;
+    }
+    // Those who wait for an answer get one.
+    hosted.mount.wait_idle();
+    hosted.mount.unmount();
+    match hosted.kernel.panic_report() {
+        Some(report) => Err(format!("the hosted kernel has panicked\n{report}")),
+        None => Ok(()),
+    }
+}
+
+fn start(arguments: Arguments) -> Result<Hosted, String> {
+    let config = Config { osreldate: arguments.osreldate, tunables: arguments.tunables, ..Config::default() };
+    let kernel = Kernel::new(config);
+    let name = arguments.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let module = kernel.kldload(&arguments.file).map_err(|error| match kernel.panic_report() {
+        Some(report) => format!("{name}: the hosted kernel has panicked\n{report}"),
+        None => error.to_string(),
+    })?;
+    for line in kernel.console() {
+        println!("{line}");
+    }
+    let mount = Mount::new(&kernel, &arguments.mount).map_err(|error| {
+        let _ = kernel.kldunload(module);
+        error.to_string()
+    })?;
+    announce(&kernel, &name, &arguments.mount);
+    Ok(Hosted { kernel, module, name, mount, unloading: AtomicBool::new(false) })
+}
+
+fn announce(kernel: &Kernel, name: &str, dir: &Path) {
+    let devices: Vec<String> =
+        kernel.devices().iter().map(|device| dir.join(&device.name).display().to_string()).collect();
+    match devices.is_empty() {
+        true => println!("{name} is loaded, but has made no device. Ctrl-C unloads it."),
+        false => println!("{name} is loaded: {}. Ctrl-C unloads it.", devices.join(" ")),
+    }
+}
+
+/// The first signal unloads the module. It may refuse, or never finish: a later one then ends this program all the same.
+fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
+    /// Signals that come this soon after the first are the same one, as timeout(1) sends it to the process and its group.
+    const SAME: Duration = Duration::from_secs(1);
+    let mut first = Instant::now();
+    while signals.wait().is_ok() {
+        if hosted.unloading.swap(true, SeqCst) {
+            if first.elapsed() < SAME {
+                continue;
+            }
+            eprintln!("kldhost: {} is still being unloaded; ending all the same", hosted.name);
+            hosted.mount.unmount();
+            exit(1);
+        }
+        first = Instant::now();
+        let unloader = hosted.clone();
+        spawn("kldunload".into(), move || {
+            match unload(&unloader) {
+                Ok(()) => unloader.mount.unmount(),
+                // The main thread reports it.
+                Err(Errno::PANICKED) => unloader.mount.unmount(),
+                Err(error) => {
+                    eprintln!("kldhost: {} cannot be unloaded: {error}; it stays", unloader.name);
+                    unloader.unloading.store(false, SeqCst);
+                }
+            }
+        });
+    }
+}
+
+fn unload(hosted: &Hosted) -> Result<(), Errno> {
+    for sleeper in hosted.mount.sleepers() {
+        eprintln!("kldhost: waking process {} ({})", sleeper.pid, sleeper.wmesg);
+    }
+    let printed = hosted.kernel.console().len();
+    hosted.kernel.kldunload(hosted.module)?;
+    hosted.mount.wait_idle();
+    for line in &hosted.kernel.console()[printed..] {
+        println!("{line}");
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Descriptors: open, close, dup, fcntl, revoke.
+
+use super::Process;
+use super::abi::{FIOASYNC, FIONBIO, Fd, O_ACCMODE, O_ASYNC, O_NONBLOCK};
+use super::errno::Errno;
+use crate::kernel::fdtable::FdTable;
+use crate::kernel::file::{FCNTLFLAGS, File};
+use crate::kernel::thread::Thread;
+use crate::sync::atomic::Ordering::SeqCst;
+
+impl Process {
+    /// open(2) of a device: `path` is `/dev/` and its name.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL: the access mode is none. ENOENT: no such device (with O_CREAT EOPNOTSUPP: devfs creates no files).
+    /// EEXIST: O_CREAT|O_EXCL. ENOTDIR: O_DIRECTORY. ENXIO: the device is going. EMFILE: too many are open. What the
+    /// device's d_open returns.
+    pub fn open(&self, path: &str, flags: i32) -> Result<Fd, Errno> {
+        if flags & O_ACCMODE == O_ACCMODE {
+            return Err(Errno::EINVAL);
+        }
+        self.call("open", |td| {
+            let file = td.kernel().dev_open(td, path, flags)?;
+            let installed = self.proc().files.lock().install(file);
+            // Not installed, it is closed here, with the table unlocked.
+            installed.map_err(|(error, _file)| error)
+        })
+    }
+
+    /// close(2).
+    ///
+    /// # Errors
+    ///
+    /// EBADF. The descriptor is closed in all other cases: ENXIO when the device is gone (but its vnode not yet reused),
+    /// and what the device's d_close returns.
+    pub fn close(&self, fd: Fd) -> Result<(), Errno> {
+        self.call("close", |td| {
+            // With the table locked, so that nobody gets the descriptor, and attaches knotes to it, before it is clean.
+            let mut files = self.proc().files.lock();
+            let file = files.remove(fd)?;
+            for kq in files.kqueues() {
+                kq.fd_closed(td, fd as usize)?;
+            }
+            drop(files);
+            match file.release() {
+                Err(Errno::ERESTART) => Err(Errno::EINTR),
+                result => result,
+            }
+        })
+    }
+
+    /// dup(2).
+    ///
+    /// # Errors
+    ///
+    /// EBADF, EMFILE.
+    pub fn dup(&self, fd: Fd) -> Result<Fd, Errno> {
+        self.call("dup", |_td| {
+            let file = self.file(fd)?;
+            let installed = self.proc().files.lock().install(file);
+            installed.map_err(|(error, _file)| error)
+        })
+    }
+
+    /// dup2(2).
+    ///
+    /// # Errors
+    ///
+    /// EBADF: `fd` is not open, or `to` out of range.
+    pub fn dup2(&self, fd: Fd, to: Fd) -> Result<Fd, Errno> {
+        self.call("dup2", |td| {
+            let file = self.file(fd)?;
+            if !FdTable::in_range(to) {
+                return Err(Errno::EBADF);
+            }
+            if fd == to {
+                return Ok(to);
+            }
+            let mut files = self.proc().files.lock();
+            let before = files.replace(to, file);
+            if before.is_some() {
+                for kq in files.kqueues() {
+                    kq.fd_closed(td, to as usize)?;
+                }
+            }
+            drop(files);
+            // The file that was there is closed here, with the table unlocked.
+            drop(before);
+            Ok(to)
+        })
+    }
+
+    /// fcntl(2), `F_GETFL`: the access mode and status flags.
+    ///
+    /// # Errors
+    ///
+    /// EBADF.
+    pub fn getfl(&self, fd: Fd) -> Result<i32, Errno> {
+        self.call("fcntl", |_td| Ok(self.file(fd)?.flag.load(SeqCst) - 1))
+    }
+
+    /// fcntl(2), `F_SETFL`: the status flags `O_NONBLOCK`, `O_APPEND`, `O_ASYNC`; others are ignored.
+    ///
+    /// # Errors
+    ///
+    /// EBADF. What the device says to FIONBIO and FIOASYNC, which it gets both. As in FreeBSD, `O_ASYNC` stays set and
+    /// `O_NONBLOCK` is cleared when it refuses the latter.
+    pub fn setfl(&self, fd: Fd, flags: i32) -> Result<(), Errno> {
+        self.call("fcntl", |td| {
+            let file = self.file(fd)?;
+            let change = |flag| Some(flag & !FCNTLFLAGS | flags & FCNTLFLAGS);
+            // The closure always gives a value.
+            let _ = file.flag.fetch_update(SeqCst, SeqCst, change);
+            tell(td, &file, FIONBIO, O_NONBLOCK)?;
+            let refused = tell(td, &file, FIOASYNC, O_ASYNC);
+            if refused.is_err() {
+                file.flag.fetch_and(!O_NONBLOCK, SeqCst);
+                match tell(td, &file, FIONBIO, O_NONBLOCK) {
+                    Err(Errno::PANICKED) => return Err(Errno::PANICKED),
+                    // FreeBSD does not look at it, either.
+                    _ => return refused,
+                }
+            }
+            refused
+        })
+    }
+
+    /// revoke(2): closes the device under all descriptors of all processes that have it open. Those behave as on a
+    /// device that is gone.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT.
+    pub fn revoke(&self, path: &str) -> Result<(), Errno> {
+        self.call("revoke", |td| td.kernel().revoke(td, path))
+    }
+}
+
+/// Tells the device the state of a flag, by an ioctl(2) with an int.
+fn tell(td: &Thread, file: &File, request: u64, flag: i32) -> Result<(), Errno> {
+    let mut value = file.flag.load(SeqCst) & flag;
+    Errno::check(file.ioctl(td, request, (&raw mut value).cast())?.0)
+}

@@ -1,0 +1,31 @@
+//! What the tests with C modules have in common.
+
+use std::path::PathBuf;
+
+use kldhost::{Config, Kernel, KldId};
+
+/// The file of a test module, `testmods/NAME.c` compiled.
+///
+/// # Panics
+///
+/// If it is not there.
+pub fn module(name: &str) -> PathBuf {
+    let dir = match std::env::var_os("KLDHOST_TESTMODS") {
+        Some(dir) => PathBuf::from(dir),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/testmods/15"),
+    };
+    let file = dir.join(name).with_extension("ko");
+    assert!(file.is_file(), "{} is not there: `make test` builds it", file.display());
+    file
+}
+
+/// A kernel with a test module loaded.
+///
+/// # Panics
+///
+/// If it cannot be loaded.
+pub fn boot(name: &str, config: Config) -> (Kernel, KldId) {
+    let kernel = Kernel::new(config);
+    let id = kernel.kldload(&module(name)).unwrap_or_else(|error| panic!("kldload: {error}"));
+    (kernel, id)
+}

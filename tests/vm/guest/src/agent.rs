@@ -1,0 +1,208 @@
+//! A process of a case: makes the calls that it is sent, until it is told to end or nobody is left to tell it.
+
+use conformance::agent::perform;
+use conformance::call::Call;
+use conformance::errno::Errno;
+use conformance::host::Pid;
+use conformance::sys::{Disposition, Fd, FdSets, Kevent, PollFd, Reach, Result, Sys, Timeout};
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+use crate::freebsd::files::{self, Iovec};
+use crate::freebsd::{kernel, processes, wait};
+use crate::memory::Buffer;
+use crate::tap;
+
+/// The device.
+pub const DEVICE: &core::ffi::CStr = c"/dev/echo";
+/// The module's file.
+pub const MODULE: &core::ffi::CStr = c"/modules/echodev.ko";
+
+/// Where a process has its end of the channel: above every descriptor that it opens, so that the kernel closes it last
+/// when the process dies. Then the other end's EOF means that all of them are closed.
+const CHANNEL: Fd = 400;
+
+/// What a process is sent.
+#[derive(Serialize, Deserialize)]
+pub enum Order {
+    /// Make a system call, answer with its [`conformance::call::Reply`].
+    Call(Call),
+    /// Fork, answer with the child's process id or the error, then send the channel to it.
+    Fork,
+    /// End.
+    Exit,
+}
+
+/// Makes a process. Of the descriptors of this one it has only the console.
+pub fn spawn() -> Result<(Pid, Channel)> {
+    let (ours, theirs) = Channel::pair()?;
+    match processes::fork()? {
+        Some(pid) => Ok((pid, ours)),
+        None => {
+            for fd in (3..CHANNEL).filter(|fd| *fd != theirs.fd()) {
+                // Most are not open.
+                let _ = files::close(fd);
+            }
+            core::mem::forget(ours);
+            serve(theirs)
+        }
+    }
+}
+
+/// The life of a process.
+fn serve(channel: Channel) -> ! {
+    processes::forget_caught();
+    let mut channel = match channel.moved_to(CHANNEL) {
+        Ok(channel) => channel,
+        Err(error) => fail(error),
+    };
+    loop {
+        let answered = match channel.receive(None) {
+            Ok(Order::Call(call)) => channel.send(&perform(&mut Kernel, call)),
+            Ok(Order::Fork) => match fork(&channel) {
+                Ok(Forked::Parent(answered)) => answered,
+                Ok(Forked::Child(own)) => {
+                    // Takes the place of the parent's, which is thereby closed.
+                    core::mem::forget(channel);
+                    channel = own;
+                    Ok(())
+                }
+                Err(error) => channel.send(&Err::<Pid, Errno>(error)),
+            },
+            Ok(Order::Exit) | Err(_) => processes::exit(0),
+        };
+        if answered.is_err() {
+            processes::exit(0);
+        }
+    }
+}
+
+enum Forked {
+    Parent(core::result::Result<(), crate::channel::Nothing>),
+    Child(Channel),
+}
+
+fn fork(channel: &Channel) -> Result<Forked> {
+    let (theirs, own) = Channel::pair()?;
+    match processes::fork()? {
+        None => {
+            processes::forget_caught();
+            drop(theirs);
+            Ok(Forked::Child(own.moved_to(CHANNEL)?))
+        }
+        Some(pid) => {
+            drop(own);
+            Ok(Forked::Parent(channel.send(&Ok::<Pid, Errno>(pid)).and_then(|()| channel.send_channel(theirs))))
+        }
+    }
+}
+
+fn fail(error: Errno) -> ! {
+    tap::note(format_args!("process {}: {error}", processes::getpid()));
+    processes::exit(1)
+}
+
+/// The system calls of this process.
+struct Kernel;
+
+impl Sys for Kernel {
+    type Memory = Buffer;
+
+    fn memory(&mut self, len: usize, reach: Reach) -> Buffer {
+        Buffer::new(len, reach)
+    }
+
+    fn open(&mut self, flags: i32) -> Result<Fd> {
+        files::open(DEVICE, flags)
+    }
+
+    fn close(&mut self, fd: Fd) -> Result<()> {
+        files::close(fd)
+    }
+
+    fn dup(&mut self, fd: Fd) -> Result<Fd> {
+        files::dup(fd)
+    }
+
+    fn dup2(&mut self, from: Fd, onto: Fd) -> Result<Fd> {
+        files::dup2(from, onto)
+    }
+
+    fn read(&mut self, fd: Fd, into: &mut Buffer) -> Result<usize> {
+        // SAFETY: a buffer's own memory, borrowed for writing; so in the calls below.
+        unsafe { files::read(fd, into.iovec_mut()) }
+    }
+
+    fn readv(&mut self, fd: Fd, into: &mut [Buffer]) -> Result<usize> {
+        let iovecs: alloc::vec::Vec<Iovec> = into.iter_mut().map(Buffer::iovec_mut).collect();
+        // SAFETY: as for `read`.
+        unsafe { files::readv(fd, &iovecs) }
+    }
+
+    fn pread(&mut self, fd: Fd, into: &mut Buffer, offset: i64) -> Result<usize> {
+        // SAFETY: as for `read`.
+        unsafe { files::pread(fd, into.iovec_mut(), offset) }
+    }
+
+    fn write(&mut self, fd: Fd, from: &Buffer) -> Result<usize> {
+        files::write(fd, from.iovec())
+    }
+
+    fn writev(&mut self, fd: Fd, from: &[Buffer]) -> Result<usize> {
+        let iovecs: alloc::vec::Vec<Iovec> = from.iter().map(Buffer::iovec).collect();
+        files::writev(fd, &iovecs)
+    }
+
+    fn pwrite(&mut self, fd: Fd, from: &Buffer, offset: i64) -> Result<usize> {
+        files::pwrite(fd, from.iovec(), offset)
+    }
+
+    fn ioctl(&mut self, fd: Fd, request: u64, arg: &mut Buffer) -> Result<()> {
+        // SAFETY: as for `read`; the suite gives an argument of the length that the request says.
+        unsafe { files::ioctl(fd, request, arg.iovec_mut().base) }
+    }
+
+    fn get_flags(&mut self, fd: Fd) -> Result<i32> {
+        files::get_flags(fd)
+    }
+
+    fn set_flags(&mut self, fd: Fd, flags: i32) -> Result<()> {
+        files::set_flags(fd, flags)
+    }
+
+    fn poll(&mut self, fds: &mut [PollFd], timeout: Timeout) -> Result<usize> {
+        wait::poll(fds, timeout)
+    }
+
+    fn select(&mut self, sets: &mut FdSets, timeout: Timeout) -> Result<usize> {
+        wait::select(sets, timeout)
+    }
+
+    fn kqueue(&mut self) -> Result<Fd> {
+        wait::kqueue()
+    }
+
+    fn kevent(&mut self, kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Result<alloc::vec::Vec<Kevent>> {
+        wait::kevent(kq, changes, max, timeout)
+    }
+
+    fn sigaction(&mut self, signal: i32, to: Disposition) -> Result<()> {
+        processes::sigaction(signal, to)
+    }
+
+    fn caught(&mut self, signal: i32) -> u32 {
+        processes::caught(signal)
+    }
+
+    fn revoke(&mut self) -> Result<()> {
+        files::revoke(DEVICE)
+    }
+
+    fn kldload(&mut self) -> Result<i32> {
+        kernel::kldload(MODULE)
+    }
+
+    fn kldunload(&mut self, id: i32) -> Result<()> {
+        kernel::kldunload(id)
+    }
+}

@@ -1,0 +1,13 @@
+//! FreeBSD's system calls, amd64. Numbers and structures are those of 12, which all later kernels keep.
+
+pub mod files;
+pub mod kernel;
+pub mod kinfo;
+pub mod mapping;
+pub mod processes;
+mod raw;
+pub mod sockets;
+pub mod time;
+pub mod wait;
+
+pub use raw::Result;

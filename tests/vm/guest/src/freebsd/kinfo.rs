@@ -1,0 +1,109 @@
+//! What sysctl(3) tells: how a process sleeps, what is allocated, what the kernel printed.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use conformance::errno::ENOMEM;
+use conformance::host::{MemoryStats, Pid};
+
+use super::raw::{Result, syscall};
+
+const SYS_SYSCTL: usize = 202;
+
+const CTL_SYSCTL: i32 = 0;
+const SYSCTL_NAME2OID: i32 = 3;
+const CTL_KERN: i32 = 1;
+const KERN_PROC: i32 = 14;
+const KERN_PROC_PID: i32 = 1;
+
+/// `struct kinfo_proc`: its size, and where the state and the wait channel's name are.
+const KINFO_PROC: usize = 1088;
+const KI_STAT: usize = 388;
+const KI_WMESG: usize = 411;
+const WMESGLEN: usize = 8;
+/// `sys/proc.h`: asleep.
+const SSLEEP: u8 = 3;
+
+/// The wait channel's name that the process sleeps in; `None` if it is not asleep.
+pub fn wmesg(pid: Pid) -> Result<Option<String>> {
+    let mut info = [0u8; KINFO_PROC];
+    sysctl(&[CTL_KERN, KERN_PROC, KERN_PROC_PID, pid], &mut info, &[])?;
+    let name = CStr::from_bytes_until_nul(&info[KI_WMESG..=KI_WMESG + WMESGLEN]).unwrap_or_default();
+    let asleep = info[KI_STAT] == SSLEEP && !name.is_empty();
+    Ok(asleep.then(|| String::from_utf8_lossy(name.to_bytes()).into_owned()))
+}
+
+/// What is allocated of the malloc(9) type of this name; zeros if there is no such type.
+///
+/// `kern.malloc_stats` is a header of 4 words: a version, the number of processors per type, the number of types, 0.
+/// Then each type's name, 32 bytes, and for each processor 8 words of 64 bits: bytes allocated, bytes freed, number of
+/// allocations, number of frees (`sys/malloc.h`).
+pub fn malloc_stats(name: &str) -> Result<MemoryStats> {
+    const HEADER: usize = 16;
+    const NAME: usize = 32;
+    const PER_CPU: usize = 64;
+    static LEN: AtomicUsize = AtomicUsize::new(0);
+    let stream = read_all(&by_name("kern.malloc_stats")?, &LEN)?;
+    let cpus = stream.get(4..8).map_or(0, |word| u32::from_le_bytes(word.try_into().unwrap_or_default()));
+    let mut stats = MemoryStats::default();
+    let types = stream.get(HEADER..).unwrap_or_default();
+    for record in types.chunks_exact(NAME + cpus as usize * PER_CPU) {
+        let (type_name, counts) = record.split_at(NAME);
+        if CStr::from_bytes_until_nul(type_name).is_ok_and(|type_name| type_name.to_bytes() == name.as_bytes()) {
+            for cpu in counts.chunks_exact(PER_CPU) {
+                let word = |i: usize| u64::from_le_bytes(cpu[8 * i..8 * i + 8].try_into().unwrap_or_default());
+                // What one processor allocated another may have freed: only the sums make sense.
+                stats.bytes = stats.bytes.wrapping_add(word(0)).wrapping_sub(word(1));
+                stats.allocations = stats.allocations.wrapping_add(word(2)).wrapping_sub(word(3));
+            }
+        }
+    }
+    Ok(stats)
+}
+
+/// What the kernel printed since the last call.
+pub fn new_messages() -> Result<String> {
+    static LEN: AtomicUsize = AtomicUsize::new(0);
+    let text = read_all(&by_name("kern.msgbuf")?, &LEN)?;
+    sysctl(&by_name("kern.msgbuf_clear")?, &mut [], &1i32.to_ne_bytes())?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// A variable's number in the tree.
+fn by_name(name: &str) -> Result<Vec<i32>> {
+    let mut numbers = [0u8; 24 * size_of::<i32>()];
+    let len = sysctl(&[CTL_SYSCTL, SYSCTL_NAME2OID], &mut numbers, name.as_bytes())?;
+    Ok(numbers[..len].chunks_exact(4).map(|number| i32::from_ne_bytes(number.try_into().unwrap_or_default())).collect())
+}
+
+/// The value of a variable whose length is not known. `guess` is where a length that will do is kept between calls,
+/// since to ask for it costs as much as to ask for the value.
+fn read_all(variable: &[i32], guess: &AtomicUsize) -> Result<Vec<u8>> {
+    loop {
+        let mut value = vec![0; guess.load(Ordering::Relaxed)];
+        match sysctl(variable, &mut value, &[]) {
+            Ok(len) if !value.is_empty() => {
+                value.truncate(len);
+                return Ok(value);
+            }
+            // It may grow until it is asked for.
+            Ok(_) | Err(ENOMEM) => guess.store(sysctl(variable, &mut [], &[])? * 5 / 4, Ordering::Relaxed),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// sysctl(3): reads a variable, or its length if `old` is empty, and then sets it if `new` is not empty. Gives the length
+/// of what was read.
+fn sysctl(variable: &[i32], old: &mut [u8], new: &[u8]) -> Result<usize> {
+    let mut len = old.len();
+    let old = if old.is_empty() { 0 } else { old.as_mut_ptr() as usize };
+    let new_address = if new.is_empty() { 0 } else { new.as_ptr() as usize };
+    let name = variable.as_ptr() as usize;
+    // SAFETY: writes at most `len` bytes to `old`, which has them, or none; and to `len` itself.
+    unsafe { syscall(SYS_SYSCTL, [name, variable.len(), old, &raw mut len as usize, new_address, new.len()]) }?;
+    Ok(len)
+}

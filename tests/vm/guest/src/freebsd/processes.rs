@@ -1,0 +1,109 @@
+//! Processes and signals.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use conformance::errno::EINVAL;
+use conformance::host::Pid;
+use conformance::sys::Disposition;
+
+use super::raw::{Result, syscall};
+
+const SYS_EXIT: usize = 1;
+const SYS_FORK: usize = 2;
+const SYS_WAIT4: usize = 7;
+const SYS_GETPID: usize = 20;
+const SYS_KILL: usize = 37;
+const SYS_SIGACTION: usize = 416;
+
+const SIG_DFL: usize = 0;
+const SIG_IGN: usize = 1;
+const SA_RESTART: i32 = 2;
+const SIGNALS: usize = 128;
+const WNOHANG: usize = 1;
+
+/// How often each signal was caught.
+static CAUGHT: [AtomicU32; SIGNALS] = [const { AtomicU32::new(0) }; SIGNALS];
+
+/// `struct sigaction`
+#[repr(C)]
+struct RawSigaction {
+    handler: usize,
+    flags: i32,
+    mask: [u32; 4],
+}
+
+/// exit(2)
+pub fn exit(status: i32) -> ! {
+    loop {
+        // SAFETY: the process ends; nothing of it is used again.
+        let _ = unsafe { syscall(SYS_EXIT, [status as usize]) };
+    }
+}
+
+/// fork(2): the child's process id, and `None` in the child.
+pub fn fork() -> Result<Option<Pid>> {
+    // SAFETY: the child is a copy of this process, which has one thread.
+    let pid = unsafe { syscall(SYS_FORK, []) }? as Pid;
+    Ok(if pid == 0 { None } else { Some(pid) })
+}
+
+/// Waits for the death of a child.
+pub fn wait(pid: Pid) -> Result<()> {
+    wait4(pid, 0).map(drop)
+}
+
+/// Lets go of every process that has died and that nobody waits for.
+pub fn reap() {
+    while wait4(-1, WNOHANG).is_ok_and(|pid| pid != 0) {}
+}
+
+fn wait4(pid: Pid, options: usize) -> Result<usize> {
+    // SAFETY: without a place for the status nothing is written.
+    unsafe { syscall(SYS_WAIT4, [pid as isize as usize, 0, options, 0]) }
+}
+
+/// getpid(2)
+pub fn getpid() -> Pid {
+    // SAFETY: does not touch memory.
+    unsafe { syscall(SYS_GETPID, []) }.expect("getpid does not fail") as Pid
+}
+
+/// kill(2)
+pub fn kill(pid: Pid, signal: i32) -> Result<()> {
+    // SAFETY: does not touch memory; the only handler is `count`.
+    unsafe { syscall(SYS_KILL, [pid as usize, signal as usize]) }.map(drop)
+}
+
+/// sigaction(2)
+pub fn sigaction(signal: i32, to: Disposition) -> Result<()> {
+    if !(1..SIGNALS as i32).contains(&signal) {
+        return Err(EINVAL);
+    }
+    let (handler, flags) = match to {
+        Disposition::Default => (SIG_DFL, 0),
+        Disposition::Ignore => (SIG_IGN, 0),
+        Disposition::Catch { restart } => (count as *const () as usize, if restart { SA_RESTART } else { 0 }),
+    };
+    let action = RawSigaction { handler, flags, mask: [0; 4] };
+    // SAFETY: only reads the action; its handler may run at any time.
+    unsafe { syscall(SYS_SIGACTION, [signal as usize, &raw const action as usize, 0]) }.map(drop)
+}
+
+/// How often `signal` was caught in this process.
+pub fn caught(signal: i32) -> u32 {
+    usize::try_from(signal).ok().and_then(|index| CAUGHT.get(index)).map_or(0, |count| count.load(Ordering::Relaxed))
+}
+
+/// Forgets what was caught, as a new process has caught nothing.
+pub fn forget_caught() {
+    for count in &CAUGHT {
+        count.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The handler. The kernel's own code calls it, and returns from the signal after it.
+extern "C" fn count(signal: i32) {
+    if let Some(count) = usize::try_from(signal).ok().and_then(|index| CAUGHT.get(index)) {
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,108 @@
+//! The kernel under test, as the suite uses it.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::ffi::CStr;
+
+use conformance::errno::Errno;
+use conformance::host::{Block, Host, MemoryStats, Need, Node, Pid, Proc, Result, Trouble, Wmesg};
+
+use crate::agent::DEVICE;
+use crate::freebsd::{files, kernel, kinfo, processes, time};
+use crate::proc::{Process, deadline};
+
+/// Lines of the console that mean that something is wrong, each one a part of such a line.
+const COMPLAINTS: &str = include_str!("../../complaints.txt");
+
+/// A module that makes another `/dev/echo`.
+const SQUATTER: &CStr = c"/modules/squat.ko";
+
+/// The malloc(9) type of the module.
+const MALLOC_TYPE: &str = "echodev";
+
+/// This machine.
+#[derive(Default)]
+pub struct Machine {
+    squatter: Option<i32>,
+}
+
+impl Machine {
+    /// Lets the kernel's messages so far be; what this program says about a failure is among them.
+    pub fn forget_messages(&mut self) {
+        // A kernel that cannot tell its messages says so when it is asked how it is.
+        let _ = kinfo::new_messages();
+    }
+}
+
+fn failed(what: &str) -> impl FnOnce(Errno) -> Trouble + '_ {
+    move |error| Trouble::Other(format!("{what}: {error}"))
+}
+
+impl Host for Machine {
+    fn lacks(&self, need: Need) -> Option<String> {
+        match need {
+            Need::Poke => Some("a kernel does not list the memory of a type".to_string()),
+            Need::Squat if files::stat(SQUATTER).is_err() => Some("no module that makes such a device".to_string()),
+            _ => None,
+        }
+    }
+
+    fn process(&mut self) -> Result<Box<dyn Proc>> {
+        Ok(Box::new(Process::new()?))
+    }
+
+    fn wait_asleep(&mut self, pid: Pid, wmesg: Wmesg) -> Result<()> {
+        // The kernel tells nobody that a process falls asleep, so this one asks again and again.
+        let deadline = deadline();
+        loop {
+            let state = kinfo::wmesg(pid).map_err(failed("kern.proc.pid"))?;
+            if state.as_deref() == Some(wmesg) {
+                return Ok(());
+            }
+            if time::now() > deadline {
+                return Err(Trouble::Hung(format!("process {pid} does not sleep in {wmesg}; it sleeps in {state:?}")));
+            }
+            time::give_way();
+        }
+    }
+
+    fn health(&mut self) -> Result<()> {
+        processes::reap();
+        let messages = kinfo::new_messages().map_err(failed("kern.msgbuf"))?;
+        match COMPLAINTS.lines().find(|complaint| messages.contains(complaint)) {
+            Some(complaint) => Err(Trouble::Panic(format!("the kernel said \"{complaint}\":\n{messages}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn set_tunable(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+        kernel::set_kenv(name, value).map_err(failed(name))
+    }
+
+    fn memory(&mut self) -> Result<MemoryStats> {
+        kinfo::malloc_stats(MALLOC_TYPE).map_err(failed("kern.malloc_stats"))
+    }
+
+    fn blocks(&mut self) -> Result<alloc::vec::Vec<Block>> {
+        Err(Trouble::Other("a kernel does not list the memory of a type".to_string()))
+    }
+
+    fn poke(&mut self, _address: u64, _word: u32) -> Result<()> {
+        Err(Trouble::Other("this host does not change kernel memory".to_string()))
+    }
+
+    fn squat(&mut self, present: bool) -> Result<()> {
+        match (present, self.squatter.take()) {
+            (true, None) => self.squatter = Some(kernel::kldload(SQUATTER).map_err(failed("kldload of squat.ko"))?),
+            (false, Some(id)) => kernel::kldunload(id).map_err(failed("kldunload of squat.ko"))?,
+            (_, squatter) => self.squatter = squatter,
+        }
+        Ok(())
+    }
+
+    fn node(&mut self) -> Result<Node> {
+        let stat = files::stat(DEVICE).map_err(failed("stat of /dev/echo"))?;
+        Ok(Node { uid: stat.uid, gid: stat.gid, mode: u32::from(stat.mode & 0o7777) })
+    }
+}

@@ -1,0 +1,88 @@
+//! User buffers for the calls of a case, in part out of reach where the case says so.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use conformance::sys::{Memory, Reach};
+
+use crate::freebsd::files::Iovec;
+use crate::freebsd::mapping::{Mapping, PAGE};
+
+/// A buffer of `len` bytes at `address`.
+pub struct Buffer {
+    store: Store,
+    len: usize,
+    /// Which of its bytes are within reach.
+    good: Range<usize>,
+}
+
+/// Where the bytes are.
+enum Store {
+    Heap(Vec<u8>),
+    Mapped(Mapping),
+}
+
+impl Buffer {
+    /// A zeroed buffer. Panics if the kernel has no memory for it.
+    pub fn new(len: usize, reach: Reach) -> Self {
+        let pages = |bytes: usize| bytes.div_ceil(PAGE);
+        let mapped = |before, good, after| {
+            Store::Mapped(
+                Mapping::new(before, good, after).unwrap_or_else(|error| panic!("mmap of {len} bytes: {error}")),
+            )
+        };
+        let (store, good) = match reach {
+            Reach::All => (Store::Heap(vec![0; len]), 0..len),
+            Reach::First(n) => (mapped(0, pages(n), pages(len - n) + 1), 0..n),
+            Reach::Last(n) => (mapped(pages(len - n) + 1, pages(n), 1), len - n..len),
+        };
+        Self { store, len, good }
+    }
+
+    /// For a call that only reads it.
+    pub fn iovec(&self) -> Iovec {
+        let base = match &self.store {
+            Store::Heap(bytes) => bytes.as_ptr() as usize,
+            Store::Mapped(mapping) if self.good.start == 0 => mapping.good_end() - self.good.end,
+            Store::Mapped(mapping) => mapping.good_start() - self.good.start,
+        };
+        Iovec { base, len: self.len }
+    }
+
+    /// For a call that writes to it.
+    pub fn iovec_mut(&mut self) -> Iovec {
+        let mut iovec = self.iovec();
+        if let Store::Heap(bytes) = &mut self.store {
+            iovec.base = bytes.as_mut_ptr() as usize;
+        }
+        iovec
+    }
+
+    /// Where the bytes within reach are in the pages that are.
+    fn place(&self, mapping: &Mapping) -> Range<usize> {
+        let start = self.iovec().base + self.good.start - mapping.good_start();
+        start..start + self.good.len()
+    }
+}
+
+impl Memory for Buffer {
+    fn set(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[self.good.clone()];
+        let place = match &self.store {
+            Store::Heap(_) => self.good.clone(),
+            Store::Mapped(mapping) => self.place(mapping),
+        };
+        match &mut self.store {
+            Store::Heap(buffer) => buffer[place].copy_from_slice(bytes),
+            Store::Mapped(mapping) => mapping.bytes_mut()[place].copy_from_slice(bytes),
+        }
+    }
+
+    fn get(&self) -> Vec<u8> {
+        match &self.store {
+            Store::Heap(bytes) => bytes.clone(),
+            Store::Mapped(mapping) => mapping.bytes()[self.place(mapping)].to_vec(),
+        }
+    }
+}

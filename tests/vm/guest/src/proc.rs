@@ -1,0 +1,121 @@
+//! A process, as the suite drives it.
+
+use alloc::boxed::Box;
+use alloc::format;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use conformance::abi::SIGKILL;
+use conformance::call::{Call, Reply};
+use conformance::host::{Pid, Proc, Result, Trouble};
+use conformance::sys;
+
+use crate::agent::{self, Order};
+use crate::channel::{Channel, Nothing};
+use crate::freebsd::{kinfo, processes, time};
+
+/// How many seconds anything may take before it counts as hung. Emulated machines are slow.
+static BOUND: AtomicU64 = AtomicU64::new(60);
+
+/// Sets that time.
+pub fn set_bound(seconds: u64) {
+    BOUND.store(seconds, Ordering::Relaxed);
+}
+
+/// When something that begins now counts as hung, by [`time::now`].
+pub fn deadline() -> u64 {
+    time::now() + 1000 * BOUND.load(Ordering::Relaxed)
+}
+
+/// A process of the kernel under test.
+pub struct Process {
+    pid: Pid,
+    channel: Channel,
+    gone: bool,
+}
+
+impl Process {
+    /// A new one.
+    pub fn new() -> Result<Self> {
+        let (pid, channel) = agent::spawn().map_err(|error| Trouble::Other(format!("fork: {error}")))?;
+        Ok(Self { pid, channel, gone: false })
+    }
+
+    fn trouble(&self, nothing: Nothing) -> Trouble {
+        match nothing {
+            Nothing::Closed => Trouble::Died,
+            Nothing::Broken(what) => Trouble::Other(what),
+            Nothing::TimedOut => {
+                let state = match kinfo::wmesg(self.pid) {
+                    Ok(Some(wmesg)) => format!("it sleeps in {wmesg}"),
+                    Ok(None) => "it does not sleep".into(),
+                    Err(error) => format!("asking how it sleeps: {error}"),
+                };
+                Trouble::Hung(format!(
+                    "no answer of process {} within {} s; {state}",
+                    self.pid,
+                    BOUND.load(Ordering::Relaxed)
+                ))
+            }
+        }
+    }
+
+    fn order(&self, order: &Order) -> Result<()> {
+        self.channel.send(order).map_err(|nothing| self.trouble(nothing))
+    }
+
+    /// Waits until the process is gone.
+    fn wait_gone(&mut self) -> Result<()> {
+        self.channel.wait_closed(deadline()).map_err(|nothing| self.trouble(nothing))?;
+        // It may be the child of another process, which is not this one's to wait for.
+        let _ = processes::wait(self.pid);
+        self.gone = true;
+        Ok(())
+    }
+}
+
+impl Proc for Process {
+    fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    fn start(&mut self, call: &Call) -> Result<()> {
+        self.order(&Order::Call(call.clone()))
+    }
+
+    fn wait(&mut self) -> Result<Reply> {
+        let reply = self.channel.receive(Some(deadline()));
+        if matches!(reply, Err(Nothing::Closed)) {
+            self.wait_gone()?;
+        }
+        reply.map_err(|nothing| self.trouble(nothing))
+    }
+
+    fn fork(&mut self) -> Result<Box<dyn Proc>> {
+        self.order(&Order::Fork)?;
+        let reply: sys::Result<Pid> =
+            self.channel.receive(Some(deadline())).map_err(|nothing| self.trouble(nothing))?;
+        let pid = reply.map_err(|error| Trouble::Other(format!("fork: {error}")))?;
+        let channel = self.channel.receive_channel().map_err(|nothing| self.trouble(nothing))?;
+        Ok(Box::new(Process { pid, channel, gone: false }))
+    }
+
+    fn kill(&mut self, signal: i32) -> Result<()> {
+        // The kernel ends the sleep before kill(2) returns.
+        processes::kill(self.pid, signal).map_err(|error| Trouble::Other(format!("kill {}: {error}", self.pid)))
+    }
+
+    fn exit(&mut self) -> Result<()> {
+        self.order(&Order::Exit)?;
+        self.wait_gone()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.gone {
+            // A process that cannot be killed shows in what follows: the module cannot be unloaded.
+            let _ = self.kill(SIGKILL);
+            let _ = self.wait_gone();
+        }
+    }
+}

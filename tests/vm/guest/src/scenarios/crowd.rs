@@ -1,0 +1,118 @@
+//! 32 processes that read and write as fast as they can, while the device is resized and cleared.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use conformance::abi::{O_RDONLY, O_WRONLY};
+use conformance::call::Call;
+use conformance::check::{Failure, Outcome};
+use conformance::ctx::{Ctx, MAX_SIZE};
+use conformance::errno::{EBUSY, EIO, ENXIO};
+use conformance::process::Process;
+use conformance::sys::Fd;
+
+use super::{close_dead, expect};
+
+const WRITERS: u8 = 16;
+const READERS: u8 = 16;
+
+/// Processes at work.
+struct Crowd {
+    writers: Vec<(Process, Fd)>,
+    readers: Vec<(Process, Fd)>,
+}
+
+impl Crowd {
+    /// Processes that have the device open; the writers first, so that no reader sees an end of file.
+    fn gather(cx: &mut Ctx<'_>) -> Outcome<Crowd> {
+        let mut open = |n, flags| (0..n).map(|_| cx.opened(flags)).collect::<Outcome<Vec<_>>>();
+        Ok(Crowd { writers: open(WRITERS, O_WRONLY)?, readers: open(READERS, O_RDONLY)? })
+    }
+
+    /// Each writer writes `total` bytes; the readers read on.
+    fn start(&mut self, total: u64) -> Outcome {
+        for (process, fd) in &mut self.readers {
+            process.start(Call::Drain { fd: *fd, chunk: 90 })?;
+        }
+        for (writer, (process, fd)) in (0..).zip(&mut self.writers) {
+            process.start(Call::Pour { fd: *fd, writer, total, chunk: 100 + usize::from(writer) })?;
+        }
+        Ok(())
+    }
+}
+
+/// One step of somebody who resizes and clears in turn. Shrinking is refused while too much is held.
+fn disturb(process: &mut Process, fd: Fd, step: usize) -> Outcome {
+    let size = [64, 1000, 0, 300, 1, 4096][step % 6];
+    match process.try_resize(fd, size)? {
+        Ok(()) | Err(EBUSY) => {}
+        Err(error) => return Err(Failure::new(format!("resize to {size}: {error}"))),
+    }
+    if step.is_multiple_of(5) { process.clear(fd) } else { Ok(()) }
+}
+
+/// Nothing comes twice, nothing gets stuck, and every process ends.
+pub fn with_resize_and_clear(cx: &mut Ctx<'_>) -> Outcome {
+    const TOTAL: u64 = 16 << 10;
+    let mut crowd = Crowd::gather(cx)?;
+    let (mut other, w) = cx.opened(O_WRONLY)?;
+    crowd.start(TOTAL)?;
+    for step in 0..500 {
+        disturb(&mut other, w, step)?;
+    }
+    other.resize(w, MAX_SIZE)?;
+    other.exit()?;
+    for (mut process, fd) in crowd.writers {
+        let poured = process.finish_pour()?;
+        expect("a writer", (poured.bytes, poured.end), (TOTAL, Ok(())))?;
+        process.close(fd)?;
+    }
+    let mut read = 0;
+    for (mut process, _) in crowd.readers {
+        let drained = process.finish_drain()?;
+        expect("a reader", drained.end, Ok(()))?;
+        read += drained.counts.iter().sum::<u64>();
+    }
+    let written = TOTAL * u64::from(WRITERS);
+    if read > written {
+        return Err(Failure::new(format!("{read} bytes were read, {written} written")));
+    }
+    Ok(())
+}
+
+/// The same processes see the module go and come 200 times, in the middle of their calls.
+pub fn unload_in_the_middle(cx: &mut Ctx<'_>) -> Outcome {
+    let mut crowd = Crowd::gather(cx)?;
+    let (mut other, mut w) = cx.opened(O_WRONLY)?;
+    for round in 0..200 {
+        crowd.start(u64::MAX)?;
+        for step in 0..round % 8 {
+            disturb(&mut other, w, step)?;
+        }
+        cx.unload()?;
+        for (process, _) in &mut crowd.writers {
+            is_told(process.finish_pour()?.end)?;
+        }
+        for (process, _) in &mut crowd.readers {
+            is_told(process.finish_drain()?.end)?;
+        }
+        cx.load()?;
+        close_dead(&mut other, w)?;
+        w = other.open(O_WRONLY)?;
+        for (flags, processes) in [(O_WRONLY, &mut crowd.writers), (O_RDONLY, &mut crowd.readers)] {
+            for (process, fd) in processes {
+                close_dead(process, *fd)?;
+                *fd = process.open(flags)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_told(end: conformance::sys::Result<()>) -> Outcome {
+    match end {
+        // Asleep when it went, or first in after it had gone.
+        Err(ENXIO | EIO) => Ok(()),
+        other => Err(Failure::new(format!("expected ENXIO or EIO, got {other:?}"))),
+    }
+}

@@ -1,0 +1,57 @@
+//! The console: TAP, the Test Anything Protocol, version 13.
+
+use alloc::string::String;
+use core::fmt::{self, Write};
+
+use conformance::run::Verdict;
+use conformance::sys::Fd;
+
+use crate::freebsd::files::{self, Iovec};
+
+const CONSOLE: Fd = 1;
+
+/// Says how many results will come.
+pub fn plan(count: usize) {
+    line(format_args!("TAP version 13\n1..{count}"));
+}
+
+/// Which case begins; a comment, for whoever has to explain why there is no result.
+pub fn case(name: &str) {
+    note(format_args!("case {name}"));
+}
+
+/// One result.
+pub fn result(number: usize, name: fmt::Arguments<'_>, verdict: &Verdict) {
+    match verdict {
+        Verdict::Passed => line(format_args!("ok {number} - {name}")),
+        Verdict::Skipped(why) => line(format_args!("ok {number} - {name} # SKIP {why}")),
+        Verdict::Failed(why) => {
+            line(format_args!("not ok {number} - {name}"));
+            why.lines().for_each(|why| note(format_args!("{why}")));
+        }
+    }
+}
+
+/// Something for people.
+pub fn note(text: fmt::Arguments<'_>) {
+    line(format_args!("# {text}"));
+}
+
+/// The rest cannot be run.
+pub fn bail_out(why: fmt::Arguments<'_>) {
+    line(format_args!("Bail out! {why}"));
+}
+
+/// Returns when it is out, so that what the kernel says comes after it, if only that it panics.
+fn line(text: fmt::Arguments<'_>) {
+    let mut line = String::new();
+    // Writing to a string does not fail.
+    let _ = writeln!(line, "{text}");
+    let mut rest = line.as_bytes();
+    while !rest.is_empty() {
+        // There is nobody to tell that the console fails.
+        let written = files::write(CONSOLE, Iovec { base: rest.as_ptr() as usize, len: rest.len() });
+        rest = &rest[written.unwrap_or(rest.len())..];
+    }
+    files::drain(CONSOLE);
+}

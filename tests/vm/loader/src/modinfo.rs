@@ -1,0 +1,133 @@
+//! The metadata: records that the kernel walks when it starts (`sys/linker.h`, `machine/metadata.h`).
+//!
+//! A record is its type and its length, 32 bits each, and its data, filled up to a multiple of 8 bytes. `MODINFO_NAME`
+//! begins the records of one file, the kernel's being first; a record of zeros ends the list.
+
+use crate::staging::{Full, Staging};
+
+const MODINFO_NAME: u32 = 1;
+const MODINFO_TYPE: u32 = 2;
+const MODINFO_ADDR: u32 = 3;
+const MODINFO_SIZE: u32 = 4;
+const MODINFO_METADATA: u32 = 0x8000;
+const MODINFOMD_SSYM: u32 = MODINFO_METADATA | 3;
+const MODINFOMD_ESYM: u32 = MODINFO_METADATA | 4;
+const MODINFOMD_ENVP: u32 = MODINFO_METADATA | 6;
+const MODINFOMD_HOWTO: u32 = MODINFO_METADATA | 7;
+const MODINFOMD_SMAP: u32 = MODINFO_METADATA | 0x1001;
+
+/// `sys/reboot.h`: the console is the serial port.
+const RB_SERIAL: u32 = 0x1000;
+
+/// Where a file lies in physical memory. The kernel adds `KERNBASE` to every address here by itself.
+#[derive(Clone, Copy)]
+pub struct File {
+    /// Its first byte.
+    pub start: u64,
+    /// Its length in bytes.
+    pub len: u64,
+}
+
+/// Where the symbol tables of the kernel lie in physical memory.
+#[derive(Clone, Copy)]
+pub struct Symbols {
+    /// Their first byte.
+    pub start: u64,
+    /// Behind their last byte.
+    pub end: u64,
+}
+
+/// A range of physical memory as the BIOS reports it (`struct bios_smap`, INT 15h function E820h).
+#[derive(Clone, Copy)]
+pub struct Smap {
+    /// Its first byte.
+    pub base: u64,
+    /// Its length in bytes.
+    pub length: u64,
+    /// 1 for memory that can be used.
+    pub kind: u32,
+}
+
+/// Writes the list. The kernel's records need `memory` after them: end with [`Writer::finish`].
+pub struct Writer<'s, 'm> {
+    staging: &'s mut Staging<'m>,
+    start: u64,
+}
+
+impl<'s, 'm> Writer<'s, 'm> {
+    /// Begins a list.
+    pub fn new(staging: &'s mut Staging<'m>) -> Self {
+        staging.align_page();
+        let start = staging.end();
+        Self { staging, start }
+    }
+
+    /// The records of the kernel, whose environment is at physical address `envp`.
+    pub fn kernel(
+        &mut self,
+        kernel: File,
+        envp: u64,
+        symbols: Option<Symbols>,
+        memory: impl Iterator<Item = Smap> + Clone,
+    ) -> Result<(), Full> {
+        self.file("/boot/kernel/kernel", "elf kernel", kernel)?;
+        self.record(MODINFOMD_HOWTO, &RB_SERIAL.to_le_bytes())?;
+        self.record(MODINFOMD_ENVP, &envp.to_le_bytes())?;
+        if let Some(symbols) = symbols {
+            self.record(MODINFOMD_SSYM, &symbols.start.to_le_bytes())?;
+            self.record(MODINFOMD_ESYM, &symbols.end.to_le_bytes())?;
+        }
+        self.smap(memory)
+    }
+
+    /// The records of an image that is to be md0.
+    pub fn mfs_root(&mut self, image: File) -> Result<(), Full> {
+        self.file("/boot/mfs_root", "mfs_root", image)
+    }
+
+    /// Ends the list; gives its physical address.
+    pub fn finish(self) -> Result<u64, Full> {
+        self.staging.append(&[0; 8])?;
+        Ok(self.start)
+    }
+
+    fn file(&mut self, name: &str, kind: &str, file: File) -> Result<(), Full> {
+        self.string(MODINFO_NAME, name)?;
+        self.string(MODINFO_TYPE, kind)?;
+        self.record(MODINFO_ADDR, &file.start.to_le_bytes())?;
+        self.record(MODINFO_SIZE, &file.len.to_le_bytes())
+    }
+
+    fn smap(&mut self, memory: impl Iterator<Item = Smap> + Clone) -> Result<(), Full> {
+        self.header(MODINFOMD_SMAP, memory.clone().count() * 20)?;
+        for range in memory {
+            self.staging.append(&range.base.to_le_bytes())?;
+            self.staging.append(&range.length.to_le_bytes())?;
+            self.staging.append(&range.kind.to_le_bytes())?;
+        }
+        self.staging.align(8);
+        Ok(())
+    }
+
+    fn string(&mut self, kind: u32, text: &str) -> Result<(), Full> {
+        self.header(kind, text.len() + 1)?;
+        self.staging.append(text.as_bytes())?;
+        self.staging.append(&[0])?;
+        self.staging.align(8);
+        Ok(())
+    }
+
+    fn record(&mut self, kind: u32, data: &[u8]) -> Result<(), Full> {
+        self.header(kind, data.len())?;
+        self.staging.append(data)?;
+        self.staging.align(8);
+        Ok(())
+    }
+
+    fn header(&mut self, kind: u32, len: usize) -> Result<(), Full> {
+        self.staging.append(&kind.to_le_bytes())?;
+        // What is written here is far smaller than 4 GB, as the memory it is written to is.
+        self.staging.append(&(len as u32).to_le_bytes())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+//! The suite on a FreeBSD kernel, in a virtual machine.
+//!
+//! The machine gets a kernel file, and a root file system of two or three files that is made here ([`iso`]): process 1,
+//! which is the guest program of `tests/vm`, and the modules. QEMU boots it through the loader of `tests/vm`, bhyve through
+//! FreeBSD's own ([`boot`]). The guest writes TAP to the console, which is judged here ([`judge`]).
+
+mod boot;
+mod build;
+mod iso;
+mod judge;
+mod kernel;
+mod naive;
+mod watch;
+
+use anyhow::{Result, bail, ensure};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::bindings;
+use crate::kmod;
+use crate::toolchain::CTools;
+use boot::{Accel, Machine};
+use kernel::Kernel;
+
+const NO_KERNEL: &str = "\
+vm-test: skipped, since there is no kernel to boot. To get one, /boot/kernel/kernel of FreeBSD 14 or 15 for amd64:
+  tar xf kernel.txz ./boot/kernel/kernel     (kernel.txz: download.freebsd.org/releases/amd64/14.3-RELEASE/)
+  make vm-test KERNEL=boot/kernel/kernel";
+
+/// What `vm-test` is told. An argument that is empty counts as not given.
+#[derive(clap::Args)]
+pub struct Options {
+    /// The kernel to boot: the ELF file of FreeBSD/amd64 12 to 15
+    #[arg(long, default_value = "", hide_default_value = true)]
+    kernel: OsString,
+    /// The module to test; else the one that was built for the kernel's release line
+    #[arg(long, default_value = "", hide_default_value = true)]
+    module: OsString,
+    /// The `sys` directory of the kernel's source tree: builds the module from it
+    #[arg(long, default_value = "", hide_default_value = true)]
+    sysdir: OsString,
+    /// Where the kernel was built from that tree: its options are used
+    #[arg(long, default_value = "", hide_default_value = true)]
+    kernbuilddir: OsString,
+    /// Run only the cases with this in their name
+    #[arg(long, default_value = "", hide_default_value = true)]
+    cases: String,
+    /// Then load a plain C driver as well, and show where it fails
+    #[arg(long)]
+    naive: bool,
+    /// How QEMU runs the machine
+    #[arg(long, value_enum, default_value = "auto")]
+    accel: Accel,
+    /// Processors of the machine
+    #[arg(long, default_value_t = 2)]
+    cpus: u32,
+    /// Seconds until a machine that has not finished is stopped
+    #[arg(long, default_value_t = 1800)]
+    timeout: u64,
+}
+
+/// What every machine gets.
+struct Parts {
+    /// Where logs go.
+    dir: PathBuf,
+    kernel: Kernel,
+    init: PathBuf,
+    machine: Machine,
+    /// A plain C driver that makes `/dev/echo`, too, if it could be built for the kernel.
+    naive: Option<PathBuf>,
+    cpus: u32,
+    timeout: Duration,
+}
+
+/// One run of a machine.
+struct Boot<'b> {
+    /// The log's name.
+    name: &'b str,
+    /// The module under test.
+    module: &'b Path,
+    /// Another module that makes `/dev/echo`.
+    squat: Option<&'b Path>,
+    /// Additions to the kernel environment.
+    env: &'b [(&'b str, &'b str)],
+    /// Whether the TAP is printed as it comes.
+    print: bool,
+}
+
+/// Boots the kernel and judges what the suite says in it.
+pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
+    if options.kernel.is_empty() {
+        println!("{NO_KERNEL}");
+        return Ok(());
+    }
+    let tools = root.join("target/tools");
+    let kernel = Kernel::read(Path::new(&options.kernel))?;
+    if !options.sysdir.is_empty() && bindings::restarted(&tools)? {
+        return Ok(());
+    }
+    let c = c_tools(root, options, &kernel)?;
+    let module = module(root, options, &kernel)?;
+    let naive = match &c {
+        Some(c) => {
+            let source = root.join("kldhost/testmods/plain.c");
+            Some(kmod::c_module(root, c, &source, &root.join("target/vm"), &["-DPLAIN_NAME=\"echo\""])?)
+        }
+        None => None,
+    };
+    ensure!(!options.naive || naive.is_some(), "the plain C driver can only be built with --sysdir for this kernel");
+
+    let built = build::build(root)?;
+    let machine = Machine::find(&tools, options.accel, built.loader)?;
+    println!("booting {} with {machine}", kernel.title());
+    let parts = Parts {
+        dir: root.join("target/vm"),
+        kernel,
+        init: built.init,
+        machine,
+        naive,
+        cpus: options.cpus,
+        timeout: Duration::from_secs(options.timeout),
+    };
+    suite(&parts, &module, &options.cases)?;
+    if options.naive { naive::show(&parts) } else { Ok(()) }
+}
+
+/// The compiler for C modules of the kernel; `None` where its headers are not at hand.
+fn c_tools(root: &Path, options: &Options, kernel: &Kernel) -> Result<Option<CTools>> {
+    let tools = root.join("target/tools");
+    if !options.sysdir.is_empty() {
+        let kernbuilddir = (!options.kernbuilddir.is_empty()).then(|| Path::new(&options.kernbuilddir));
+        let sysdir = Path::new(&options.sysdir);
+        return CTools::source_tree(&tools, sysdir, kernbuilddir, &root.join("target/kernel/sysdir")).map(Some);
+    }
+    kernel.release_line().map(|line| CTools::release(&tools, line)).transpose()
+}
+
+fn module(root: &Path, options: &Options, kernel: &Kernel) -> Result<PathBuf> {
+    if !options.module.is_empty() {
+        let module = PathBuf::from(&options.module);
+        ensure!(module.is_file(), "there is no file {}", module.display());
+        return Ok(module);
+    }
+    if !options.sysdir.is_empty() {
+        let kernbuilddir = (!options.kernbuilddir.is_empty()).then(|| Path::new(&options.kernbuilddir));
+        return kmod::kmod_sysdir(root, Path::new(&options.sysdir), kernbuilddir);
+    }
+    let Some(line) = kernel.release_line() else {
+        bail!(
+            "the kernel is {}, for which no module is built by itself: build it with `make kmod SYSDIR=...` against \
+             the kernel's source tree, and name it with MODULE=... (--module)",
+            kernel.title()
+        );
+    };
+    kmod::kmod(root, line)
+}
+
+/// Runs the suite; an error if anything is not as it should.
+fn suite(parts: &Parts, module: &Path, cases: &str) -> Result<()> {
+    let env = [("echodev.cases", cases)];
+    let run = parts.run(&Boot { name: "suite", module, squat: parts.naive.as_deref(), env: &env, print: true })?;
+    print!("{}", run.judge.report());
+    println!(
+        "vm-test: {} on {}, {} s; console: {}",
+        run.judge.summary(),
+        parts.kernel.title(),
+        run.seconds,
+        run.log.display()
+    );
+    ensure!(run.judge.passed(), "the suite failed on {}", parts.kernel.title());
+    Ok(())
+}
+
+/// A machine that has run.
+struct Run {
+    judge: judge::Judge,
+    seconds: u64,
+    log: PathBuf,
+}
+
+impl Parts {
+    /// Boots a machine and watches it until it ends.
+    fn run(&self, boot: &Boot<'_>) -> Result<Run> {
+        let mut modules = vec![("echodev.ko", fs::read(boot.module)?)];
+        if let Some(squat) = boot.squat {
+            modules.push(("squat.ko", fs::read(squat)?));
+        }
+        let image = iso::image(&[
+            iso::Directory { name: "dev", files: vec![] },
+            iso::Directory { name: "modules", files: modules },
+            iso::Directory { name: "sbin", files: vec![("init", fs::read(&self.init)?)] },
+        ])?;
+        let files = boot::Files { kernel: &self.kernel.path, image: &image, env: boot.env };
+        let running = self.machine.start(&self.dir, &files, self.cpus)?;
+        let log = self.dir.join(format!("{}.log", boot.name));
+        let limits = watch::Limits { total: self.timeout, ..watch::Limits::default() };
+        let (judge, took) = watch::watch(running, &log, &limits, boot.print)?;
+        Ok(Run { judge, seconds: took.as_secs(), log })
+    }
+}

@@ -1,0 +1,116 @@
+//! QEMU, with the loader of `tests/vm/loader`.
+
+use anyhow::{Context, Result, bail};
+use std::fmt;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::{Files, MEMORY};
+use crate::fetch;
+use crate::sh;
+
+const PROGRAM: &str = "qemu-system-x86_64";
+
+/// How QEMU runs a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Accel {
+    /// KVM if it works here, else emulation
+    Auto,
+    /// Linux's KVM
+    Kvm,
+    /// Emulation
+    Tcg,
+}
+
+/// QEMU, ready to start.
+pub struct Qemu {
+    program: PathBuf,
+    /// Where its shared libraries are, if the system does not know.
+    libraries: Option<PathBuf>,
+    loader: PathBuf,
+    kvm: bool,
+}
+
+impl Qemu {
+    /// QEMU in the path, else Debian's, fetched.
+    pub fn find(tools: &Path, accel: Accel, loader: PathBuf) -> Result<Self> {
+        let mut qemu = Self { program: PROGRAM.into(), libraries: None, loader, kvm: false };
+        if sh::output(Command::new(PROGRAM).arg("--version")).is_err() {
+            if sh::output(Command::new("apt-get").arg("--version")).is_err() {
+                bail!("{PROGRAM} is needed to run a virtual machine; on FreeBSD: pkg install qemu, or kldload vmm");
+            }
+            let dir = fetch::debian(tools, "qemu", &["qemu-system-x86".into()], "virtual machines")?;
+            qemu.program = dir.join("usr/bin").join(PROGRAM);
+            qemu.libraries = Some(dir.join("usr/lib/x86_64-linux-gnu"));
+        }
+        qemu.kvm = match accel {
+            Accel::Kvm => true,
+            Accel::Tcg => false,
+            Accel::Auto => qemu.kvm_works(),
+        };
+        Ok(qemu)
+    }
+
+    /// Whether a machine runs with KVM: the loader, without a kernel, has to complain of that.
+    fn kvm_works(&self) -> bool {
+        let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let virtualizes = flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm");
+        if !virtualizes || fs::File::options().read(true).write(true).open("/dev/kvm").is_err() {
+            return false;
+        }
+        let Ok(mut child) = self.command(true, 1).spawn() else { return false };
+        let (sender, first_line) = mpsc::channel();
+        let console = child.stdout.take();
+        thread::spawn(move || {
+            let lines = console.into_iter().flat_map(|console| BufReader::new(console).lines());
+            // The receiver may have given up.
+            let _ = sender.send(lines.map_while(Result::ok).any(|line| line.contains("loader: ")));
+        });
+        let works = first_line.recv_timeout(Duration::from_secs(10)).unwrap_or(false);
+        // It halts, and does not end by itself.
+        let _ = child.kill();
+        let _ = child.wait();
+        works
+    }
+
+    /// Starts a machine whose files are in `dir`.
+    pub fn start(&self, dir: &Path, files: &Files<'_>, cpus: u32) -> Result<Child> {
+        // The loader knows them by these names, and no path can contain what separates them.
+        symlink(files.kernel, dir.join("kernel"))?;
+        fs::write(dir.join("mfs_root"), files.image)?;
+        let env: String = files.environment().map(|(name, value)| format!("{name}={value}\n")).collect();
+        fs::write(dir.join("kernel.env"), env)?;
+        let mut command = self.command(self.kvm, cpus);
+        command.args(["-initrd", "kernel,kernel.env,mfs_root"]).current_dir(dir);
+        command.spawn().with_context(|| format!("cannot start {}", self.program.display()))
+    }
+
+    fn command(&self, kvm: bool, cpus: u32) -> Command {
+        let mut command = Command::new(&self.program);
+        if let Some(libraries) = &self.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        // SMAP finds a kernel that touches user memory by itself.
+        let (accel, cpu) = if kvm { ("kvm", "host") } else { ("tcg,thread=multi", "qemu64,+rdrand,+smep,+smap") };
+        command
+            .args(["-accel", accel, "-cpu", cpu, "-m", MEMORY, "-smp", &cpus.to_string()])
+            .args(["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"])
+            .arg("-kernel")
+            .arg(&self.loader)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        command
+    }
+}
+
+impl fmt::Display for Qemu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "QEMU, {}", if self.kvm { "KVM" } else { "emulated" })
+    }
+}

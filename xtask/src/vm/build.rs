@@ -1,0 +1,100 @@
+//! Building what runs in the machine: the loader and the guest program.
+
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use crate::core::{self, RUSTFLAGS, TARGET};
+use crate::fetch::once;
+use crate::sh;
+use crate::toolchain::{CTools, Freebsd, Rust};
+
+/// Files that were built.
+pub struct Built {
+    /// The boot loader for QEMU.
+    pub loader: PathBuf,
+    /// Process 1.
+    pub init: PathBuf,
+}
+
+/// Builds both.
+pub fn build(root: &Path) -> Result<Built> {
+    let tools = root.join("target/tools");
+    let rust = Rust::get(&tools)?;
+    let sysroot = sysroot(&tools, &rust)?;
+    let c = CTools::release(&tools, Freebsd::V15)?;
+    let dir = root.join("target/vm");
+
+    let loader = dir.join("loader");
+    let script = root.join("tests/vm/loader/link.ld");
+    sh::run(
+        link(&c, &archive(root, &rust, &sysroot, "vm-loader")?, &loader)
+            .args(["-m", "elf_x86_64", "--oformat", "binary", "-T"])
+            .arg(script),
+    )?;
+    let init = dir.join("init");
+    sh::run(
+        // This emulation marks the file as FreeBSD's, which the kernel asks for.
+        link(&c, &archive(root, &rust, &sysroot, "vm-guest")?, &init)
+            .args(["-m", "elf_x86_64_fbsd", "-static", "-z", "noexecstack", "--strip-debug"])
+            .args(["-e", "_start", "-u", "_start"]),
+    )?;
+    Ok(Built { loader, init })
+}
+
+/// Compiles a package of `tests/vm` and what it depends on to one archive.
+fn archive(root: &Path, rust: &Rust, sysroot: &Path, package: &str) -> Result<PathBuf> {
+    let target_dir = root.join("target/vm/build");
+    let mut rustflags: Vec<String> = RUSTFLAGS.map(String::from).into();
+    rustflags.extend(["--sysroot".into(), sysroot.display().to_string(), "-Dwarnings".into()]);
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    rust.environment(&mut cargo);
+    sh::run(
+        cargo
+            .current_dir(root)
+            .args(["rustc", "--quiet", "--locked", "--lib", "--crate-type", "staticlib", "--package", package])
+            .args(["--profile", "kernel", "--target", TARGET, "--target-dir"])
+            .arg(&target_dir)
+            .env("RUSTC", &rust.rustc)
+            .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\x1f")),
+    )?;
+    Ok(target_dir.join(TARGET).join(format!("kernel/lib{}.a", package.replace('-', "_"))))
+}
+
+fn link(c: &CTools, archive: &Path, output: &Path) -> Command {
+    let mut command = c.ld();
+    command.arg("--gc-sections").arg(archive).arg("-o").arg(output);
+    command
+}
+
+/// The kernel's sysroot with `alloc`, and with memcpy(3) and its like, which are the kernel's own otherwise.
+fn sysroot(tools: &Path, rust: &Rust) -> Result<PathBuf> {
+    let kernel = core::sysroot(tools, rust)?;
+    let title = format!("core and alloc of Rust {} for the virtual machine, from their source", rust.version);
+    once(&tools.join(format!("alloc-{}", rust.version)), &title, |dir| {
+        let libraries = Path::new("lib/rustlib").join(TARGET).join("lib");
+        let lib = dir.join(&libraries);
+        fs::create_dir_all(&lib)?;
+        let core = lib.join("libcore.rlib");
+        fs::copy(kernel.join(&libraries).join("libcore.rlib"), &core).context("core of the kernel")?;
+        for (name, source, cfg) in [
+            (
+                "compiler_builtins",
+                "compiler-builtins/compiler-builtins/src/lib.rs",
+                &["--cfg", "feature=\"compiler-builtins\"", "--cfg", "feature=\"mem\""][..],
+            ),
+            ("alloc", "alloc/src/lib.rs", &[]),
+        ] {
+            sh::run(
+                core::compile(rust, &lib, name, &rust.library.join(source))
+                    .args(cfg)
+                    .arg("--extern")
+                    .arg(format!("core={}", core.display()))
+                    .arg("-o")
+                    .arg(lib.join(format!("lib{name}.rlib"))),
+            )?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,46 @@
+//! The same machine with a driver that is written in plain C, as such drivers usually are: it passes for good, and fails
+//! where care is needed.
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Boot, Parts};
+
+/// A case, and what the console says when it goes as it must with that driver.
+struct Expectation {
+    case: &'static str,
+    /// One of these is in a line of the console.
+    console: &'static [&'static str],
+}
+
+const EXPECTATIONS: [Expectation; 3] = [
+    Expectation { case: "open::a_dup_counts_once", console: &["ok 1 - "] },
+    // With INVARIANTS the kernel finds the knotes; without, it calls what was unloaded.
+    Expectation {
+        case: "unload::another_process_never_collects_its_events",
+        console: &[
+            "panic: destroying knlist with knotes on it",
+            "panic: page fault",
+            "panic: general protection fault",
+        ],
+    },
+    Expectation { case: "kernel::bad_pointers_then_sigkill", console: &["hung: no answer of process"] },
+];
+
+/// Boots a machine for each expectation; an error if one is not met.
+pub fn show(parts: &Parts) -> Result<()> {
+    let module = parts.naive.as_deref().context("no plain C driver for this kernel")?;
+    println!("a plain C driver in the same machine:");
+    for expected in EXPECTATIONS {
+        let env = [("echodev.cases", expected.case), ("echodev.bound", "10")];
+        let run = parts.run(&Boot { name: "naive", module, squat: None, env: &env, print: false })?;
+        let said = expected.console.iter().find_map(|text| run.judge.line_with(text));
+        ensure!(
+            said.is_some(),
+            "{} did not go as expected with a plain C driver:\n{}",
+            expected.case,
+            run.judge.report()
+        );
+        println!("  {}: {}", expected.case, said.unwrap_or_default().trim_start_matches("# "));
+    }
+    Ok(())
+}

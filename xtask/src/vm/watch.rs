@@ -1,0 +1,90 @@
+//! Watching a machine until it ends, or has to be stopped.
+
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::ChildStdout;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::boot::Running;
+use super::judge::Judge;
+
+/// When a machine is stopped.
+pub struct Limits {
+    /// It runs for so long.
+    pub total: Duration,
+    /// It says nothing for so long.
+    pub silence: Duration,
+    /// So long after a panic; some kernels hang then.
+    pub after_panic: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            total: Duration::from_secs(1800),
+            silence: Duration::from_secs(300),
+            after_panic: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Judges the machine's console, line by line, and writes it to `log`; with `print`, the TAP goes to standard output as
+/// it comes. Gives how long the machine ran, too.
+pub fn watch(mut running: Running, log: &Path, limits: &Limits, print: bool) -> Result<(Judge, Duration)> {
+    let mut log = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let lines = lines_of(running.child.stdout.take().context("a machine without a console")?);
+    let start = Instant::now();
+    let mut panic = None;
+    let mut judge = Judge::default();
+    let stopped = loop {
+        let until_total = limits.total.saturating_sub(start.elapsed());
+        let mut wait = until_total.min(limits.silence);
+        if let Some(panic) = panic {
+            wait = wait.min(limits.after_panic.saturating_sub(Instant::now().duration_since(panic)));
+        }
+        match lines.recv_timeout(wait) {
+            Ok(line) => {
+                writeln!(log, "{line}")?;
+                if judge.line(&line) && print {
+                    println!("{line}");
+                }
+                if panic.is_none() && judge.panicked() {
+                    panic = Some(Instant::now());
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break None,
+            // What the kernel said is the fault then.
+            Err(RecvTimeoutError::Timeout) if panic.is_some() => break None,
+            Err(RecvTimeoutError::Timeout) if until_total <= limits.silence => {
+                break Some(format!("the machine did not finish within {} s", limits.total.as_secs()));
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                break Some(format!("the machine said nothing for {} s", limits.silence.as_secs()));
+            }
+        }
+    };
+    judge.end(stopped.as_deref());
+    Ok((judge, start.elapsed()))
+}
+
+/// The lines of a console, read by a thread of its own.
+fn lines_of(console: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut console = BufReader::new(console);
+        let mut line = Vec::new();
+        while console.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            let text = String::from_utf8_lossy(&line);
+            // Nobody listens once the machine is to be stopped.
+            if sender.send(text.trim_end_matches(['\r', '\n']).to_owned()).is_err() {
+                break;
+            }
+            line.clear();
+        }
+    });
+    receiver
+}
