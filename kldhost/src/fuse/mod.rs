@@ -22,6 +22,7 @@ use crate::kernel::{Kernel, ThreadState};
 use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::sync::{Arc, Duration};
 
+pub use errno::to_linux as linux_errno;
 pub use ioctl::ioctl;
 pub use mount::MountError;
 pub use session::End;

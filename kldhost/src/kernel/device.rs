@@ -39,10 +39,12 @@ unsafe impl Send for Device {}
 // SAFETY: as above.
 unsafe impl Sync for Device {}
 
-/// The vnode of a device. `device` is None when it is doomed: by revoke(2), or since the device is gone.
+/// The vnode of a device: what opens of it have in common until it is doomed, by revoke(2), or since the device is gone.
+#[derive(Default)]
 pub struct Vnode {
-    device: Mutex<Option<Arc<Device>>>,
-    /// `VIRF_DOOMED`.
+    /// How many descriptions are open through it.
+    opens: Mutex<u64>,
+    /// `VIRF_DOOMED`. Changes with `opens` locked.
     doomed: AtomicBool,
 }
 
@@ -100,10 +102,8 @@ impl Device {
     }
 
     /// The vnode that opens go through.
-    fn vnode(self: &Arc<Device>) -> Arc<Vnode> {
-        let mut vnode = self.vnode.lock();
-        let new = || Arc::new(Vnode { device: Mutex::new(Some(self.clone())), doomed: AtomicBool::new(false) });
-        vnode.get_or_insert_with(new).clone()
+    fn vnode(&self) -> Arc<Vnode> {
+        self.vnode.lock().get_or_insert_default().clone()
     }
 }
 
@@ -138,47 +138,56 @@ impl InDevice<'_> {
 }
 
 impl Vnode {
-    /// `vgone`: takes the vnode from its device, with a forced close if the device is there and open.
-    fn doom(&self, td: &Thread) -> Result<(), Stop> {
-        if self.doomed.swap(true, SeqCst) {
-            return Ok(());
+    fn is_doomed(&self) -> bool {
+        self.doomed.load(SeqCst)
+    }
+
+    /// Counts an open.
+    fn opened(&self, device: &Device) {
+        let mut opens = self.opens.lock();
+        if !self.is_doomed() {
+            *opens += 1;
+            device.cdev.si_usecount.fetch_add(1, SeqCst);
         }
-        let device = self.device.lock().clone();
-        let Some(device) = device else { return Ok(()) };
-        device.vnode.lock().take();
-        let opens = device.cdev.si_usecount.load(SeqCst);
+    }
+
+    /// Counts a close: whether it is the last of the device, or `None` if the vnode is doomed.
+    fn closed(&self, device: &Device) -> Option<bool> {
+        let mut opens = self.opens.lock();
+        if self.is_doomed() {
+            return None;
+        }
+        *opens -= 1;
+        Some(device.cdev.si_usecount.fetch_sub(1, SeqCst) == 1)
+    }
+
+    /// `vgone`: takes the vnode from its device, with a forced close if it is open.
+    fn doom(&self, td: &Thread, device: &Device) -> Result<(), Stop> {
+        let opens = {
+            let mut opens = self.opens.lock();
+            self.doomed.store(true, SeqCst);
+            std::mem::take(&mut *opens)
+        };
         if opens > 0 {
+            let last = device.cdev.si_usecount.fetch_sub(opens, SeqCst) == 1;
             // td_fpop stays as it is: it is nobody's file that is closed.
-            device.close_method(td, O_NONBLOCK, true)?;
+            device.close(td, O_NONBLOCK | FREVOKE, last)?;
         }
-        self.device.lock().take();
-        device.cdev.si_usecount.store(0, SeqCst);
         Ok(())
     }
 }
 
 impl Device {
-    /// `devfs_close`: calls d_close if this close is one that the module hears of.
-    fn close_method(&self, td: &Thread, fflag: i32, forced: bool) -> Result<c_int, Stop> {
+    /// `devfs_close`: calls d_close, if this close is one that the module hears of.
+    fn close(&self, td: &Thread, fflag: i32, last: bool) -> Result<c_int, Stop> {
         let Some(inside) = self.enter(td) else { return Ok(Errno::ENXIO.0) };
-        let last = self.cdev.si_usecount.load(SeqCst) == 1;
-        if !forced {
-            self.cdev.si_usecount.fetch_sub(1, SeqCst);
-        }
-        let mut flags = fflag;
-        if last {
-            flags |= FLASTCLOSE;
-        }
-        if forced {
-            flags |= FREVOKE | O_NONBLOCK;
-        } else if inside.sw.d_flags & D_TRACKCLOSE == 0 && !last {
+        if fflag & FREVOKE == 0 && inside.sw.d_flags & D_TRACKCLOSE == 0 && !last {
             return Ok(0);
         }
-        inside.call("d_close", inside.sw.d_close, Errno(0), [self.addr(), flags as usize, S_IFCHR, td.addr(), 0])
+        let fflag = if last { fflag | FLASTCLOSE } else { fflag };
+        inside.call("d_close", inside.sw.d_close, Errno(0), [self.addr(), fflag as usize, S_IFCHR, td.addr(), 0])
     }
-}
 
-impl Device {
     /// `devfs_open`, with the flags of open(2).
     pub fn open(self: &Arc<Device>, td: &Thread, flags: i32) -> Result<FileRef, Errno> {
         // FFLAGS(): the access mode becomes FREAD and FWRITE.
@@ -201,10 +210,10 @@ impl Device {
         }
     }
 
-    /// `vgone` of its vnode, if there is one.
+    /// `vgone` of its vnode, if there is one. The next open makes another.
     pub fn doom_vnode(&self, td: &Thread) -> Result<(), Stop> {
-        let vnode = self.vnode.lock().clone();
-        vnode.map_or(Ok(()), |vnode| vnode.doom(td))
+        let vnode = self.vnode.lock().take();
+        vnode.map_or(Ok(()), |vnode| vnode.doom(td, self))
     }
 }
 
@@ -212,30 +221,25 @@ impl DevFile {
     /// d_open has succeeded.
     fn opened(&self) {
         self.opened.store(true, SeqCst);
-        if !self.is_doomed() {
-            self.device.cdev.si_usecount.fetch_add(1, SeqCst);
-        }
+        self.vnode.opened(&self.device);
     }
 
     /// `devfs_fp_check`: enters the device; `None` if it, or the vnode, is gone.
     pub fn enter<'a>(&'a self, td: &'a Thread) -> Option<InDevice<'a>> {
-        if self.vnode.doomed.load(SeqCst) {
-            return None;
-        }
-        self.device.enter(td)
+        if self.is_doomed() { None } else { self.device.enter(td) }
     }
 
     /// Whether the vnode was taken from the device.
     pub fn is_doomed(&self) -> bool {
-        self.vnode.doomed.load(SeqCst)
+        self.vnode.is_doomed()
     }
 
     /// `devfs_close_f`.
     pub fn close(&self, td: &Thread, file: &File) -> Result<(), Errno> {
-        let error = if !self.opened.load(SeqCst) || self.is_doomed() {
-            0
-        } else {
-            td.with_file(file, || self.device.close_method(td, file.flag.load(SeqCst), false))?
+        let is_open = self.opened.load(SeqCst);
+        let error = match is_open.then(|| self.vnode.closed(&self.device)).flatten() {
+            Some(last) => td.with_file(file, || self.device.close(td, file.flag.load(SeqCst), last))?,
+            None => 0,
         };
         self.private.destroy(td, &self.device)?;
         Errno::check(error)

@@ -27,7 +27,9 @@ pub struct Proc {
     active: AtomicUsize,
     /// Set when it has begun to end.
     ending: AtomicBool,
-    /// Set when its descriptors are closed.
+    /// Set by the thread that closes its descriptors.
+    reaped: AtomicBool,
+    /// Set when that is done.
     gone: AtomicBool,
     status: Mutex<Option<ExitStatus>>,
 }
@@ -62,6 +64,7 @@ impl Proc {
             handled: [const { AtomicUsize::new(0) }; NSIG],
             active: AtomicUsize::new(0),
             ending: AtomicBool::new(false),
+            reaped: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             status: Mutex::default(),
         }
@@ -127,7 +130,7 @@ impl Proc {
 
     /// Leaves it. The last one out of a process that ends closes its descriptors.
     pub fn leave(self: &Arc<Proc>, kernel: &Arc<Inner>) {
-        if self.active.fetch_sub(1, SeqCst) == 1 && self.is_ending() && !self.gone.load(SeqCst) {
+        if self.active.fetch_sub(1, SeqCst) == 1 && self.is_ending() && !self.reaped.swap(true, SeqCst) {
             self.reap(kernel);
         }
     }

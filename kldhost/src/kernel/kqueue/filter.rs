@@ -8,24 +8,13 @@ use crate::kernel::report::Stop;
 use crate::kernel::thread::Thread;
 use crate::kpi::layout::{Filterops, Knlist};
 
-/// The filter must not be part of a module that is unloaded; FreeBSD would take a page fault.
-pub fn check_fop(td: &Thread, note: NotePtr) -> Result<*const Filterops, Stop> {
-    // SAFETY: the caller keeps the knote alive.
-    let fop = unsafe { (*note).kn.kn_fop };
-    check_loaded(td, fop.addr(), "a knote's kn_fop")?;
-    Ok(fop)
+/// The knote's filter, which exists: no module is unloaded while a knote points into it.
+fn filterops<'a>(note: NotePtr) -> &'a Filterops {
+    // SAFETY: the caller keeps the knote alive; the filter is the kernel's own, or was set by the module in d_kqfilter.
+    unsafe { &*(*note).kn.kn_fop }
 }
 
-fn check_loaded(td: &Thread, addr: usize, what: &str) -> Result<(), Stop> {
-    match td.kernel().unloaded(addr) {
-        None => Ok(()),
-        Some(module) => {
-            let message = format!("{what} points into an unloaded module");
-            Err(td.misuse_at(0, "page fault", message, Some(module)))
-        }
-    }
-}
-
+/// A function of a filter, by its address and name.
 fn function(td: &Thread, address: usize, name: &str) -> Result<usize, Stop> {
     if address == 0 {
         return Err(td.misuse_at(0, name, "the filter has no such function", None));
@@ -35,9 +24,7 @@ fn function(td: &Thread, address: usize, name: &str) -> Result<usize, Stop> {
 
 /// `f_event`. With `locked`, the lock of that kqueue is held meanwhile.
 pub fn event(td: &Thread, note: NotePtr, hint: c_long, locked: Option<&Kqueue>) -> Result<bool, Stop> {
-    let fop = check_fop(td, note)?;
-    // SAFETY: set by the module in d_kqfilter, or the kernel's own.
-    let f_event = function(td, unsafe { (*fop).f_event }, "f_event")?;
+    let f_event = function(td, filterops(note).f_event, "f_event")?;
     let before = td.own().kq_locked.get();
     if let Some(kq) = locked {
         td.own().kq_locked.set(kq);
@@ -50,9 +37,7 @@ pub fn event(td: &Thread, note: NotePtr, hint: c_long, locked: Option<&Kqueue>) 
 
 /// `f_detach`.
 pub fn detach(td: &Thread, note: NotePtr) -> Result<(), Stop> {
-    let fop = check_fop(td, note)?;
-    // SAFETY: as above.
-    let f_detach = function(td, unsafe { (*fop).f_detach }, "f_detach")?;
+    let f_detach = function(td, filterops(note).f_detach, "f_detach")?;
     // SAFETY: f_detach takes the knote.
     unsafe { module_call::call(td, f_detach, [note.addr(), 0, 0, 0, 0, 0])? };
     Ok(())
@@ -60,8 +45,7 @@ pub fn detach(td: &Thread, note: NotePtr) -> Result<(), Stop> {
 
 /// `kl_lock`.
 pub fn lock_list(td: &Thread, knl: *const Knlist) -> Result<(), Stop> {
-    check_loaded(td, knl.addr(), "a knote's kn_knlist")?;
-    // SAFETY: a knlist that a module has initialised, in memory that is there.
+    // SAFETY: a knlist that a module has initialised; its memory is not freed while it has knotes.
     let (lock, arg) = unsafe { ((*knl).kl_lock, (*knl).kl_lockarg) };
     let before = td.own().held.borrow().len();
     // SAFETY: the lock function takes the knlist's argument.

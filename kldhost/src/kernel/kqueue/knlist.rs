@@ -112,11 +112,17 @@ fn notes(knl: &Knlist) -> Vec<NotePtr> {
     notes
 }
 
+/// A kqueue's lock is not to be taken by a filter that is called under one.
+fn check_no_kqueue(td: &Thread, call: &str) -> Result<(), Stop> {
+    if td.own().kq_locked.get().is_null() {
+        return Ok(());
+    }
+    Err(td.misuse(call, "called in f_event, under a kqueue's lock", None))
+}
+
 /// `knote`: asks the filters of all knotes on the list.
 pub fn knote(td: &Thread, knl: &Knlist, hint: c_long, how: c_int) -> Result<(), Stop> {
-    if !td.own().kq_locked.get().is_null() {
-        return Err(td.misuse("knote", "called in f_event, under a kqueue's lock", None));
-    }
+    check_no_kqueue(td, "knote")?;
     let list = ListLock::take(td, "knote", knl, how & KNF_LISTLOCKED != 0)?;
     if knl.kl_list.load(Relaxed).is_null() {
         return list.release(td);
@@ -150,6 +156,7 @@ pub fn knote(td: &Thread, knl: &Knlist, hint: c_long, how: c_int) -> Result<(), 
 
 /// `knlist_add`.
 pub fn add(td: &Thread, knl: &Knlist, kn: *mut Knote, is_locked: bool) -> Result<(), Stop> {
+    check_no_kqueue(td, "knlist_add")?;
     let note = kn.cast::<Note>();
     if status(note) & KN_DETACHED == 0 {
         return Err(td.misuse("knlist_add", "the knote is on a knlist already", None));
@@ -184,6 +191,7 @@ fn unlink(td: &Thread, knl: &Knlist, note: NotePtr) {
 
 /// `knlist_remove`.
 pub fn remove(td: &Thread, knl: &Knlist, kn: *mut Knote, is_locked: bool) -> Result<(), Stop> {
+    check_no_kqueue(td, "knlist_remove")?;
     let note = kn.cast::<Note>();
     if status(note) & KN_DETACHED != 0 {
         return Err(td.misuse("knlist_remove", "the knote is on no knlist", None));
@@ -215,6 +223,7 @@ pub fn destroy(td: &Thread, knl: &Knlist) -> Result<(), Stop> {
 /// `knlist_cleardel`: takes all knotes off the list, and with `kill` drops them. Waits for those in flux.
 pub fn cleardel(td: &Thread, knl: &Knlist, is_locked: bool, kill: bool) -> Result<(), Stop> {
     const CALL: &str = "knlist_cleardel";
+    check_no_kqueue(td, CALL)?;
     if is_locked {
         check_locked(td, CALL, knl)?;
     } else {
@@ -233,7 +242,7 @@ pub fn cleardel(td: &Thread, knl: &Knlist, is_locked: bool, kill: bool) -> Resul
             if kill {
                 change_flux(note, 1);
                 drop(state);
-                kq.drop_detached(td, note)?;
+                kq.drop_detached(td, note);
             } else {
                 // SAFETY: the kqueue is locked. The knote is reported once more, then dropped.
                 unsafe { (*note).kn.kn_kevent.flags |= EV_EOF | EV_ONESHOT };

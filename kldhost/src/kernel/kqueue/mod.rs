@@ -210,13 +210,12 @@ impl Kqueue {
         if status(note) & KN_DETACHED == 0 {
             filter::detach(td, note)?;
         }
-        self.drop_detached(td, note)
+        self.drop_detached(td, note);
+        Ok(())
     }
 
     /// `knote_drop_detached`.
-    fn drop_detached(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
-        // As the kernel does, to tell whether there is a file.
-        filter::check_fop(td, note)?;
+    fn drop_detached(&self, td: &Thread, note: NotePtr) {
         let mut state = self.state.lock();
         // SAFETY: the knote is in flux, so nobody else drops it.
         let ident = unsafe { (*note).kn.kn_kevent.ident };
@@ -231,7 +230,6 @@ impl Kqueue {
         drop(state);
         // SAFETY: made by `Note::new`; it is on no list any more.
         drop(unsafe { Box::from_raw(note) });
-        Ok(())
     }
 
     /// `knote_fdclose`: drops the knotes of a descriptor that is being closed.

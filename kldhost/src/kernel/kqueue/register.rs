@@ -85,7 +85,7 @@ impl Kqueue {
             None => Errno::EINVAL.0,
         };
         if let Err(error) = Errno::check(attached) {
-            self.drop_detached(td, note)?;
+            self.drop_detached(td, note);
             return Err(error);
         }
         // SAFETY: the knote is in flux.
@@ -169,9 +169,7 @@ impl Kqueue {
             }
             if result.is_err() || change.flags & EV_RECEIPT != 0 {
                 let error = result.map_or_else(|error| error.0, |()| 0);
-                let Some(event) = events.get_mut(receipts) else {
-                    return if events.is_empty() { result.map(|()| 0) } else { Ok(receipts) };
-                };
+                let Some(event) = events.get_mut(receipts) else { return result.map(|()| 0) };
                 *event = Kevent { flags: EV_ERROR, data: error.into(), ..change };
                 receipts += 1;
             }

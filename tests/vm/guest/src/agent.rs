@@ -199,10 +199,10 @@ impl Sys for Kernel {
     }
 
     fn kldload(&mut self) -> Result<i32> {
-        kernel::kldload(MODULE)
+        let t=crate::freebsd::time::now(); let r=kernel::kldload(MODULE); tap::note(format_args!("load {}",crate::freebsd::time::now()-t)); r
     }
 
     fn kldunload(&mut self, id: i32) -> Result<()> {
-        kernel::kldunload(id)
+        let t=crate::freebsd::time::now(); let r=kernel::kldunload(id); tap::note(format_args!("unload {}",crate::freebsd::time::now()-t)); r
     }
 }

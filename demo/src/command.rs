@@ -1,0 +1,35 @@
+//! The commands of the article's sessions.
+
+/// A command, as it is typed in a shell whose directory has the device as `dev/echo`.
+#[derive(Clone, Copy)]
+pub enum Command {
+    /// Reads all, in hexadecimal.
+    Hd,
+    /// Writes a line.
+    Echo(&'static str),
+    /// Reads all.
+    Cat,
+    /// Reads four bytes one by one, in hexadecimal.
+    DdHd,
+    /// `echoctl`, with these arguments.
+    Echoctl(&'static [&'static str]),
+    /// Writes 81 bytes at once. The article has `jot -c -s "" 80 48`, which Linux lacks.
+    Seq,
+}
+
+/// What [`Command::Seq`] writes.
+pub const SEQ: &str = "48495051525354555657585960616263646566676869707172737475767778798081828384858687\n";
+
+impl Command {
+    /// What is typed.
+    pub fn line(self) -> String {
+        match self {
+            Command::Hd => "hd < dev/echo".to_owned(),
+            Command::Echo(text) => format!("echo \"{text}\" > dev/echo"),
+            Command::Cat => "cat dev/echo".to_owned(),
+            Command::DdHd => "dd if=dev/echo bs=1 count=4 status=none | hd".to_owned(),
+            Command::Echoctl(arguments) => format!("echoctl {}", arguments.join(" ")),
+            Command::Seq => "seq -s '' 48 87 > dev/echo".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Where the module is hosted: mounted, or where that cannot be, in this process alone.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, exit};
+use std::sync::{Arc, Mutex};
+use std::{env, fs, thread};
+
+use kldhost::fuse::{Mount, MountError};
+use kldhost::{Config, Kernel, KldId};
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::inside::Inside;
+use crate::mounted::Mounted;
+use crate::stage::Stage;
+
+/// The hosted module.
+#[derive(Clone)]
+pub struct Place {
+    kernel: Kernel,
+    module: KldId,
+    dir: PathBuf,
+    /// `None` where nothing can be mounted, and when it was left.
+    mount: Arc<Mutex<Option<Mount>>>,
+}
+
+impl Place {
+    /// Hosts the module in file `module`, and mounts its device on `dir`/dev. Ctrl-C undoes it, and ends the program.
+    pub fn new(module: &Path, dir: &Path) -> Result<Place, String> {
+        // Before the first thread is made, so that all threads leave the signals to the one that waits for them.
+        let mut signals = SigSet::empty();
+        signals.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        signals.thread_block().map_err(|error| format!("cannot block signals: {error}"))?;
+
+        let kernel = Kernel::new(Config::default());
+        let id = kernel.kldload(module).map_err(|error| error.to_string())?;
+        let dev = dir.join("dev");
+        // A mount that was left there is known, but cannot be looked at.
+        fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        let _ = fs::create_dir(&dev);
+        let mount = match Mount::new(&kernel, &dev) {
+            Ok(mount) => Some(mount),
+            Err(error @ (MountError::NoFuse(_) | MountError::Mount { .. })) => {
+                println!("Nothing can be mounted here, so all is played in one process: {error}.");
+                None
+            }
+            Err(error) => return Err(error.to_string()),
+        };
+        let place = Place { kernel, module: id, dir: dir.to_owned(), mount: Arc::new(Mutex::new(mount)) };
+        let interrupted = place.clone();
+        thread::spawn(move || {
+            if signals.wait().is_ok() {
+                if let Err(error) = interrupted.leave() {
+                    eprintln!("demo: {error}");
+                }
+                exit(130);
+            }
+        });
+        Ok(place)
+    }
+
+    fn mount(&self) -> std::sync::MutexGuard<'_, Option<Mount>> {
+        self.mount.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Where commands are run.
+    pub fn stage(&self) -> Box<dyn Stage> {
+        match self.mount().is_some() {
+            true => Box::new(Mounted::new(&self.dir)),
+            false => Box::new(Inside(self.kernel.clone())),
+        }
+    }
+
+    /// Unloads the module, and removes what was made.
+    pub fn leave(&self) -> Result<(), String> {
+        let unloaded = self.kernel.kldunload(self.module);
+        if let Some(mount) = self.mount().take() {
+            mount.wait_idle();
+        }
+        // The mount is gone. What is left in them, if anything, is not ours.
+        let _ = fs::remove_dir(self.dir.join("dev"));
+        let _ = fs::remove_dir(&self.dir);
+        match (unloaded, self.kernel.panic_report()) {
+            (_, Some(report)) => Err(format!("the hosted kernel has panicked\n{report}")),
+            (Err(error), None) => Err(format!("the module cannot be unloaded: {error}")),
+            (Ok(()), None) => Ok(()),
+        }
+    }
+}
+
+/// Mounts the device on `dir`/dev by `kldhost run`, which ends with Ctrl-C, after some commands to try there.
+pub fn host(module: &Path, dir: &Path) -> Result<(), String> {
+    let dev = dir.join("dev");
+    // As for a place: it may be there, with a mount that was left.
+    fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let _ = fs::create_dir(&dev);
+    let own = env::current_exe().map_err(|error| error.to_string())?;
+    let (echo, echoctl) = (dev.join("echo"), own.with_file_name("echoctl"));
+    let (echo, echoctl) = (echo.display(), echoctl.display());
+    println!("In other terminals, as the same user, try:");
+    println!("    echo hello > {echo}; cat {echo}");
+    println!("    {echoctl} -f {echo} poll");
+    println!("    {echoctl} -f {echo} events -W");
+    println!("    seq 1000 > {echo} & cat {echo}");
+    println!("    cat > {echo}");
+    println!("    {echoctl} -f {echo} resize 4k\n");
+    let error = Command::new(own.with_file_name("kldhost")).arg("run").arg(module).arg("--mount").arg(&dev).exec();
+    Err(format!("kldhost: {error}"))
+}
