@@ -8,11 +8,13 @@
 #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals, clippy::all)]
 
 #[cfg(freebsd = "14")]
+#[rustfmt::skip]
 mod v14;
 #[cfg(freebsd = "14")]
 pub use v14::*;
 
 #[cfg(not(any(freebsd = "14", freebsd = "sysdir")))]
+#[rustfmt::skip]
 mod v15;
 #[cfg(not(any(freebsd = "14", freebsd = "sysdir")))]
 pub use v15::*;

@@ -173,8 +173,12 @@ pub struct timespec {
 const _: () = {
     ["Size of timespec"][::core::mem::size_of::<timespec>() - 16usize];
     ["Alignment of timespec"][::core::mem::align_of::<timespec>() - 8usize];
-    ["Offset of field: timespec::tv_sec"][::core::mem::offset_of!(timespec, tv_sec) - 0usize];
-    ["Offset of field: timespec::tv_nsec"][::core::mem::offset_of!(timespec, tv_nsec) - 8usize];
+    [
+        "Offset of field: timespec::tv_sec",
+    ][::core::mem::offset_of!(timespec, tv_sec) - 0usize];
+    [
+        "Offset of field: timespec::tv_nsec",
+    ][::core::mem::offset_of!(timespec, tv_nsec) - 8usize];
 };
 unsafe extern "C" {
     pub static mut tick_sbt: sbintime_t;
@@ -194,10 +198,18 @@ pub struct lock_object {
 const _: () = {
     ["Size of lock_object"][::core::mem::size_of::<lock_object>() - 24usize];
     ["Alignment of lock_object"][::core::mem::align_of::<lock_object>() - 8usize];
-    ["Offset of field: lock_object::lo_name"][::core::mem::offset_of!(lock_object, lo_name) - 0usize];
-    ["Offset of field: lock_object::lo_flags"][::core::mem::offset_of!(lock_object, lo_flags) - 8usize];
-    ["Offset of field: lock_object::lo_data"][::core::mem::offset_of!(lock_object, lo_data) - 12usize];
-    ["Offset of field: lock_object::lo_witness"][::core::mem::offset_of!(lock_object, lo_witness) - 16usize];
+    [
+        "Offset of field: lock_object::lo_name",
+    ][::core::mem::offset_of!(lock_object, lo_name) - 0usize];
+    [
+        "Offset of field: lock_object::lo_flags",
+    ][::core::mem::offset_of!(lock_object, lo_flags) - 8usize];
+    [
+        "Offset of field: lock_object::lo_data",
+    ][::core::mem::offset_of!(lock_object, lo_data) - 12usize];
+    [
+        "Offset of field: lock_object::lo_witness",
+    ][::core::mem::offset_of!(lock_object, lo_witness) - 16usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -209,7 +221,9 @@ pub struct mtx {
 const _: () = {
     ["Size of mtx"][::core::mem::size_of::<mtx>() - 32usize];
     ["Alignment of mtx"][::core::mem::align_of::<mtx>() - 8usize];
-    ["Offset of field: mtx::lock_object"][::core::mem::offset_of!(mtx, lock_object) - 0usize];
+    [
+        "Offset of field: mtx::lock_object",
+    ][::core::mem::offset_of!(mtx, lock_object) - 0usize];
     ["Offset of field: mtx::mtx_lock"][::core::mem::offset_of!(mtx, mtx_lock) - 24usize];
 };
 #[repr(C)]
@@ -222,7 +236,9 @@ pub struct sx {
 const _: () = {
     ["Size of sx"][::core::mem::size_of::<sx>() - 32usize];
     ["Alignment of sx"][::core::mem::align_of::<sx>() - 8usize];
-    ["Offset of field: sx::lock_object"][::core::mem::offset_of!(sx, lock_object) - 0usize];
+    [
+        "Offset of field: sx::lock_object",
+    ][::core::mem::offset_of!(sx, lock_object) - 0usize];
     ["Offset of field: sx::sx_lock"][::core::mem::offset_of!(sx, sx_lock) - 24usize];
 };
 #[repr(C)]
@@ -244,7 +260,10 @@ unsafe extern "C" {
     pub fn printf(arg1: *const ::core::ffi::c_char, ...) -> ::core::ffi::c_int;
 }
 unsafe extern "C" {
-    pub fn getenv_ulong(name: *const ::core::ffi::c_char, data: *mut ::core::ffi::c_ulong) -> ::core::ffi::c_int;
+    pub fn getenv_ulong(
+        name: *const ::core::ffi::c_char,
+        data: *mut ::core::ffi::c_ulong,
+    ) -> ::core::ffi::c_int;
 }
 unsafe extern "C" {
     pub fn _sleep(
@@ -315,10 +334,18 @@ pub struct cdev__bindgen_ty_1 {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of cdev__bindgen_ty_1"][::core::mem::size_of::<cdev__bindgen_ty_1>() - 16usize];
-    ["Alignment of cdev__bindgen_ty_1"][::core::mem::align_of::<cdev__bindgen_ty_1>() - 8usize];
-    ["Offset of field: cdev__bindgen_ty_1::le_next"][::core::mem::offset_of!(cdev__bindgen_ty_1, le_next) - 0usize];
-    ["Offset of field: cdev__bindgen_ty_1::le_prev"][::core::mem::offset_of!(cdev__bindgen_ty_1, le_prev) - 8usize];
+    [
+        "Size of cdev__bindgen_ty_1",
+    ][::core::mem::size_of::<cdev__bindgen_ty_1>() - 16usize];
+    [
+        "Alignment of cdev__bindgen_ty_1",
+    ][::core::mem::align_of::<cdev__bindgen_ty_1>() - 8usize];
+    [
+        "Offset of field: cdev__bindgen_ty_1::le_next",
+    ][::core::mem::offset_of!(cdev__bindgen_ty_1, le_next) - 0usize];
+    [
+        "Offset of field: cdev__bindgen_ty_1::le_prev",
+    ][::core::mem::offset_of!(cdev__bindgen_ty_1, le_prev) - 8usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -328,10 +355,18 @@ pub struct cdev__bindgen_ty_2 {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of cdev__bindgen_ty_2"][::core::mem::size_of::<cdev__bindgen_ty_2>() - 16usize];
-    ["Alignment of cdev__bindgen_ty_2"][::core::mem::align_of::<cdev__bindgen_ty_2>() - 8usize];
-    ["Offset of field: cdev__bindgen_ty_2::le_next"][::core::mem::offset_of!(cdev__bindgen_ty_2, le_next) - 0usize];
-    ["Offset of field: cdev__bindgen_ty_2::le_prev"][::core::mem::offset_of!(cdev__bindgen_ty_2, le_prev) - 8usize];
+    [
+        "Size of cdev__bindgen_ty_2",
+    ][::core::mem::size_of::<cdev__bindgen_ty_2>() - 16usize];
+    [
+        "Alignment of cdev__bindgen_ty_2",
+    ][::core::mem::align_of::<cdev__bindgen_ty_2>() - 8usize];
+    [
+        "Offset of field: cdev__bindgen_ty_2::le_next",
+    ][::core::mem::offset_of!(cdev__bindgen_ty_2, le_next) - 0usize];
+    [
+        "Offset of field: cdev__bindgen_ty_2::le_prev",
+    ][::core::mem::offset_of!(cdev__bindgen_ty_2, le_prev) - 8usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -340,9 +375,15 @@ pub struct cdev__bindgen_ty_3 {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of cdev__bindgen_ty_3"][::core::mem::size_of::<cdev__bindgen_ty_3>() - 8usize];
-    ["Alignment of cdev__bindgen_ty_3"][::core::mem::align_of::<cdev__bindgen_ty_3>() - 8usize];
-    ["Offset of field: cdev__bindgen_ty_3::lh_first"][::core::mem::offset_of!(cdev__bindgen_ty_3, lh_first) - 0usize];
+    [
+        "Size of cdev__bindgen_ty_3",
+    ][::core::mem::size_of::<cdev__bindgen_ty_3>() - 8usize];
+    [
+        "Alignment of cdev__bindgen_ty_3",
+    ][::core::mem::align_of::<cdev__bindgen_ty_3>() - 8usize];
+    [
+        "Offset of field: cdev__bindgen_ty_3::lh_first",
+    ][::core::mem::offset_of!(cdev__bindgen_ty_3, lh_first) - 0usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -352,10 +393,18 @@ pub struct cdev__bindgen_ty_4 {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of cdev__bindgen_ty_4"][::core::mem::size_of::<cdev__bindgen_ty_4>() - 16usize];
-    ["Alignment of cdev__bindgen_ty_4"][::core::mem::align_of::<cdev__bindgen_ty_4>() - 8usize];
-    ["Offset of field: cdev__bindgen_ty_4::le_next"][::core::mem::offset_of!(cdev__bindgen_ty_4, le_next) - 0usize];
-    ["Offset of field: cdev__bindgen_ty_4::le_prev"][::core::mem::offset_of!(cdev__bindgen_ty_4, le_prev) - 8usize];
+    [
+        "Size of cdev__bindgen_ty_4",
+    ][::core::mem::size_of::<cdev__bindgen_ty_4>() - 16usize];
+    [
+        "Alignment of cdev__bindgen_ty_4",
+    ][::core::mem::align_of::<cdev__bindgen_ty_4>() - 8usize];
+    [
+        "Offset of field: cdev__bindgen_ty_4::le_next",
+    ][::core::mem::offset_of!(cdev__bindgen_ty_4, le_next) - 0usize];
+    [
+        "Offset of field: cdev__bindgen_ty_4::le_prev",
+    ][::core::mem::offset_of!(cdev__bindgen_ty_4, le_prev) - 8usize];
 };
 #[repr(C)]
 #[derive(Copy, Clone)]
@@ -364,40 +413,81 @@ pub union cdev__bindgen_ty_5 {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of cdev__bindgen_ty_5"][::core::mem::size_of::<cdev__bindgen_ty_5>() - 8usize];
-    ["Alignment of cdev__bindgen_ty_5"][::core::mem::align_of::<cdev__bindgen_ty_5>() - 8usize];
-    ["Offset of field: cdev__bindgen_ty_5::__sid_snapdata"]
-        [::core::mem::offset_of!(cdev__bindgen_ty_5, __sid_snapdata) - 0usize];
+    [
+        "Size of cdev__bindgen_ty_5",
+    ][::core::mem::size_of::<cdev__bindgen_ty_5>() - 8usize];
+    [
+        "Alignment of cdev__bindgen_ty_5",
+    ][::core::mem::align_of::<cdev__bindgen_ty_5>() - 8usize];
+    [
+        "Offset of field: cdev__bindgen_ty_5::__sid_snapdata",
+    ][::core::mem::offset_of!(cdev__bindgen_ty_5, __sid_snapdata) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of cdev"][::core::mem::size_of::<cdev>() - 480usize];
     ["Alignment of cdev"][::core::mem::align_of::<cdev>() - 8usize];
-    ["Offset of field: cdev::si_spare0"][::core::mem::offset_of!(cdev, si_spare0) - 0usize];
-    ["Offset of field: cdev::si_flags"][::core::mem::offset_of!(cdev, si_flags) - 8usize];
-    ["Offset of field: cdev::si_atime"][::core::mem::offset_of!(cdev, si_atime) - 16usize];
-    ["Offset of field: cdev::si_ctime"][::core::mem::offset_of!(cdev, si_ctime) - 32usize];
-    ["Offset of field: cdev::si_mtime"][::core::mem::offset_of!(cdev, si_mtime) - 48usize];
+    [
+        "Offset of field: cdev::si_spare0",
+    ][::core::mem::offset_of!(cdev, si_spare0) - 0usize];
+    [
+        "Offset of field: cdev::si_flags",
+    ][::core::mem::offset_of!(cdev, si_flags) - 8usize];
+    [
+        "Offset of field: cdev::si_atime",
+    ][::core::mem::offset_of!(cdev, si_atime) - 16usize];
+    [
+        "Offset of field: cdev::si_ctime",
+    ][::core::mem::offset_of!(cdev, si_ctime) - 32usize];
+    [
+        "Offset of field: cdev::si_mtime",
+    ][::core::mem::offset_of!(cdev, si_mtime) - 48usize];
     ["Offset of field: cdev::si_uid"][::core::mem::offset_of!(cdev, si_uid) - 64usize];
     ["Offset of field: cdev::si_gid"][::core::mem::offset_of!(cdev, si_gid) - 68usize];
     ["Offset of field: cdev::si_mode"][::core::mem::offset_of!(cdev, si_mode) - 72usize];
     ["Offset of field: cdev::si_cred"][::core::mem::offset_of!(cdev, si_cred) - 80usize];
     ["Offset of field: cdev::si_drv0"][::core::mem::offset_of!(cdev, si_drv0) - 88usize];
-    ["Offset of field: cdev::si_refcount"][::core::mem::offset_of!(cdev, si_refcount) - 92usize];
+    [
+        "Offset of field: cdev::si_refcount",
+    ][::core::mem::offset_of!(cdev, si_refcount) - 92usize];
     ["Offset of field: cdev::si_list"][::core::mem::offset_of!(cdev, si_list) - 96usize];
-    ["Offset of field: cdev::si_clone"][::core::mem::offset_of!(cdev, si_clone) - 112usize];
-    ["Offset of field: cdev::si_children"][::core::mem::offset_of!(cdev, si_children) - 128usize];
-    ["Offset of field: cdev::si_siblings"][::core::mem::offset_of!(cdev, si_siblings) - 136usize];
-    ["Offset of field: cdev::si_parent"][::core::mem::offset_of!(cdev, si_parent) - 152usize];
-    ["Offset of field: cdev::si_mountpt"][::core::mem::offset_of!(cdev, si_mountpt) - 160usize];
-    ["Offset of field: cdev::si_drv1"][::core::mem::offset_of!(cdev, si_drv1) - 168usize];
-    ["Offset of field: cdev::si_drv2"][::core::mem::offset_of!(cdev, si_drv2) - 176usize];
-    ["Offset of field: cdev::si_devsw"][::core::mem::offset_of!(cdev, si_devsw) - 184usize];
-    ["Offset of field: cdev::si_iosize_max"][::core::mem::offset_of!(cdev, si_iosize_max) - 192usize];
-    ["Offset of field: cdev::si_usecount"][::core::mem::offset_of!(cdev, si_usecount) - 200usize];
-    ["Offset of field: cdev::si_threadcount"][::core::mem::offset_of!(cdev, si_threadcount) - 208usize];
+    [
+        "Offset of field: cdev::si_clone",
+    ][::core::mem::offset_of!(cdev, si_clone) - 112usize];
+    [
+        "Offset of field: cdev::si_children",
+    ][::core::mem::offset_of!(cdev, si_children) - 128usize];
+    [
+        "Offset of field: cdev::si_siblings",
+    ][::core::mem::offset_of!(cdev, si_siblings) - 136usize];
+    [
+        "Offset of field: cdev::si_parent",
+    ][::core::mem::offset_of!(cdev, si_parent) - 152usize];
+    [
+        "Offset of field: cdev::si_mountpt",
+    ][::core::mem::offset_of!(cdev, si_mountpt) - 160usize];
+    [
+        "Offset of field: cdev::si_drv1",
+    ][::core::mem::offset_of!(cdev, si_drv1) - 168usize];
+    [
+        "Offset of field: cdev::si_drv2",
+    ][::core::mem::offset_of!(cdev, si_drv2) - 176usize];
+    [
+        "Offset of field: cdev::si_devsw",
+    ][::core::mem::offset_of!(cdev, si_devsw) - 184usize];
+    [
+        "Offset of field: cdev::si_iosize_max",
+    ][::core::mem::offset_of!(cdev, si_iosize_max) - 192usize];
+    [
+        "Offset of field: cdev::si_usecount",
+    ][::core::mem::offset_of!(cdev, si_usecount) - 200usize];
+    [
+        "Offset of field: cdev::si_threadcount",
+    ][::core::mem::offset_of!(cdev, si_threadcount) - 208usize];
     ["Offset of field: cdev::__si_u"][::core::mem::offset_of!(cdev, __si_u) - 216usize];
-    ["Offset of field: cdev::si_name"][::core::mem::offset_of!(cdev, si_name) - 224usize];
+    [
+        "Offset of field: cdev::si_name",
+    ][::core::mem::offset_of!(cdev, si_name) - 224usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -444,16 +534,29 @@ pub type d_ioctl_t = ::core::option::Option<
     ) -> ::core::ffi::c_int,
 >;
 pub type d_read_t = ::core::option::Option<
-    unsafe extern "C" fn(dev: *mut cdev, uio: *mut uio, ioflag: ::core::ffi::c_int) -> ::core::ffi::c_int,
+    unsafe extern "C" fn(
+        dev: *mut cdev,
+        uio: *mut uio,
+        ioflag: ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int,
 >;
 pub type d_write_t = ::core::option::Option<
-    unsafe extern "C" fn(dev: *mut cdev, uio: *mut uio, ioflag: ::core::ffi::c_int) -> ::core::ffi::c_int,
+    unsafe extern "C" fn(
+        dev: *mut cdev,
+        uio: *mut uio,
+        ioflag: ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int,
 >;
 pub type d_poll_t = ::core::option::Option<
-    unsafe extern "C" fn(dev: *mut cdev, events: ::core::ffi::c_int, td: *mut thread) -> ::core::ffi::c_int,
+    unsafe extern "C" fn(
+        dev: *mut cdev,
+        events: ::core::ffi::c_int,
+        td: *mut thread,
+    ) -> ::core::ffi::c_int,
 >;
-pub type d_kqfilter_t =
-    ::core::option::Option<unsafe extern "C" fn(dev: *mut cdev, kn: *mut knote) -> ::core::ffi::c_int>;
+pub type d_kqfilter_t = ::core::option::Option<
+    unsafe extern "C" fn(dev: *mut cdev, kn: *mut knote) -> ::core::ffi::c_int,
+>;
 pub type d_mmap_t = ::core::option::Option<
     unsafe extern "C" fn(
         dev: *mut cdev,
@@ -505,10 +608,15 @@ pub struct cdevsw__bindgen_ty_1 {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of cdevsw__bindgen_ty_1"][::core::mem::size_of::<cdevsw__bindgen_ty_1>() - 8usize];
-    ["Alignment of cdevsw__bindgen_ty_1"][::core::mem::align_of::<cdevsw__bindgen_ty_1>() - 8usize];
-    ["Offset of field: cdevsw__bindgen_ty_1::lh_first"]
-        [::core::mem::offset_of!(cdevsw__bindgen_ty_1, lh_first) - 0usize];
+    [
+        "Size of cdevsw__bindgen_ty_1",
+    ][::core::mem::size_of::<cdevsw__bindgen_ty_1>() - 8usize];
+    [
+        "Alignment of cdevsw__bindgen_ty_1",
+    ][::core::mem::align_of::<cdevsw__bindgen_ty_1>() - 8usize];
+    [
+        "Offset of field: cdevsw__bindgen_ty_1::lh_first",
+    ][::core::mem::offset_of!(cdevsw__bindgen_ty_1, lh_first) - 0usize];
 };
 #[repr(C)]
 #[derive(Copy, Clone)]
@@ -523,47 +631,98 @@ pub struct cdevsw__bindgen_ty_2__bindgen_ty_1 {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of cdevsw__bindgen_ty_2__bindgen_ty_1"]
-        [::core::mem::size_of::<cdevsw__bindgen_ty_2__bindgen_ty_1>() - 8usize];
-    ["Alignment of cdevsw__bindgen_ty_2__bindgen_ty_1"]
-        [::core::mem::align_of::<cdevsw__bindgen_ty_2__bindgen_ty_1>() - 8usize];
-    ["Offset of field: cdevsw__bindgen_ty_2__bindgen_ty_1::sle_next"]
-        [::core::mem::offset_of!(cdevsw__bindgen_ty_2__bindgen_ty_1, sle_next) - 0usize];
+    [
+        "Size of cdevsw__bindgen_ty_2__bindgen_ty_1",
+    ][::core::mem::size_of::<cdevsw__bindgen_ty_2__bindgen_ty_1>() - 8usize];
+    [
+        "Alignment of cdevsw__bindgen_ty_2__bindgen_ty_1",
+    ][::core::mem::align_of::<cdevsw__bindgen_ty_2__bindgen_ty_1>() - 8usize];
+    [
+        "Offset of field: cdevsw__bindgen_ty_2__bindgen_ty_1::sle_next",
+    ][::core::mem::offset_of!(cdevsw__bindgen_ty_2__bindgen_ty_1, sle_next) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of cdevsw__bindgen_ty_2"][::core::mem::size_of::<cdevsw__bindgen_ty_2>() - 8usize];
-    ["Alignment of cdevsw__bindgen_ty_2"][::core::mem::align_of::<cdevsw__bindgen_ty_2>() - 8usize];
-    ["Offset of field: cdevsw__bindgen_ty_2::gianttrick"]
-        [::core::mem::offset_of!(cdevsw__bindgen_ty_2, gianttrick) - 0usize];
-    ["Offset of field: cdevsw__bindgen_ty_2::postfree_list"]
-        [::core::mem::offset_of!(cdevsw__bindgen_ty_2, postfree_list) - 0usize];
+    [
+        "Size of cdevsw__bindgen_ty_2",
+    ][::core::mem::size_of::<cdevsw__bindgen_ty_2>() - 8usize];
+    [
+        "Alignment of cdevsw__bindgen_ty_2",
+    ][::core::mem::align_of::<cdevsw__bindgen_ty_2>() - 8usize];
+    [
+        "Offset of field: cdevsw__bindgen_ty_2::gianttrick",
+    ][::core::mem::offset_of!(cdevsw__bindgen_ty_2, gianttrick) - 0usize];
+    [
+        "Offset of field: cdevsw__bindgen_ty_2::postfree_list",
+    ][::core::mem::offset_of!(cdevsw__bindgen_ty_2, postfree_list) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of cdevsw"][::core::mem::size_of::<cdevsw>() - 184usize];
     ["Alignment of cdevsw"][::core::mem::align_of::<cdevsw>() - 8usize];
-    ["Offset of field: cdevsw::d_version"][::core::mem::offset_of!(cdevsw, d_version) - 0usize];
-    ["Offset of field: cdevsw::d_flags"][::core::mem::offset_of!(cdevsw, d_flags) - 4usize];
-    ["Offset of field: cdevsw::d_name"][::core::mem::offset_of!(cdevsw, d_name) - 8usize];
-    ["Offset of field: cdevsw::d_open"][::core::mem::offset_of!(cdevsw, d_open) - 16usize];
-    ["Offset of field: cdevsw::d_fdopen"][::core::mem::offset_of!(cdevsw, d_fdopen) - 24usize];
-    ["Offset of field: cdevsw::d_close"][::core::mem::offset_of!(cdevsw, d_close) - 32usize];
-    ["Offset of field: cdevsw::d_read"][::core::mem::offset_of!(cdevsw, d_read) - 40usize];
-    ["Offset of field: cdevsw::d_write"][::core::mem::offset_of!(cdevsw, d_write) - 48usize];
-    ["Offset of field: cdevsw::d_ioctl"][::core::mem::offset_of!(cdevsw, d_ioctl) - 56usize];
-    ["Offset of field: cdevsw::d_poll"][::core::mem::offset_of!(cdevsw, d_poll) - 64usize];
-    ["Offset of field: cdevsw::d_mmap"][::core::mem::offset_of!(cdevsw, d_mmap) - 72usize];
-    ["Offset of field: cdevsw::d_strategy"][::core::mem::offset_of!(cdevsw, d_strategy) - 80usize];
-    ["Offset of field: cdevsw::d_spare0"][::core::mem::offset_of!(cdevsw, d_spare0) - 88usize];
-    ["Offset of field: cdevsw::d_kqfilter"][::core::mem::offset_of!(cdevsw, d_kqfilter) - 96usize];
-    ["Offset of field: cdevsw::d_purge"][::core::mem::offset_of!(cdevsw, d_purge) - 104usize];
-    ["Offset of field: cdevsw::d_mmap_single"][::core::mem::offset_of!(cdevsw, d_mmap_single) - 112usize];
-    ["Offset of field: cdevsw::d_spare1"][::core::mem::offset_of!(cdevsw, d_spare1) - 120usize];
-    ["Offset of field: cdevsw::d_spare2"][::core::mem::offset_of!(cdevsw, d_spare2) - 136usize];
-    ["Offset of field: cdevsw::d_devs"][::core::mem::offset_of!(cdevsw, d_devs) - 160usize];
-    ["Offset of field: cdevsw::d_spare3"][::core::mem::offset_of!(cdevsw, d_spare3) - 168usize];
-    ["Offset of field: cdevsw::__d_giant"][::core::mem::offset_of!(cdevsw, __d_giant) - 176usize];
+    [
+        "Offset of field: cdevsw::d_version",
+    ][::core::mem::offset_of!(cdevsw, d_version) - 0usize];
+    [
+        "Offset of field: cdevsw::d_flags",
+    ][::core::mem::offset_of!(cdevsw, d_flags) - 4usize];
+    [
+        "Offset of field: cdevsw::d_name",
+    ][::core::mem::offset_of!(cdevsw, d_name) - 8usize];
+    [
+        "Offset of field: cdevsw::d_open",
+    ][::core::mem::offset_of!(cdevsw, d_open) - 16usize];
+    [
+        "Offset of field: cdevsw::d_fdopen",
+    ][::core::mem::offset_of!(cdevsw, d_fdopen) - 24usize];
+    [
+        "Offset of field: cdevsw::d_close",
+    ][::core::mem::offset_of!(cdevsw, d_close) - 32usize];
+    [
+        "Offset of field: cdevsw::d_read",
+    ][::core::mem::offset_of!(cdevsw, d_read) - 40usize];
+    [
+        "Offset of field: cdevsw::d_write",
+    ][::core::mem::offset_of!(cdevsw, d_write) - 48usize];
+    [
+        "Offset of field: cdevsw::d_ioctl",
+    ][::core::mem::offset_of!(cdevsw, d_ioctl) - 56usize];
+    [
+        "Offset of field: cdevsw::d_poll",
+    ][::core::mem::offset_of!(cdevsw, d_poll) - 64usize];
+    [
+        "Offset of field: cdevsw::d_mmap",
+    ][::core::mem::offset_of!(cdevsw, d_mmap) - 72usize];
+    [
+        "Offset of field: cdevsw::d_strategy",
+    ][::core::mem::offset_of!(cdevsw, d_strategy) - 80usize];
+    [
+        "Offset of field: cdevsw::d_spare0",
+    ][::core::mem::offset_of!(cdevsw, d_spare0) - 88usize];
+    [
+        "Offset of field: cdevsw::d_kqfilter",
+    ][::core::mem::offset_of!(cdevsw, d_kqfilter) - 96usize];
+    [
+        "Offset of field: cdevsw::d_purge",
+    ][::core::mem::offset_of!(cdevsw, d_purge) - 104usize];
+    [
+        "Offset of field: cdevsw::d_mmap_single",
+    ][::core::mem::offset_of!(cdevsw, d_mmap_single) - 112usize];
+    [
+        "Offset of field: cdevsw::d_spare1",
+    ][::core::mem::offset_of!(cdevsw, d_spare1) - 120usize];
+    [
+        "Offset of field: cdevsw::d_spare2",
+    ][::core::mem::offset_of!(cdevsw, d_spare2) - 136usize];
+    [
+        "Offset of field: cdevsw::d_devs",
+    ][::core::mem::offset_of!(cdevsw, d_devs) - 160usize];
+    [
+        "Offset of field: cdevsw::d_spare3",
+    ][::core::mem::offset_of!(cdevsw, d_spare3) - 168usize];
+    [
+        "Offset of field: cdevsw::__d_giant",
+    ][::core::mem::offset_of!(cdevsw, __d_giant) - 176usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -583,16 +742,36 @@ pub struct make_dev_args {
 const _: () = {
     ["Size of make_dev_args"][::core::mem::size_of::<make_dev_args>() - 64usize];
     ["Alignment of make_dev_args"][::core::mem::align_of::<make_dev_args>() - 8usize];
-    ["Offset of field: make_dev_args::mda_size"][::core::mem::offset_of!(make_dev_args, mda_size) - 0usize];
-    ["Offset of field: make_dev_args::mda_flags"][::core::mem::offset_of!(make_dev_args, mda_flags) - 8usize];
-    ["Offset of field: make_dev_args::mda_devsw"][::core::mem::offset_of!(make_dev_args, mda_devsw) - 16usize];
-    ["Offset of field: make_dev_args::mda_cr"][::core::mem::offset_of!(make_dev_args, mda_cr) - 24usize];
-    ["Offset of field: make_dev_args::mda_uid"][::core::mem::offset_of!(make_dev_args, mda_uid) - 32usize];
-    ["Offset of field: make_dev_args::mda_gid"][::core::mem::offset_of!(make_dev_args, mda_gid) - 36usize];
-    ["Offset of field: make_dev_args::mda_mode"][::core::mem::offset_of!(make_dev_args, mda_mode) - 40usize];
-    ["Offset of field: make_dev_args::mda_unit"][::core::mem::offset_of!(make_dev_args, mda_unit) - 44usize];
-    ["Offset of field: make_dev_args::mda_si_drv1"][::core::mem::offset_of!(make_dev_args, mda_si_drv1) - 48usize];
-    ["Offset of field: make_dev_args::mda_si_drv2"][::core::mem::offset_of!(make_dev_args, mda_si_drv2) - 56usize];
+    [
+        "Offset of field: make_dev_args::mda_size",
+    ][::core::mem::offset_of!(make_dev_args, mda_size) - 0usize];
+    [
+        "Offset of field: make_dev_args::mda_flags",
+    ][::core::mem::offset_of!(make_dev_args, mda_flags) - 8usize];
+    [
+        "Offset of field: make_dev_args::mda_devsw",
+    ][::core::mem::offset_of!(make_dev_args, mda_devsw) - 16usize];
+    [
+        "Offset of field: make_dev_args::mda_cr",
+    ][::core::mem::offset_of!(make_dev_args, mda_cr) - 24usize];
+    [
+        "Offset of field: make_dev_args::mda_uid",
+    ][::core::mem::offset_of!(make_dev_args, mda_uid) - 32usize];
+    [
+        "Offset of field: make_dev_args::mda_gid",
+    ][::core::mem::offset_of!(make_dev_args, mda_gid) - 36usize];
+    [
+        "Offset of field: make_dev_args::mda_mode",
+    ][::core::mem::offset_of!(make_dev_args, mda_mode) - 40usize];
+    [
+        "Offset of field: make_dev_args::mda_unit",
+    ][::core::mem::offset_of!(make_dev_args, mda_unit) - 44usize];
+    [
+        "Offset of field: make_dev_args::mda_si_drv1",
+    ][::core::mem::offset_of!(make_dev_args, mda_si_drv1) - 48usize];
+    [
+        "Offset of field: make_dev_args::mda_si_drv2",
+    ][::core::mem::offset_of!(make_dev_args, mda_si_drv2) - 56usize];
 };
 unsafe extern "C" {
     pub fn make_dev_args_init_impl(_args: *mut make_dev_args, _sz: usize);
@@ -608,9 +787,14 @@ unsafe extern "C" {
         ...
     ) -> ::core::ffi::c_int;
 }
-pub type d_priv_dtor_t = ::core::option::Option<unsafe extern "C" fn(data: *mut ::core::ffi::c_void)>;
+pub type d_priv_dtor_t = ::core::option::Option<
+    unsafe extern "C" fn(data: *mut ::core::ffi::c_void),
+>;
 unsafe extern "C" {
-    pub fn devfs_set_cdevpriv(priv_: *mut ::core::ffi::c_void, dtr: d_priv_dtor_t) -> ::core::ffi::c_int;
+    pub fn devfs_set_cdevpriv(
+        priv_: *mut ::core::ffi::c_void,
+        dtr: d_priv_dtor_t,
+    ) -> ::core::ffi::c_int;
 }
 unsafe extern "C" {
     pub fn devfs_clear_cdevpriv();
@@ -631,9 +815,13 @@ const _: () = {
     ["Size of kevent"][::core::mem::size_of::<kevent>() - 64usize];
     ["Alignment of kevent"][::core::mem::align_of::<kevent>() - 8usize];
     ["Offset of field: kevent::ident"][::core::mem::offset_of!(kevent, ident) - 0usize];
-    ["Offset of field: kevent::filter"][::core::mem::offset_of!(kevent, filter) - 8usize];
+    [
+        "Offset of field: kevent::filter",
+    ][::core::mem::offset_of!(kevent, filter) - 8usize];
     ["Offset of field: kevent::flags"][::core::mem::offset_of!(kevent, flags) - 10usize];
-    ["Offset of field: kevent::fflags"][::core::mem::offset_of!(kevent, fflags) - 12usize];
+    [
+        "Offset of field: kevent::fflags",
+    ][::core::mem::offset_of!(kevent, fflags) - 12usize];
     ["Offset of field: kevent::data"][::core::mem::offset_of!(kevent, data) - 16usize];
     ["Offset of field: kevent::udata"][::core::mem::offset_of!(kevent, udata) - 24usize];
     ["Offset of field: kevent::ext"][::core::mem::offset_of!(kevent, ext) - 32usize];
@@ -647,7 +835,9 @@ pub struct klist {
 const _: () = {
     ["Size of klist"][::core::mem::size_of::<klist>() - 8usize];
     ["Alignment of klist"][::core::mem::align_of::<klist>() - 8usize];
-    ["Offset of field: klist::slh_first"][::core::mem::offset_of!(klist, slh_first) - 0usize];
+    [
+        "Offset of field: klist::slh_first",
+    ][::core::mem::offset_of!(klist, slh_first) - 0usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -658,10 +848,15 @@ pub struct kqueue {
 #[derive(Debug, Copy, Clone)]
 pub struct knlist {
     pub kl_list: klist,
-    pub kl_lock: ::core::option::Option<unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void)>,
-    pub kl_unlock: ::core::option::Option<unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void)>,
-    pub kl_assert_lock:
-        ::core::option::Option<unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void, arg2: ::core::ffi::c_int)>,
+    pub kl_lock: ::core::option::Option<
+        unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void),
+    >,
+    pub kl_unlock: ::core::option::Option<
+        unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void),
+    >,
+    pub kl_assert_lock: ::core::option::Option<
+        unsafe extern "C" fn(arg1: *mut ::core::ffi::c_void, arg2: ::core::ffi::c_int),
+    >,
     pub kl_lockarg: *mut ::core::ffi::c_void,
     pub kl_autodestroy: ::core::ffi::c_int,
 }
@@ -669,32 +864,62 @@ pub struct knlist {
 const _: () = {
     ["Size of knlist"][::core::mem::size_of::<knlist>() - 48usize];
     ["Alignment of knlist"][::core::mem::align_of::<knlist>() - 8usize];
-    ["Offset of field: knlist::kl_list"][::core::mem::offset_of!(knlist, kl_list) - 0usize];
-    ["Offset of field: knlist::kl_lock"][::core::mem::offset_of!(knlist, kl_lock) - 8usize];
-    ["Offset of field: knlist::kl_unlock"][::core::mem::offset_of!(knlist, kl_unlock) - 16usize];
-    ["Offset of field: knlist::kl_assert_lock"][::core::mem::offset_of!(knlist, kl_assert_lock) - 24usize];
-    ["Offset of field: knlist::kl_lockarg"][::core::mem::offset_of!(knlist, kl_lockarg) - 32usize];
-    ["Offset of field: knlist::kl_autodestroy"][::core::mem::offset_of!(knlist, kl_autodestroy) - 40usize];
+    [
+        "Offset of field: knlist::kl_list",
+    ][::core::mem::offset_of!(knlist, kl_list) - 0usize];
+    [
+        "Offset of field: knlist::kl_lock",
+    ][::core::mem::offset_of!(knlist, kl_lock) - 8usize];
+    [
+        "Offset of field: knlist::kl_unlock",
+    ][::core::mem::offset_of!(knlist, kl_unlock) - 16usize];
+    [
+        "Offset of field: knlist::kl_assert_lock",
+    ][::core::mem::offset_of!(knlist, kl_assert_lock) - 24usize];
+    [
+        "Offset of field: knlist::kl_lockarg",
+    ][::core::mem::offset_of!(knlist, kl_lockarg) - 32usize];
+    [
+        "Offset of field: knlist::kl_autodestroy",
+    ][::core::mem::offset_of!(knlist, kl_autodestroy) - 40usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct filterops {
     pub f_isfd: ::core::ffi::c_int,
-    pub f_attach: ::core::option::Option<unsafe extern "C" fn(kn: *mut knote) -> ::core::ffi::c_int>,
+    pub f_attach: ::core::option::Option<
+        unsafe extern "C" fn(kn: *mut knote) -> ::core::ffi::c_int,
+    >,
     pub f_detach: ::core::option::Option<unsafe extern "C" fn(kn: *mut knote)>,
-    pub f_event:
-        ::core::option::Option<unsafe extern "C" fn(kn: *mut knote, hint: ::core::ffi::c_long) -> ::core::ffi::c_int>,
-    pub f_touch: ::core::option::Option<unsafe extern "C" fn(kn: *mut knote, kev: *mut kevent, type_: u_long)>,
+    pub f_event: ::core::option::Option<
+        unsafe extern "C" fn(
+            kn: *mut knote,
+            hint: ::core::ffi::c_long,
+        ) -> ::core::ffi::c_int,
+    >,
+    pub f_touch: ::core::option::Option<
+        unsafe extern "C" fn(kn: *mut knote, kev: *mut kevent, type_: u_long),
+    >,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of filterops"][::core::mem::size_of::<filterops>() - 40usize];
     ["Alignment of filterops"][::core::mem::align_of::<filterops>() - 8usize];
-    ["Offset of field: filterops::f_isfd"][::core::mem::offset_of!(filterops, f_isfd) - 0usize];
-    ["Offset of field: filterops::f_attach"][::core::mem::offset_of!(filterops, f_attach) - 8usize];
-    ["Offset of field: filterops::f_detach"][::core::mem::offset_of!(filterops, f_detach) - 16usize];
-    ["Offset of field: filterops::f_event"][::core::mem::offset_of!(filterops, f_event) - 24usize];
-    ["Offset of field: filterops::f_touch"][::core::mem::offset_of!(filterops, f_touch) - 32usize];
+    [
+        "Offset of field: filterops::f_isfd",
+    ][::core::mem::offset_of!(filterops, f_isfd) - 0usize];
+    [
+        "Offset of field: filterops::f_attach",
+    ][::core::mem::offset_of!(filterops, f_attach) - 8usize];
+    [
+        "Offset of field: filterops::f_detach",
+    ][::core::mem::offset_of!(filterops, f_detach) - 16usize];
+    [
+        "Offset of field: filterops::f_event",
+    ][::core::mem::offset_of!(filterops, f_event) - 24usize];
+    [
+        "Offset of field: filterops::f_touch",
+    ][::core::mem::offset_of!(filterops, f_touch) - 32usize];
 };
 #[repr(C)]
 #[derive(Copy, Clone)]
@@ -721,9 +946,15 @@ pub struct knote__bindgen_ty_1 {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of knote__bindgen_ty_1"][::core::mem::size_of::<knote__bindgen_ty_1>() - 8usize];
-    ["Alignment of knote__bindgen_ty_1"][::core::mem::align_of::<knote__bindgen_ty_1>() - 8usize];
-    ["Offset of field: knote__bindgen_ty_1::sle_next"][::core::mem::offset_of!(knote__bindgen_ty_1, sle_next) - 0usize];
+    [
+        "Size of knote__bindgen_ty_1",
+    ][::core::mem::size_of::<knote__bindgen_ty_1>() - 8usize];
+    [
+        "Alignment of knote__bindgen_ty_1",
+    ][::core::mem::align_of::<knote__bindgen_ty_1>() - 8usize];
+    [
+        "Offset of field: knote__bindgen_ty_1::sle_next",
+    ][::core::mem::offset_of!(knote__bindgen_ty_1, sle_next) - 0usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -732,9 +963,15 @@ pub struct knote__bindgen_ty_2 {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of knote__bindgen_ty_2"][::core::mem::size_of::<knote__bindgen_ty_2>() - 8usize];
-    ["Alignment of knote__bindgen_ty_2"][::core::mem::align_of::<knote__bindgen_ty_2>() - 8usize];
-    ["Offset of field: knote__bindgen_ty_2::sle_next"][::core::mem::offset_of!(knote__bindgen_ty_2, sle_next) - 0usize];
+    [
+        "Size of knote__bindgen_ty_2",
+    ][::core::mem::size_of::<knote__bindgen_ty_2>() - 8usize];
+    [
+        "Alignment of knote__bindgen_ty_2",
+    ][::core::mem::align_of::<knote__bindgen_ty_2>() - 8usize];
+    [
+        "Offset of field: knote__bindgen_ty_2::sle_next",
+    ][::core::mem::offset_of!(knote__bindgen_ty_2, sle_next) - 0usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -744,10 +981,18 @@ pub struct knote__bindgen_ty_3 {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of knote__bindgen_ty_3"][::core::mem::size_of::<knote__bindgen_ty_3>() - 16usize];
-    ["Alignment of knote__bindgen_ty_3"][::core::mem::align_of::<knote__bindgen_ty_3>() - 8usize];
-    ["Offset of field: knote__bindgen_ty_3::tqe_next"][::core::mem::offset_of!(knote__bindgen_ty_3, tqe_next) - 0usize];
-    ["Offset of field: knote__bindgen_ty_3::tqe_prev"][::core::mem::offset_of!(knote__bindgen_ty_3, tqe_prev) - 8usize];
+    [
+        "Size of knote__bindgen_ty_3",
+    ][::core::mem::size_of::<knote__bindgen_ty_3>() - 16usize];
+    [
+        "Alignment of knote__bindgen_ty_3",
+    ][::core::mem::align_of::<knote__bindgen_ty_3>() - 8usize];
+    [
+        "Offset of field: knote__bindgen_ty_3::tqe_next",
+    ][::core::mem::offset_of!(knote__bindgen_ty_3, tqe_next) - 0usize];
+    [
+        "Offset of field: knote__bindgen_ty_3::tqe_prev",
+    ][::core::mem::offset_of!(knote__bindgen_ty_3, tqe_prev) - 8usize];
 };
 #[repr(C)]
 #[derive(Copy, Clone)]
@@ -760,35 +1005,77 @@ pub union knote__bindgen_ty_4 {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of knote__bindgen_ty_4"][::core::mem::size_of::<knote__bindgen_ty_4>() - 8usize];
-    ["Alignment of knote__bindgen_ty_4"][::core::mem::align_of::<knote__bindgen_ty_4>() - 8usize];
-    ["Offset of field: knote__bindgen_ty_4::p_fp"][::core::mem::offset_of!(knote__bindgen_ty_4, p_fp) - 0usize];
-    ["Offset of field: knote__bindgen_ty_4::p_proc"][::core::mem::offset_of!(knote__bindgen_ty_4, p_proc) - 0usize];
-    ["Offset of field: knote__bindgen_ty_4::p_aio"][::core::mem::offset_of!(knote__bindgen_ty_4, p_aio) - 0usize];
-    ["Offset of field: knote__bindgen_ty_4::p_lio"][::core::mem::offset_of!(knote__bindgen_ty_4, p_lio) - 0usize];
-    ["Offset of field: knote__bindgen_ty_4::p_v"][::core::mem::offset_of!(knote__bindgen_ty_4, p_v) - 0usize];
+    [
+        "Size of knote__bindgen_ty_4",
+    ][::core::mem::size_of::<knote__bindgen_ty_4>() - 8usize];
+    [
+        "Alignment of knote__bindgen_ty_4",
+    ][::core::mem::align_of::<knote__bindgen_ty_4>() - 8usize];
+    [
+        "Offset of field: knote__bindgen_ty_4::p_fp",
+    ][::core::mem::offset_of!(knote__bindgen_ty_4, p_fp) - 0usize];
+    [
+        "Offset of field: knote__bindgen_ty_4::p_proc",
+    ][::core::mem::offset_of!(knote__bindgen_ty_4, p_proc) - 0usize];
+    [
+        "Offset of field: knote__bindgen_ty_4::p_aio",
+    ][::core::mem::offset_of!(knote__bindgen_ty_4, p_aio) - 0usize];
+    [
+        "Offset of field: knote__bindgen_ty_4::p_lio",
+    ][::core::mem::offset_of!(knote__bindgen_ty_4, p_lio) - 0usize];
+    [
+        "Offset of field: knote__bindgen_ty_4::p_v",
+    ][::core::mem::offset_of!(knote__bindgen_ty_4, p_v) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of knote"][::core::mem::size_of::<knote>() - 160usize];
     ["Alignment of knote"][::core::mem::align_of::<knote>() - 8usize];
-    ["Offset of field: knote::kn_link"][::core::mem::offset_of!(knote, kn_link) - 0usize];
-    ["Offset of field: knote::kn_selnext"][::core::mem::offset_of!(knote, kn_selnext) - 8usize];
-    ["Offset of field: knote::kn_knlist"][::core::mem::offset_of!(knote, kn_knlist) - 16usize];
+    [
+        "Offset of field: knote::kn_link",
+    ][::core::mem::offset_of!(knote, kn_link) - 0usize];
+    [
+        "Offset of field: knote::kn_selnext",
+    ][::core::mem::offset_of!(knote, kn_selnext) - 8usize];
+    [
+        "Offset of field: knote::kn_knlist",
+    ][::core::mem::offset_of!(knote, kn_knlist) - 16usize];
     ["Offset of field: knote::kn_tqe"][::core::mem::offset_of!(knote, kn_tqe) - 24usize];
     ["Offset of field: knote::kn_kq"][::core::mem::offset_of!(knote, kn_kq) - 40usize];
-    ["Offset of field: knote::kn_kevent"][::core::mem::offset_of!(knote, kn_kevent) - 48usize];
-    ["Offset of field: knote::kn_hook"][::core::mem::offset_of!(knote, kn_hook) - 112usize];
-    ["Offset of field: knote::kn_hookid"][::core::mem::offset_of!(knote, kn_hookid) - 120usize];
-    ["Offset of field: knote::kn_status"][::core::mem::offset_of!(knote, kn_status) - 124usize];
-    ["Offset of field: knote::kn_influx"][::core::mem::offset_of!(knote, kn_influx) - 128usize];
-    ["Offset of field: knote::kn_sfflags"][::core::mem::offset_of!(knote, kn_sfflags) - 132usize];
-    ["Offset of field: knote::kn_sdata"][::core::mem::offset_of!(knote, kn_sdata) - 136usize];
-    ["Offset of field: knote::kn_ptr"][::core::mem::offset_of!(knote, kn_ptr) - 144usize];
-    ["Offset of field: knote::kn_fop"][::core::mem::offset_of!(knote, kn_fop) - 152usize];
+    [
+        "Offset of field: knote::kn_kevent",
+    ][::core::mem::offset_of!(knote, kn_kevent) - 48usize];
+    [
+        "Offset of field: knote::kn_hook",
+    ][::core::mem::offset_of!(knote, kn_hook) - 112usize];
+    [
+        "Offset of field: knote::kn_hookid",
+    ][::core::mem::offset_of!(knote, kn_hookid) - 120usize];
+    [
+        "Offset of field: knote::kn_status",
+    ][::core::mem::offset_of!(knote, kn_status) - 124usize];
+    [
+        "Offset of field: knote::kn_influx",
+    ][::core::mem::offset_of!(knote, kn_influx) - 128usize];
+    [
+        "Offset of field: knote::kn_sfflags",
+    ][::core::mem::offset_of!(knote, kn_sfflags) - 132usize];
+    [
+        "Offset of field: knote::kn_sdata",
+    ][::core::mem::offset_of!(knote, kn_sdata) - 136usize];
+    [
+        "Offset of field: knote::kn_ptr",
+    ][::core::mem::offset_of!(knote, kn_ptr) - 144usize];
+    [
+        "Offset of field: knote::kn_fop",
+    ][::core::mem::offset_of!(knote, kn_fop) - 152usize];
 };
 unsafe extern "C" {
-    pub fn knote(list: *mut knlist, hint: ::core::ffi::c_long, lockflags: ::core::ffi::c_int);
+    pub fn knote(
+        list: *mut knlist,
+        hint: ::core::ffi::c_long,
+        lockflags: ::core::ffi::c_int,
+    );
 }
 unsafe extern "C" {
     pub fn knlist_add(knl: *mut knlist, kn: *mut knote, islocked: ::core::ffi::c_int);
@@ -800,7 +1087,12 @@ unsafe extern "C" {
     pub fn knlist_destroy(knl: *mut knlist);
 }
 unsafe extern "C" {
-    pub fn knlist_cleardel(knl: *mut knlist, td: *mut thread, islocked: ::core::ffi::c_int, killkn: ::core::ffi::c_int);
+    pub fn knlist_cleardel(
+        knl: *mut knlist,
+        td: *mut thread,
+        islocked: ::core::ffi::c_int,
+        killkn: ::core::ffi::c_int,
+    );
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -817,22 +1109,33 @@ pub struct malloc_type_stats {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of malloc_type_stats"][::core::mem::size_of::<malloc_type_stats>() - 64usize];
-    ["Alignment of malloc_type_stats"][::core::mem::align_of::<malloc_type_stats>() - 8usize];
-    ["Offset of field: malloc_type_stats::mts_memalloced"]
-        [::core::mem::offset_of!(malloc_type_stats, mts_memalloced) - 0usize];
-    ["Offset of field: malloc_type_stats::mts_memfreed"]
-        [::core::mem::offset_of!(malloc_type_stats, mts_memfreed) - 8usize];
-    ["Offset of field: malloc_type_stats::mts_numallocs"]
-        [::core::mem::offset_of!(malloc_type_stats, mts_numallocs) - 16usize];
-    ["Offset of field: malloc_type_stats::mts_numfrees"]
-        [::core::mem::offset_of!(malloc_type_stats, mts_numfrees) - 24usize];
-    ["Offset of field: malloc_type_stats::mts_size"][::core::mem::offset_of!(malloc_type_stats, mts_size) - 32usize];
-    ["Offset of field: malloc_type_stats::_mts_reserved1"]
-        [::core::mem::offset_of!(malloc_type_stats, _mts_reserved1) - 40usize];
-    ["Offset of field: malloc_type_stats::_mts_reserved2"]
-        [::core::mem::offset_of!(malloc_type_stats, _mts_reserved2) - 48usize];
-    ["Offset of field: malloc_type_stats::_mts_reserved3"]
-        [::core::mem::offset_of!(malloc_type_stats, _mts_reserved3) - 56usize];
+    [
+        "Alignment of malloc_type_stats",
+    ][::core::mem::align_of::<malloc_type_stats>() - 8usize];
+    [
+        "Offset of field: malloc_type_stats::mts_memalloced",
+    ][::core::mem::offset_of!(malloc_type_stats, mts_memalloced) - 0usize];
+    [
+        "Offset of field: malloc_type_stats::mts_memfreed",
+    ][::core::mem::offset_of!(malloc_type_stats, mts_memfreed) - 8usize];
+    [
+        "Offset of field: malloc_type_stats::mts_numallocs",
+    ][::core::mem::offset_of!(malloc_type_stats, mts_numallocs) - 16usize];
+    [
+        "Offset of field: malloc_type_stats::mts_numfrees",
+    ][::core::mem::offset_of!(malloc_type_stats, mts_numfrees) - 24usize];
+    [
+        "Offset of field: malloc_type_stats::mts_size",
+    ][::core::mem::offset_of!(malloc_type_stats, mts_size) - 32usize];
+    [
+        "Offset of field: malloc_type_stats::_mts_reserved1",
+    ][::core::mem::offset_of!(malloc_type_stats, _mts_reserved1) - 40usize];
+    [
+        "Offset of field: malloc_type_stats::_mts_reserved2",
+    ][::core::mem::offset_of!(malloc_type_stats, _mts_reserved2) - 48usize];
+    [
+        "Offset of field: malloc_type_stats::_mts_reserved3",
+    ][::core::mem::offset_of!(malloc_type_stats, _mts_reserved3) - 56usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -844,16 +1147,24 @@ pub struct malloc_type_internal {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of malloc_type_internal"][::core::mem::size_of::<malloc_type_internal>() - 88usize];
-    ["Alignment of malloc_type_internal"][::core::mem::align_of::<malloc_type_internal>() - 8usize];
-    ["Offset of field: malloc_type_internal::mti_probes"]
-        [::core::mem::offset_of!(malloc_type_internal, mti_probes) - 0usize];
-    ["Offset of field: malloc_type_internal::mti_zone"]
-        [::core::mem::offset_of!(malloc_type_internal, mti_zone) - 8usize];
-    ["Offset of field: malloc_type_internal::mti_stats"]
-        [::core::mem::offset_of!(malloc_type_internal, mti_stats) - 16usize];
-    ["Offset of field: malloc_type_internal::mti_spare"]
-        [::core::mem::offset_of!(malloc_type_internal, mti_spare) - 24usize];
+    [
+        "Size of malloc_type_internal",
+    ][::core::mem::size_of::<malloc_type_internal>() - 88usize];
+    [
+        "Alignment of malloc_type_internal",
+    ][::core::mem::align_of::<malloc_type_internal>() - 8usize];
+    [
+        "Offset of field: malloc_type_internal::mti_probes",
+    ][::core::mem::offset_of!(malloc_type_internal, mti_probes) - 0usize];
+    [
+        "Offset of field: malloc_type_internal::mti_zone",
+    ][::core::mem::offset_of!(malloc_type_internal, mti_zone) - 8usize];
+    [
+        "Offset of field: malloc_type_internal::mti_stats",
+    ][::core::mem::offset_of!(malloc_type_internal, mti_stats) - 16usize];
+    [
+        "Offset of field: malloc_type_internal::mti_spare",
+    ][::core::mem::offset_of!(malloc_type_internal, mti_spare) - 24usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -867,16 +1178,28 @@ pub struct malloc_type {
 const _: () = {
     ["Size of malloc_type"][::core::mem::size_of::<malloc_type>() - 112usize];
     ["Alignment of malloc_type"][::core::mem::align_of::<malloc_type>() - 8usize];
-    ["Offset of field: malloc_type::ks_next"][::core::mem::offset_of!(malloc_type, ks_next) - 0usize];
-    ["Offset of field: malloc_type::ks_version"][::core::mem::offset_of!(malloc_type, ks_version) - 8usize];
-    ["Offset of field: malloc_type::ks_shortdesc"][::core::mem::offset_of!(malloc_type, ks_shortdesc) - 16usize];
-    ["Offset of field: malloc_type::ks_mti"][::core::mem::offset_of!(malloc_type, ks_mti) - 24usize];
+    [
+        "Offset of field: malloc_type::ks_next",
+    ][::core::mem::offset_of!(malloc_type, ks_next) - 0usize];
+    [
+        "Offset of field: malloc_type::ks_version",
+    ][::core::mem::offset_of!(malloc_type, ks_version) - 8usize];
+    [
+        "Offset of field: malloc_type::ks_shortdesc",
+    ][::core::mem::offset_of!(malloc_type, ks_shortdesc) - 16usize];
+    [
+        "Offset of field: malloc_type::ks_mti",
+    ][::core::mem::offset_of!(malloc_type, ks_mti) - 24usize];
 };
 unsafe extern "C" {
     pub fn free(addr: *mut ::core::ffi::c_void, type_: *mut malloc_type);
 }
 unsafe extern "C" {
-    pub fn malloc(size: usize, type_: *mut malloc_type, flags: ::core::ffi::c_int) -> *mut ::core::ffi::c_void;
+    pub fn malloc(
+        size: usize,
+        type_: *mut malloc_type,
+        flags: ::core::ffi::c_int,
+    ) -> *mut ::core::ffi::c_void;
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -893,8 +1216,12 @@ pub struct selfdlist {
 const _: () = {
     ["Size of selfdlist"][::core::mem::size_of::<selfdlist>() - 16usize];
     ["Alignment of selfdlist"][::core::mem::align_of::<selfdlist>() - 8usize];
-    ["Offset of field: selfdlist::tqh_first"][::core::mem::offset_of!(selfdlist, tqh_first) - 0usize];
-    ["Offset of field: selfdlist::tqh_last"][::core::mem::offset_of!(selfdlist, tqh_last) - 8usize];
+    [
+        "Offset of field: selfdlist::tqh_first",
+    ][::core::mem::offset_of!(selfdlist, tqh_first) - 0usize];
+    [
+        "Offset of field: selfdlist::tqh_last",
+    ][::core::mem::offset_of!(selfdlist, tqh_last) - 8usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -907,9 +1234,15 @@ pub struct selinfo {
 const _: () = {
     ["Size of selinfo"][::core::mem::size_of::<selinfo>() - 72usize];
     ["Alignment of selinfo"][::core::mem::align_of::<selinfo>() - 8usize];
-    ["Offset of field: selinfo::si_tdlist"][::core::mem::offset_of!(selinfo, si_tdlist) - 0usize];
-    ["Offset of field: selinfo::si_note"][::core::mem::offset_of!(selinfo, si_note) - 16usize];
-    ["Offset of field: selinfo::si_mtx"][::core::mem::offset_of!(selinfo, si_mtx) - 64usize];
+    [
+        "Offset of field: selinfo::si_tdlist",
+    ][::core::mem::offset_of!(selinfo, si_tdlist) - 0usize];
+    [
+        "Offset of field: selinfo::si_note",
+    ][::core::mem::offset_of!(selinfo, si_note) - 16usize];
+    [
+        "Offset of field: selinfo::si_mtx",
+    ][::core::mem::offset_of!(selinfo, si_mtx) - 64usize];
 };
 unsafe extern "C" {
     pub fn seldrain(sip: *mut selinfo);
@@ -921,7 +1254,11 @@ unsafe extern "C" {
     pub fn selwakeup(sip: *mut selinfo);
 }
 unsafe extern "C" {
-    pub fn sx_init_flags(sx: *mut sx, description: *const ::core::ffi::c_char, opts: ::core::ffi::c_int);
+    pub fn sx_init_flags(
+        sx: *mut sx,
+        description: *const ::core::ffi::c_char,
+        opts: ::core::ffi::c_int,
+    );
 }
 unsafe extern "C" {
     pub fn sx_destroy(sx: *mut sx);
@@ -943,10 +1280,18 @@ unsafe extern "C" {
     ) -> ::core::ffi::c_int;
 }
 unsafe extern "C" {
-    pub fn _sx_sunlock(sx: *mut sx, file: *const ::core::ffi::c_char, line: ::core::ffi::c_int);
+    pub fn _sx_sunlock(
+        sx: *mut sx,
+        file: *const ::core::ffi::c_char,
+        line: ::core::ffi::c_int,
+    );
 }
 unsafe extern "C" {
-    pub fn _sx_xunlock(sx: *mut sx, file: *const ::core::ffi::c_char, line: ::core::ffi::c_int);
+    pub fn _sx_xunlock(
+        sx: *mut sx,
+        file: *const ::core::ffi::c_char,
+        line: ::core::ffi::c_int,
+    );
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -958,8 +1303,12 @@ pub struct iovec {
 const _: () = {
     ["Size of iovec"][::core::mem::size_of::<iovec>() - 16usize];
     ["Alignment of iovec"][::core::mem::align_of::<iovec>() - 8usize];
-    ["Offset of field: iovec::iov_base"][::core::mem::offset_of!(iovec, iov_base) - 0usize];
-    ["Offset of field: iovec::iov_len"][::core::mem::offset_of!(iovec, iov_len) - 8usize];
+    [
+        "Offset of field: iovec::iov_base",
+    ][::core::mem::offset_of!(iovec, iov_base) - 0usize];
+    [
+        "Offset of field: iovec::iov_len",
+    ][::core::mem::offset_of!(iovec, iov_len) - 8usize];
 };
 pub const uio_rw_UIO_READ: uio_rw = 0;
 pub const uio_rw_UIO_WRITE: uio_rw = 1;
@@ -984,15 +1333,27 @@ const _: () = {
     ["Size of uio"][::core::mem::size_of::<uio>() - 48usize];
     ["Alignment of uio"][::core::mem::align_of::<uio>() - 8usize];
     ["Offset of field: uio::uio_iov"][::core::mem::offset_of!(uio, uio_iov) - 0usize];
-    ["Offset of field: uio::uio_iovcnt"][::core::mem::offset_of!(uio, uio_iovcnt) - 8usize];
-    ["Offset of field: uio::uio_offset"][::core::mem::offset_of!(uio, uio_offset) - 16usize];
-    ["Offset of field: uio::uio_resid"][::core::mem::offset_of!(uio, uio_resid) - 24usize];
-    ["Offset of field: uio::uio_segflg"][::core::mem::offset_of!(uio, uio_segflg) - 32usize];
+    [
+        "Offset of field: uio::uio_iovcnt",
+    ][::core::mem::offset_of!(uio, uio_iovcnt) - 8usize];
+    [
+        "Offset of field: uio::uio_offset",
+    ][::core::mem::offset_of!(uio, uio_offset) - 16usize];
+    [
+        "Offset of field: uio::uio_resid",
+    ][::core::mem::offset_of!(uio, uio_resid) - 24usize];
+    [
+        "Offset of field: uio::uio_segflg",
+    ][::core::mem::offset_of!(uio, uio_segflg) - 32usize];
     ["Offset of field: uio::uio_rw"][::core::mem::offset_of!(uio, uio_rw) - 36usize];
     ["Offset of field: uio::uio_td"][::core::mem::offset_of!(uio, uio_td) - 40usize];
 };
 unsafe extern "C" {
-    pub fn uiomove(cp: *mut ::core::ffi::c_void, n: ::core::ffi::c_int, uio: *mut uio) -> ::core::ffi::c_int;
+    pub fn uiomove(
+        cp: *mut ::core::ffi::c_void,
+        n: ::core::ffi::c_int,
+        uio: *mut uio,
+    ) -> ::core::ffi::c_int;
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
