@@ -2,7 +2,7 @@
 //! Its Example 2 shows an earlier version of the driver, which had no end of file.
 
 use crate::command::{Command, SEQ};
-use crate::stage::{Stage, Terminal};
+use crate::stage::{Stage, Terminal, say};
 
 /// Replays the sessions, and prints them as they go.
 ///
@@ -10,7 +10,7 @@ use crate::stage::{Stage, Terminal};
 ///
 /// A line is not as it should be, or does not come.
 pub fn replay(stage: &dyn Stage) -> Result<(), String> {
-    println!("\nExample 1: Simple FIFO I/O\n");
+    say("\nExample 1: Simple FIFO I/O\n")?;
     run(stage, Command::Hd, &[])?;
     run(stage, Command::Echo("foo"), &[])?;
     run(stage, Command::Cat, &["foo"])?;
@@ -19,7 +19,7 @@ pub fn replay(stage: &dyn Stage) -> Result<(), String> {
     run(stage, Command::DdHd, &[dump, "00000004"])?;
     run(stage, Command::Cat, &["5678"])?;
 
-    println!("\nExample 3: Polling I/O status\n");
+    say("\nExample 3: Polling I/O status\n")?;
     let poll = Command::Echoctl(&["poll"]);
     let both = "Returned events: POLLIN|POLLOUT";
     run(stage, poll, &[both, "0 bytes available to read", "room to write 64 bytes"])?;
@@ -28,17 +28,17 @@ pub fn replay(stage: &dyn Stage) -> Result<(), String> {
     run(stage, Command::Cat, &["foo"])?;
     run(stage, Command::Echoctl(&["poll", "-r"]), &["Returned events: POLLIN", "0 bytes available to read"])?;
 
-    println!("\nExample 4: Reporting I/O status by kernel events, in three terminals\n");
+    say("\nExample 4: Reporting I/O status by kernel events, in three terminals\n")?;
     example_4(stage)
 }
 
 /// Runs a command to its end, and checks what it prints.
 fn run(stage: &dyn Stage, command: Command, prints: &[&str]) -> Result<(), String> {
-    println!("# {}", command.line());
+    say(&format!("# {}", command.line()))?;
     let terminal = stage.start(command)?;
     let mut expected = prints.iter();
     while let Some(line) = terminal.line()? {
-        println!("{line}");
+        say(&line)?;
         expect(&line, expected.next().copied())?;
     }
     expected.next().map_or(Ok(()), |line| Err(format!("this line is missing: {line}")))
@@ -53,14 +53,14 @@ fn expect(line: &str, expected: Option<&str>) -> Result<(), String> {
 }
 
 fn start(stage: &dyn Stage, number: u32, command: Command) -> Result<Terminal, String> {
-    println!("{number}# {}", command.line());
+    say(&format!("{number}# {}", command.line()))?;
     stage.start(command)
 }
 
 /// The next line of terminal `number`.
 fn next(terminal: &Terminal, number: u32) -> Result<String, String> {
     let line = terminal.line()?.ok_or("it has ended, and should go on")?;
-    println!("{number}  {line}");
+    say(&format!("{number}  {line}"))?;
     Ok(line)
 }
 
@@ -99,8 +99,7 @@ fn example_4(stage: &dyn Stage) -> Result<(), String> {
             }
         }
     }
-    println!("1  ^C");
-    Ok(())
+    say("1  ^C")
 }
 
 fn expect_end(terminal: &Terminal) -> Result<(), String> {

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use place::{Place, host};
+use stage::say;
 
 /// Shows the driver at work.
 #[derive(Parser)]
@@ -29,7 +30,13 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Replay the sessions of the article
-    Run(Files),
+    Run {
+        /// Mount nothing: replay them in this process, as is done where nothing can be mounted
+        #[arg(long)]
+        inside: bool,
+        #[command(flatten)]
+        files: Files,
+    },
     /// Mount the device, and leave it up until Ctrl-C
     Host(Files),
     /// Print standard input as hd(1) does, for machines that have none
@@ -49,7 +56,7 @@ struct Files {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Run(files) => run(&files),
+        Command::Run { inside, files } => run(&files, inside),
         Command::Host(files) => host(&files.module, &files.dir),
         Command::Hd => hexdump::copy(io::stdin().lock(), io::stdout().lock()).map_err(|error| error.to_string()),
     };
@@ -62,11 +69,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(files: &Files) -> Result<(), String> {
-    let place = Place::new(&files.module, &files.dir)?;
-    let replayed = article::replay(&*place.stage());
+fn run(files: &Files, inside: bool) -> Result<(), String> {
+    let place = Place::new(&files.module, &files.dir, inside)?;
+    let replayed = place.stage().and_then(|stage| article::replay(&*stage));
     let left = place.leave();
     replayed.and(left)?;
-    println!("\nEvery line that can be foretold is as the article has it.");
-    Ok(())
+    say("\nEvery line that can be foretold is as the article has it.")
 }

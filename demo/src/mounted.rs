@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::command::Command;
-use crate::stage::{Output, Stage, Terminal};
+use crate::stage::{Output, Stage, Terminal, say};
 
 /// See [`Stage`].
 pub struct Mounted {
@@ -22,12 +22,12 @@ pub struct Mounted {
 
 impl Mounted {
     /// On the device that is mounted in the subdirectory `dev` of `dir`.
-    pub fn new(dir: &Path) -> Mounted {
+    pub fn new(dir: &Path) -> Result<Mounted, String> {
         let has_hd = env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|path| path.join("hd").is_file());
         if !has_hd {
-            println!("hd(1) is not installed (package bsdextrautils); this program stands in for it.");
+            say("hd(1) is not installed (package bsdextrautils); this program stands in for it.")?;
         }
-        Mounted { dir: dir.to_owned(), prelude: if has_hd { "" } else { "hd() { demo hd; }; " } }
+        Ok(Mounted { dir: dir.to_owned(), prelude: if has_hd { "" } else { "hd() { demo hd; }; " } })
     }
 
     fn spawn(&self, command: Command) -> io::Result<(Child, PipeReader)> {

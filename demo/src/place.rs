@@ -12,7 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::inside::Inside;
 use crate::mounted::Mounted;
-use crate::stage::Stage;
+use crate::stage::{Stage, say};
 
 /// The hosted module.
 #[derive(Clone)]
@@ -25,8 +25,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// Hosts the module in file `module`, and mounts its device on `dir`/dev. Ctrl-C undoes it, and ends the program.
-    pub fn new(module: &Path, dir: &Path) -> Result<Place, String> {
+    /// Hosts the module in file `module` and, unless all shall stay `inside`, mounts its device on `dir`/dev. Ctrl-C undoes
+    /// it, and ends the program.
+    pub fn new(module: &Path, dir: &Path, inside: bool) -> Result<Place, String> {
         // Before the first thread is made, so that all threads leave the signals to the one that waits for them.
         let mut signals = SigSet::empty();
         signals.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
@@ -34,18 +35,7 @@ impl Place {
 
         let kernel = Kernel::new(Config::default());
         let id = kernel.kldload(module).map_err(|error| error.to_string())?;
-        let dev = dir.join("dev");
-        // A mount that was left there is known, but cannot be looked at.
-        fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        let _ = fs::create_dir(&dev);
-        let mount = match Mount::new(&kernel, &dev) {
-            Ok(mount) => Some(mount),
-            Err(error @ (MountError::NoFuse(_) | MountError::Mount { .. })) => {
-                println!("Nothing can be mounted here, so all is played in one process: {error}.");
-                None
-            }
-            Err(error) => return Err(error.to_string()),
-        };
+        let mount = if inside { None } else { mount(&kernel, dir)? };
         let place = Place { kernel, module: id, dir: dir.to_owned(), mount: Arc::new(Mutex::new(mount)) };
         let interrupted = place.clone();
         thread::spawn(move || {
@@ -64,11 +54,11 @@ impl Place {
     }
 
     /// Where commands are run.
-    pub fn stage(&self) -> Box<dyn Stage> {
-        match self.mount().is_some() {
-            true => Box::new(Mounted::new(&self.dir)),
+    pub fn stage(&self) -> Result<Box<dyn Stage>, String> {
+        Ok(match self.mount().is_some() {
+            true => Box::new(Mounted::new(&self.dir)?),
             false => Box::new(Inside(self.kernel.clone())),
-        }
+        })
     }
 
     /// Unloads the module, and removes what was made.
@@ -88,22 +78,40 @@ impl Place {
     }
 }
 
+/// Makes directory `dir`/dev, to mount on.
+fn mount_point(dir: &Path) -> Result<PathBuf, String> {
+    fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let dev = dir.join("dev");
+    // It may be there, with a mount that was left, which only who mounts can tell.
+    let _ = fs::create_dir(&dev);
+    Ok(dev)
+}
+
+/// Mounts the devices on `dir`/dev; `None` where nothing can be mounted.
+fn mount(kernel: &Kernel, dir: &Path) -> Result<Option<Mount>, String> {
+    match Mount::new(kernel, &mount_point(dir)?) {
+        Ok(mount) => Ok(Some(mount)),
+        Err(error @ (MountError::NoFuse(_) | MountError::Mount { .. })) => {
+            say(&format!("Nothing can be mounted here, so all is played in one process: {error}."))?;
+            Ok(None)
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Mounts the device on `dir`/dev by `kldhost run`, which ends with Ctrl-C, after some commands to try there.
 pub fn host(module: &Path, dir: &Path) -> Result<(), String> {
-    let dev = dir.join("dev");
-    // As for a place: it may be there, with a mount that was left.
-    fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-    let _ = fs::create_dir(&dev);
+    let dev = mount_point(dir)?;
     let own = env::current_exe().map_err(|error| error.to_string())?;
     let (echo, echoctl) = (dev.join("echo"), own.with_file_name("echoctl"));
     let (echo, echoctl) = (echo.display(), echoctl.display());
-    println!("In other terminals, as the same user, try:");
-    println!("    echo hello > {echo}; cat {echo}");
-    println!("    {echoctl} -f {echo} poll");
-    println!("    {echoctl} -f {echo} events -W");
-    println!("    seq 1000 > {echo} & cat {echo}");
-    println!("    cat > {echo}");
-    println!("    {echoctl} -f {echo} resize 4k\n");
+    say("In other terminals, as the same user, try:")?;
+    say(&format!("    echo hello > {echo}; cat {echo}"))?;
+    say(&format!("    {echoctl} -f {echo} poll"))?;
+    say(&format!("    {echoctl} -f {echo} events -W"))?;
+    say(&format!("    seq 1000 > {echo} & cat {echo}"))?;
+    say(&format!("    cat > {echo}"))?;
+    say(&format!("    {echoctl} -f {echo} resize 4k\n"))?;
     let error = Command::new(own.with_file_name("kldhost")).arg("run").arg(module).arg("--mount").arg(&dev).exec();
     Err(format!("kldhost: {error}"))
 }

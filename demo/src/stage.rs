@@ -9,6 +9,15 @@ use crate::command::Command;
 /// Far more than anything takes that is played.
 const BOUND: Duration = Duration::from_secs(20);
 
+/// Prints a line, at once.
+///
+/// # Errors
+///
+/// Nobody reads any more.
+pub fn say(line: &str) -> Result<(), String> {
+    writeln!(io::stdout(), "{line}").map_err(|error| format!("standard output: {error}"))
+}
+
 /// A place to run commands.
 pub trait Stage {
     /// Starts a command, in a terminal of its own.

@@ -1,13 +1,15 @@
 //! `kldhost run`: loads a module and mounts its devices, until a signal unloads it.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::exit;
 
 use clap::Args;
 use kldhost::fuse::{End, Mount};
+use kldhost::image::{self, Metadata};
 use kldhost::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use kldhost::sync::{Arc, Duration, Instant, spawn};
-use kldhost::{Config, Errno, Kernel, KldId};
+use kldhost::{Config, ConsoleSink, Errno, Kernel, KldId, inspect};
 use nix::sys::signal::{SigSet, Signal};
 
 /// The arguments of `kldhost run`.
@@ -22,9 +24,9 @@ pub struct Arguments {
     /// A tunable of the kernel, as in loader.conf(5); may be given more than once
     #[arg(long = "tunable", value_name = "NAME=VALUE", value_parser = parse_tunable)]
     tunables: Vec<(String, String)>,
-    /// __FreeBSD_version of the kernel that the module shall see
-    #[arg(long, value_name = "NUMBER", default_value_t = Config::default().osreldate)]
-    osreldate: i32,
+    /// __FreeBSD_version of the kernel that the module shall see [default: the one that it asks for]
+    #[arg(long, value_name = "NUMBER")]
+    osreldate: Option<i32>,
 }
 
 fn parse_tunable(text: &str) -> Result<(String, String), String> {
@@ -60,29 +62,29 @@ pub fn run(arguments: Arguments) -> Result<(), String> {
     spawn("signals".into(), move || wait_for_signals(&for_signals, &signals));
     let end = hosted.mount.wait_end();
     if end == End::Unmounted && !hosted.unloading.swap(true, SeqCst) {
-        eprintln!("kldhost: {} was unmounted; unloading {}", hosted.mount.dir().display(), hosted.name);
+        complain(&format!("{} was unmounted; unloading {}", hosted.mount.dir().display(), hosted.name));
         unload(&hosted).map_err(|error| format!("{} cannot be unloaded: {error}", hosted.name))?;
     }
     // Those who wait for an answer get one.
     hosted.mount.wait_idle();
     hosted.mount.unmount();
     match hosted.kernel.panic_report() {
-        Some(report) => Err(format!("the hosted kernel has panicked\n{report}")),
+        // The report is on the console.
+        Some(_) => Err("the hosted kernel has panicked".to_owned()),
         None => Ok(()),
     }
 }
 
 fn start(arguments: Arguments) -> Result<Hosted, String> {
-    let config = Config { osreldate: arguments.osreldate, tunables: arguments.tunables, ..Config::default() };
+    let osreldate = arguments.osreldate.or_else(|| asked_for(&arguments.file)).unwrap_or(Config::default().osreldate);
+    let console: ConsoleSink = Arc::new(|line| say(&mut io::stderr(), line));
+    let config = Config { osreldate, tunables: arguments.tunables, console: Some(console), ..Config::default() };
     let kernel = Kernel::new(config);
     let name = arguments.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let module = kernel.kldload(&arguments.file).map_err(|error| match kernel.panic_report() {
-        Some(report) => format!("{name}: the hosted kernel has panicked\n{report}"),
+        Some(_) => format!("{name}: the hosted kernel has panicked"),
         None => error.to_string(),
     })?;
-    for line in kernel.console() {
-        println!("{line}");
-    }
     let mount = Mount::new(&kernel, &arguments.mount).map_err(|error| {
         let _ = kernel.kldunload(module);
         error.to_string()
@@ -91,13 +93,34 @@ fn start(arguments: Arguments) -> Result<Hosted, String> {
     Ok(Hosted { kernel, module, name, mount, unloading: AtomicBool::new(false) })
 }
 
+/// The kernel that a module asks for, if it is one that kldhost can be: FreeBSD 14 or 15. A file that cannot be read asks for
+/// none; loading it will say more.
+fn asked_for(file: &Path) -> Option<i32> {
+    let metadata = inspect::inspect(&image::read_file(file).ok()?).ok()?.metadata;
+    let pref = metadata.iter().find_map(|record| match record {
+        Metadata::Depend { on, pref, .. } if on == "kernel" => Some(*pref),
+        _ => None,
+    });
+    pref.filter(|pref| (1_400_000..1_600_000).contains(pref))
+}
+
 fn announce(kernel: &Kernel, name: &str, dir: &Path) {
     let devices: Vec<String> =
         kernel.devices().iter().map(|device| dir.join(&device.name).display().to_string()).collect();
-    match devices.is_empty() {
-        true => println!("{name} is loaded, but has made no device. Ctrl-C unloads it."),
-        false => println!("{name} is loaded: {}. Ctrl-C unloads it.", devices.join(" ")),
-    }
+    let line = match devices.is_empty() {
+        true => format!("{name} is loaded, but has made no device. Ctrl-C unloads it."),
+        false => format!("{name} is loaded: {}. Ctrl-C unloads it.", devices.join(" ")),
+    };
+    say(&mut io::stdout(), &line);
+}
+
+fn complain(message: &str) {
+    say(&mut io::stderr(), &format!("kldhost: {message}"));
+}
+
+/// Prints a line. Whoever reads may have seen enough; that is no reason to stop.
+fn say(to: &mut impl Write, line: &str) {
+    let _ = writeln!(to, "{line}");
 }
 
 /// The first signal unloads the module. It may refuse, or never finish: a later one then ends this program all the same.
@@ -110,7 +133,7 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
             if first.elapsed() < SAME {
                 continue;
             }
-            eprintln!("kldhost: {} is still being unloaded; ending all the same", hosted.name);
+            complain(&format!("{} is still being unloaded; ending all the same", hosted.name));
             hosted.mount.unmount();
             exit(1);
         }
@@ -122,7 +145,7 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
                 // The main thread reports it.
                 Err(Errno::PANICKED) => unloader.mount.unmount(),
                 Err(error) => {
-                    eprintln!("kldhost: {} cannot be unloaded: {error}; it stays", unloader.name);
+                    complain(&format!("{} cannot be unloaded: {error}; it stays", unloader.name));
                     unloader.unloading.store(false, SeqCst);
                 }
             }
@@ -132,13 +155,9 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
 
 fn unload(hosted: &Hosted) -> Result<(), Errno> {
     for sleeper in hosted.mount.sleepers() {
-        eprintln!("kldhost: waking process {} ({})", sleeper.pid, sleeper.wmesg);
+        complain(&format!("waking process {} ({})", sleeper.pid, sleeper.wmesg));
     }
-    let printed = hosted.kernel.console().len();
     hosted.kernel.kldunload(hosted.module)?;
     hosted.mount.wait_idle();
-    for line in &hosted.kernel.console()[printed..] {
-        println!("{line}");
-    }
     Ok(())
 }

@@ -25,8 +25,8 @@ use boot::{Accel, Machine};
 use kernel::Kernel;
 
 const NO_KERNEL: &str = "\
-vm-test: skipped, since there is no kernel to boot. To get one, /boot/kernel/kernel of FreeBSD 14 or 15 for amd64:
-  tar xf kernel.txz ./boot/kernel/kernel     (kernel.txz: download.freebsd.org/releases/amd64/14.3-RELEASE/)
+vm-test: skipped, there is no kernel to boot. It takes /boot/kernel/kernel of FreeBSD/amd64, from an installed system
+  or out of a release's kernel.txz:  tar xf kernel.txz ./boot/kernel/kernel
   make vm-test KERNEL=boot/kernel/kernel";
 
 /// What `vm-test` is told. An argument that is empty counts as not given.
@@ -57,7 +57,7 @@ pub struct Options {
     #[arg(long, default_value_t = 2)]
     cpus: u32,
     /// Seconds until a machine that has not finished is stopped
-    #[arg(long, default_value_t = 1800)]
+    #[arg(long, default_value_t = 3600)]
     timeout: u64,
 }
 

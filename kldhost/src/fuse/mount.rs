@@ -17,12 +17,12 @@ const FSTYPE: &str = "fuse.kldhost";
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
     /// The mount point is missing, or cannot be used.
-    #[error("mount point {}: {error}", dir.display())]
+    #[error("mount point {}: {}", dir.display(), error.desc())]
     Directory {
         /// The mount point.
         dir: PathBuf,
         /// What is wrong.
-        error: io::Error,
+        error: Errno,
     },
     /// Something is in the directory, and would be hidden.
     #[error("mount point {} is not empty", dir.display())]
@@ -37,10 +37,10 @@ pub enum MountError {
         dir: PathBuf,
     },
     /// There is no FUSE here.
-    #[error("/dev/fuse: {0} (the fuse module of this Linux is not loaded, or not there for this container)")]
-    NoFuse(io::Error),
+    #[error("/dev/fuse: {} (Linux has its fuse module not loaded, or keeps it from this container)", .0.desc())]
+    NoFuse(Errno),
     /// The right to mount is missing.
-    #[error("mount on {}: {error} (it takes root, with CAP_SYS_ADMIN)", dir.display())]
+    #[error("mount on {}: {} (it takes root, with CAP_SYS_ADMIN)", dir.display(), error.desc())]
     Mount {
         /// The mount point.
         dir: PathBuf,
@@ -49,9 +49,13 @@ pub enum MountError {
     },
 }
 
+fn errno(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
 /// Checks the mount point, and removes a mount that an earlier run has left there; its path without symbolic links.
 pub fn prepare(dir: &Path) -> Result<PathBuf, MountError> {
-    let failed = |error| MountError::Directory { dir: dir.to_owned(), error };
+    let failed = |error: io::Error| MountError::Directory { dir: dir.to_owned(), error: errno(&error) };
     let dir = fs::canonicalize(dir).map_err(failed)?;
     // A mount may hide another one.
     while let Some(mounted) = mounted_on(&dir).map_err(failed)?.filter(|mounted| mounted.fstype == FSTYPE) {
@@ -87,7 +91,7 @@ fn is_alive(mounted: &Mounted) -> bool {
 pub fn attach(dir: &Path) -> Result<File, MountError> {
     let device = OpenOptions::new().read(true).write(true).open("/dev/fuse").map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied => MountError::Mount { dir: dir.to_owned(), error: Errno::EACCES },
-        _ => MountError::NoFuse(error),
+        _ => MountError::NoFuse(errno(&error)),
     })?;
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     // Linux checks the permissions, for everybody, by what the devices show.
@@ -98,7 +102,7 @@ pub fn attach(dir: &Path) -> Result<File, MountError> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let source = source(std::process::id());
     mount(source.as_deref(), dir, Some(FSTYPE), flags, Some(data.as_str())).map_err(|error| match error {
-        Errno::ENODEV => MountError::NoFuse(error.into()),
+        Errno::ENODEV => MountError::NoFuse(error),
         error => MountError::Mount { dir: dir.to_owned(), error },
     })?;
     Ok(device)

@@ -139,7 +139,8 @@ impl Session {
     /// Answers a request whose place among others counts. False if it is none.
     ///
     /// Linux sends RELEASE when close(2) is about to return, and does not wait for the answer. Done at once, it is done
-    /// before whatever anybody does after that close. An interrupt is for a request that came before it.
+    /// before whatever anybody does after that close; the price is that a d_close that sleeps holds up all requests. An
+    /// interrupt is for a request that came before it.
     fn answer_in_order(&self, message: &Message<'_>) -> bool {
         let unique = message.header.unique;
         match message.opcode() {

@@ -1,10 +1,13 @@
 //! The console: what was printed, by line.
 
+use super::ConsoleSink;
 use crate::sync::Mutex;
 
 /// The console.
-#[derive(Default)]
-pub struct Console(Mutex<State>);
+pub struct Console {
+    state: Mutex<State>,
+    sink: Option<ConsoleSink>,
+}
 
 #[derive(Default)]
 struct State {
@@ -14,21 +17,29 @@ struct State {
 }
 
 impl Console {
+    /// A console whose lines `sink` gets as well.
+    pub fn new(sink: Option<ConsoleSink>) -> Console {
+        Console { state: Mutex::default(), sink }
+    }
+
     /// Prints `text`, which need not be whole lines.
     pub fn print(&self, text: &str) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.partial.push_str(text);
         while let Some(end) = state.partial.find('\n') {
             let rest = state.partial.split_off(end + 1);
             let mut line = std::mem::replace(&mut state.partial, rest);
             line.pop();
+            if let Some(sink) = &self.sink {
+                sink(&line);
+            }
             state.lines.push(line);
         }
     }
 
     /// All lines, with the one that has not ended yet.
     pub fn lines(&self) -> Vec<String> {
-        let state = self.0.lock();
+        let state = self.state.lock();
         let partial = (!state.partial.is_empty()).then(|| state.partial.clone());
         state.lines.iter().cloned().chain(partial).collect()
     }

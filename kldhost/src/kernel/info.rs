@@ -13,13 +13,18 @@ pub struct Config {
     pub tunables: Vec<(String, String)>,
     /// Called at each KPI call of a module. `None` costs nothing.
     pub hook: Option<KpiHook>,
+    /// Gets what is printed on the console, line by line.
+    pub console: Option<ConsoleSink>,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { osreldate: 1_500_068, tunables: Vec::new(), hook: None }
+        Config { osreldate: 1_500_068, tunables: Vec::new(), hook: None, console: None }
     }
 }
+
+/// See [`Config::console`]. It runs on the thread that prints, and must not call into the kernel.
+pub type ConsoleSink = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// See [`Config::hook`]. With `Some(value)` the function is not run and returns `value` instead: an errno, a null
 /// pointer. It runs on the thread that calls, and must not call into the kernel.

@@ -40,7 +40,9 @@ use crate::syscall::Process;
 use crate::syscall::errno::Errno;
 
 pub use devfs::DeviceNode;
-pub use info::{Config, KldError, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, ThreadInfo, ThreadState};
+pub use info::{
+    Config, ConsoleSink, KldError, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, ThreadInfo, ThreadState,
+};
 pub use interrupt::Interrupt;
 pub use report::Report;
 
@@ -123,7 +125,7 @@ impl Kernel {
             boot: Instant::now(),
             dead: AtomicBool::new(false),
             report: Mutex::default(),
-            console: cons::Console::default(),
+            console: cons::Console::new(config.console),
             kenv: kenv::Kenv::new(config.tunables),
             threads: thread::Threads::default(),
             next_tid: AtomicI32::new(100_001),

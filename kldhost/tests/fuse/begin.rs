@@ -21,6 +21,8 @@ pub const TESTS: &[Test] = &[
     ("begin::wrong_arguments", wrong_arguments),
     ("begin::tunables", tunables),
     ("begin::another_module", another_module),
+    ("begin::a_module_for_another_release", a_module_for_another_release),
+    ("begin::what_the_module_prints", what_the_module_prints),
 ];
 
 /// The command fails within a second, with one line that says so.
@@ -112,4 +114,27 @@ fn another_module() {
     let run = Run::of(&testmod("plain"), &[]);
     assert_eq!(run.shell("ls; echo hello > plain; cat plain"), "plain\nhello\n");
     run.stop();
+}
+
+fn a_module_for_another_release() {
+    let module = echodev().parent().unwrap().with_file_name("14").join("echodev.ko");
+    let run = Run::of(&module, &[]);
+    assert_eq!(run.shell("echo hello > echo; cat echo"), "hello\n");
+    run.stop();
+
+    let dir = tempfile::tempdir().unwrap();
+    let output = command(&module, dir.path()).args(["--osreldate", "1500068"]).output().unwrap();
+    assert!(!output.status.success());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("depends on kernel - not available or version mismatch"), "{stderr}");
+    assert_unmounted(dir.path());
+}
+
+fn what_the_module_prints() {
+    let run = Run::of(&echodev(), &["--tunable", "hw.echodev.bufsize=99999999"]);
+    run.signal(Signal::SIGINT);
+    let (success, said, dir) = run.wait();
+    assert!(success);
+    assert_eq!(said, "echodev: hw.echodev.bufsize=99999999 is too large; using 16777216\n");
+    assert_unmounted(dir.path());
 }

@@ -16,9 +16,22 @@ const BOUND: Duration = Duration::from_secs(60);
 
 /// A running `kldhost run`, with a directory of its own to mount on.
 pub struct Run {
-    child: Child,
+    child: Kldhost,
     stdout: BufReader<ChildStdout>,
     pub dir: TempDir,
+}
+
+/// The process. A test that fails ends it, as one that does not has done before.
+struct Kldhost(Child);
+
+impl Drop for Kldhost {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            // It fails only for a process that has ended.
+            let _ = kill(Pid::from_raw(self.0.id() as i32), Signal::SIGTERM);
+            wait(&mut self.0);
+        }
+    }
 }
 
 /// The command `kldhost run FILE --mount DIR`.
@@ -54,7 +67,7 @@ impl Run {
                 panic!("kldhost has ended: {}", String::from_utf8_lossy(&output.stderr));
             }
         }
-        Run { child, stdout, dir }
+        Run { child: Kldhost(child), stdout, dir }
     }
 
     /// The device.
@@ -84,14 +97,14 @@ impl Run {
 
     /// Sends a signal to kldhost.
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).expect("kill");
+        kill(Pid::from_raw(self.child.0.id() as i32), signal).expect("kill");
     }
 
     /// Waits for its end; whether it succeeded, its error output, and the directory.
     pub fn wait(mut self) -> (bool, String, TempDir) {
-        let status = wait(&mut self.child);
+        let status = wait(&mut self.child.0);
         let mut stderr = String::new();
-        self.child.stderr.take().expect("a pipe").read_to_string(&mut stderr).expect("its messages");
+        self.child.0.stderr.take().expect("a pipe").read_to_string(&mut stderr).expect("its messages");
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).expect("its output");
         (status, stderr, self.dir)

@@ -45,6 +45,11 @@ impl MountHost {
         self.dir.path().join("echo")
     }
 
+    /// close(2) returns while the device hears of it. Whatever is asked through the mount is answered after that.
+    fn settle(&self) -> Result<()> {
+        fs::metadata(self.dir.path()).map(drop).map_err(other)
+    }
+
     /// The same module under another name: the two can be loaded together, but for the device that both make.
     fn renamed(&self) -> Result<Vec<u8>> {
         let mut bytes = fs::read(&self.module).map_err(other)?;
@@ -122,11 +127,13 @@ impl Host for MountHost {
     }
 
     fn memory(&mut self) -> Result<MemoryStats> {
+        self.settle()?;
         let stats = self.kernel.malloc_stats(MODULE);
         Ok(MemoryStats { allocations: stats.allocations as u64, bytes: stats.bytes as u64 })
     }
 
     fn blocks(&mut self) -> Result<Vec<Block>> {
+        self.settle()?;
         let blocks = self.kernel.malloc_blocks(MODULE);
         let read = blocks.iter().map(|block| {
             let bytes = self.kernel.peek(block.addr, block.size)?;
@@ -136,6 +143,7 @@ impl Host for MountHost {
     }
 
     fn poke(&mut self, address: u64, word: u32) -> Result<()> {
+        self.settle()?;
         match self.kernel.poke(address as usize, &word.to_ne_bytes()) {
             true => Ok(()),
             false => Err(Trouble::Other(format!("no module memory at {address:#x}"))),

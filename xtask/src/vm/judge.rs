@@ -76,6 +76,8 @@ impl Judge {
     pub fn end(&mut self, stopped: Option<&str>) {
         if let Some(why) = stopped {
             self.fault(why.to_owned());
+        } else if self.panicked {
+            // That says it all.
         } else if !self.started {
             self.fault("the machine ended before the guest program began".to_owned());
         } else if self.plan.is_none() {

@@ -25,8 +25,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            total: Duration::from_secs(1800),
-            silence: Duration::from_secs(300),
+            total: Duration::from_secs(3600),
+            silence: Duration::from_secs(600),
             after_panic: Duration::from_secs(10),
         }
     }

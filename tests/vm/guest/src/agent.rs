@@ -51,6 +51,8 @@ pub fn spawn() -> Result<(Pid, Channel)> {
 
 /// The life of a process.
 fn serve(channel: Channel) -> ! {
+    // As other processes, unlike the one that it was forked from.
+    let _ = processes::nice(0);
     processes::forget_caught();
     let mut channel = match channel.moved_to(CHANNEL) {
         Ok(channel) => channel,
@@ -199,10 +201,10 @@ impl Sys for Kernel {
     }
 
     fn kldload(&mut self) -> Result<i32> {
-        let t=crate::freebsd::time::now(); let r=kernel::kldload(MODULE); tap::note(format_args!("load {}",crate::freebsd::time::now()-t)); r
+        kernel::kldload(MODULE)
     }
 
     fn kldunload(&mut self, id: i32) -> Result<()> {
-        let t=crate::freebsd::time::now(); let r=kernel::kldunload(id); tap::note(format_args!("unload {}",crate::freebsd::time::now()-t)); r
+        kernel::kldunload(id)
     }
 }

@@ -81,7 +81,7 @@ impl Host for Machine {
     }
 
     fn memory(&mut self) -> Result<MemoryStats> {
-        let t=time::now(); let r=kinfo::malloc_stats(MALLOC_TYPE).map_err(failed("kern.malloc_stats")); crate::tap::note(format_args!("memory {}",time::now()-t)); r
+        kinfo::malloc_stats(MALLOC_TYPE).map_err(failed("kern.malloc_stats"))
     }
 
     fn blocks(&mut self) -> Result<alloc::vec::Vec<Block>> {

@@ -14,16 +14,22 @@ use crate::channel::{Channel, Nothing};
 use crate::freebsd::{kinfo, processes, time};
 
 /// How many seconds anything may take before it counts as hung. Emulated machines are slow.
-static BOUND: AtomicU64 = AtomicU64::new(60);
+pub const BOUND: u64 = 60;
 
-/// Sets that time.
+/// The same, once something hung: what else hangs with it is not worth the time.
+const BOUND_AFTER: u64 = 2;
+
+/// The one in force.
+static IN_FORCE: AtomicU64 = AtomicU64::new(BOUND);
+
+/// Sets it, for a new case.
 pub fn set_bound(seconds: u64) {
-    BOUND.store(seconds, Ordering::Relaxed);
+    IN_FORCE.store(seconds, Ordering::Relaxed);
 }
 
 /// When something that begins now counts as hung, by [`time::now`].
 pub fn deadline() -> u64 {
-    time::now() + 1000 * BOUND.load(Ordering::Relaxed)
+    time::now() + 1000 * IN_FORCE.load(Ordering::Relaxed)
 }
 
 /// A process of the kernel under test.
@@ -50,11 +56,8 @@ impl Process {
                     Ok(None) => "it does not sleep".into(),
                     Err(error) => format!("asking how it sleeps: {error}"),
                 };
-                Trouble::Hung(format!(
-                    "no answer of process {} within {} s; {state}",
-                    self.pid,
-                    BOUND.load(Ordering::Relaxed)
-                ))
+                let bound = IN_FORCE.swap(BOUND_AFTER, Ordering::Relaxed);
+                Trouble::Hung(format!("no answer of process {} within {bound} s; {state}", self.pid))
             }
         }
     }

@@ -35,9 +35,7 @@ fn own() -> [Case; 4] {
 /// Runs everything. The kernel environment may say otherwise: `echodev.cases` is a part of the names of those to run,
 /// `echodev.bound` the seconds after which a call counts as hung.
 pub fn run_all() {
-    if let Some(bound) = kernel::kenv(c"echodev.bound").and_then(|seconds| seconds.parse().ok()) {
-        proc::set_bound(bound);
-    }
+    let bound = kernel::kenv(c"echodev.bound").and_then(|seconds| seconds.parse().ok()).unwrap_or(proc::BOUND);
     let part = kernel::kenv(c"echodev.cases").unwrap_or_default();
     let chosen: Vec<(String, Case)> = cases::all()
         .into_iter()
@@ -51,6 +49,7 @@ pub fn run_all() {
     for (i, (name, case)) in chosen.iter().enumerate() {
         machine.forget_messages();
         tap::case(name);
+        proc::set_bound(bound);
         let verdict = run(case, &mut machine);
         tap::result(i + 1, format_args!("{name}"), &verdict);
     }

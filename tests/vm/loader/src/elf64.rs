@@ -24,7 +24,7 @@ pub fn load(file: &[u8], staging: &mut Staging<'_>) -> Result<u64, Error> {
 /// Puts the kernel's symbol and string tables after it, each behind its length. `None` if it was stripped of them.
 pub fn load_symbols(file: &[u8], staging: &mut Staging<'_>) -> Result<Option<Symbols>, Error> {
     let elf = parse(file)?;
-    let headers = elf.section_headers().ok_or(Error::NotAKernel)?;
+    let Some(headers) = elf.section_headers() else { return Ok(None) };
     let Some(symbols) = headers.iter().find(|header| header.sh_type == SHT_SYMTAB) else { return Ok(None) };
     let strings = headers.get(symbols.sh_link as usize).map_err(|_| Error::NotAKernel)?;
     staging.align_page();

@@ -17,6 +17,9 @@
 //! (`sys/amd64/amd64/locore.S`, the same in all these versions).
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 mod elf64;
 #[cfg(target_os = "none")]
 mod entry;

@@ -87,3 +87,103 @@ fn environment(lines: &[u8], staging: &mut Staging<'_>) -> Result<u64, Full> {
     staging.append(&[0])?;
     Ok(start)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::staging::KERNBASE;
+
+    const ENTRY: u64 = KERNBASE + KERNLOAD + 0x10;
+    const TEXT: &[u8] = b"the kernel's text";
+
+    /// An ELF file with one segment: a header, a program header, and the text, with room for 100 bytes behind it.
+    fn kernel() -> Vec<u8> {
+        let mut file = vec![];
+        file.extend(*b"\x7fELF\x02\x01\x01\x09\0\0\0\0\0\0\0\0");
+        file.extend([2u16, 62].iter().flat_map(|half| half.to_le_bytes()));
+        file.extend(1u32.to_le_bytes());
+        file.extend([ENTRY, 64, 0].iter().flat_map(|word| word.to_le_bytes()));
+        file.extend(0u32.to_le_bytes());
+        file.extend([64u16, 56, 1, 64, 0, 0].iter().flat_map(|half| half.to_le_bytes()));
+        file.extend([1u32, 7].iter().flat_map(|word| word.to_le_bytes()));
+        let len = TEXT.len() as u64;
+        let address = KERNBASE + KERNLOAD;
+        file.extend([120, address, KERNLOAD, len, len + 100, 4096].iter().flat_map(|word: &u64| word.to_le_bytes()));
+        file.extend(TEXT);
+        file
+    }
+
+    fn load_into(memory: &mut [u8], kernel: &[u8]) -> Result<Entry, Error> {
+        let files = Files { kernel, env: b"a=1\n\nb=two\n", mfs_root: b"image" };
+        let map = [Smap { base: 0, length: 0x9fc00, kind: 1 }, Smap { base: 0x10_0000, length: 1 << 29, kind: 1 }];
+        load(&files, map.into_iter(), &mut Staging::new(memory))
+    }
+
+    /// The records of the metadata: type and data.
+    fn records(memory: &[u8], modulep: u32) -> Vec<(u32, &[u8])> {
+        let mut rest = &memory[modulep as usize - KERNLOAD as usize..];
+        let mut found = vec![];
+        loop {
+            let word = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().unwrap());
+            let (kind, len) = (word(0), word(4) as usize);
+            if kind == 0 {
+                return found;
+            }
+            found.push((kind, &rest[8..8 + len]));
+            rest = &rest[(8 + len).next_multiple_of(8)..];
+        }
+    }
+
+    fn at(memory: &[u8], address: &[u8], len: usize) -> Vec<u8> {
+        let start = (u64::from_le_bytes(address.try_into().unwrap()) - KERNLOAD) as usize;
+        memory[start..start + len].to_vec()
+    }
+
+    #[test]
+    fn everything_is_where_the_metadata_says() {
+        let mut memory = vec![0xff; 1 << 20];
+        let entry = load_into(&mut memory, &kernel()).unwrap();
+        assert_eq!(entry.entry, ENTRY);
+        assert_eq!(&memory[..TEXT.len()], TEXT);
+        assert_eq!(memory[TEXT.len()..TEXT.len() + 100], [0; 100]);
+        assert!(entry.physfree > entry.modulep && entry.physfree.is_multiple_of(4096));
+
+        let records = records(&memory, entry.modulep);
+        let kinds: Vec<u32> = records.iter().map(|record| record.0).collect();
+        assert_eq!(kinds, [1, 2, 3, 4, 0x8007, 0x8006, 0x9001, 1, 2, 3, 4]);
+        assert_eq!(records[1].1, b"elf kernel\0");
+        assert_eq!(records[2].1, KERNLOAD.to_le_bytes());
+        assert_eq!(at(&memory, records[5].1, 11), b"a=1\0b=two\0\0");
+        assert_eq!(records[6].1.len(), 40);
+        assert_eq!(records[8].1, b"mfs_root\0");
+        assert_eq!(at(&memory, records[9].1, 5), b"image");
+        assert_eq!(records[10].1, 5u64.to_le_bytes());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        for len in [0, 10, 4096, 8192] {
+            assert_eq!(load_into(&mut vec![0; len], &kernel()).unwrap_err(), Error::TooLarge, "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_damaged_kernel_is_refused_or_loaded() {
+        let kernel = kernel();
+        let mut memory = vec![0; 1 << 16];
+        for len in 0..kernel.len() {
+            assert_eq!(load_into(&mut memory, &kernel[..len]).unwrap_err(), Error::NotAKernel, "{len} bytes");
+        }
+        for place in 0..kernel.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut damaged = kernel.clone();
+                damaged[place] = value;
+                // Either is right, as long as it does not panic.
+                let _ = load_into(&mut memory, &damaged);
+            }
+        }
+    }
+}

@@ -19,7 +19,7 @@ loader.perform("boot")
 
 /// Whether this is FreeBSD with vmm(4) loaded.
 pub fn usable() -> bool {
-    cfg!(target_os = "freebsd") && Path::new("/dev/vmmctl").exists() || Path::new("/dev/vmm").exists()
+    cfg!(target_os = "freebsd") && ["/dev/vmmctl", "/dev/vmm"].iter().any(|path| Path::new(path).exists())
 }
 
 /// Starts a machine of this name, whose files are in `dir`.

@@ -45,7 +45,11 @@ impl Qemu {
             if sh::output(Command::new("apt-get").arg("--version")).is_err() {
                 bail!("{PROGRAM} is needed to run a virtual machine; on FreeBSD: pkg install qemu, or kldload vmm");
             }
-            let dir = fetch::debian(tools, "qemu", &["qemu-system-x86".into()], "virtual machines")?;
+            let get = || fetch::debian(tools, "qemu", &["qemu-system-x86".into()], "virtual machines");
+            let dir = get().or_else(|_| {
+                sh::run(Command::new("apt-get").args(["update", "--quiet"]))?;
+                get()
+            })?;
             qemu.program = dir.join("usr/bin").join(PROGRAM);
             qemu.libraries = Some(dir.join("usr/lib/x86_64-linux-gnu"));
         }

@@ -13,6 +13,7 @@ const SYS_FORK: usize = 2;
 const SYS_WAIT4: usize = 7;
 const SYS_GETPID: usize = 20;
 const SYS_KILL: usize = 37;
+const SYS_SETPRIORITY: usize = 96;
 const SYS_SIGACTION: usize = 416;
 
 const SIG_DFL: usize = 0;
@@ -72,6 +73,13 @@ pub fn getpid() -> Pid {
 pub fn kill(pid: Pid, signal: i32) -> Result<()> {
     // SAFETY: does not touch memory; the only handler is `count`.
     unsafe { syscall(SYS_KILL, [pid as usize, signal as usize]) }.map(drop)
+}
+
+/// setpriority(2) of this process: -20 for the most of the processor's time, 20 for the least.
+pub fn nice(priority: i32) -> Result<()> {
+    const PRIO_PROCESS: usize = 0;
+    // SAFETY: does not touch memory.
+    unsafe { syscall(SYS_SETPRIORITY, [PRIO_PROCESS, 0, priority as isize as usize]) }.map(drop)
 }
 
 /// sigaction(2)

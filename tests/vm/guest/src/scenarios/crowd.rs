@@ -12,6 +12,7 @@ use conformance::process::Process;
 use conformance::sys::Fd;
 
 use super::{close_dead, expect};
+use crate::tap;
 
 const WRITERS: u8 = 16;
 const READERS: u8 = 16;
@@ -82,11 +83,18 @@ pub fn with_resize_and_clear(cx: &mut Ctx<'_>) -> Outcome {
 
 /// The same processes see the module go and come 200 times, in the middle of their calls.
 pub fn unload_in_the_middle(cx: &mut Ctx<'_>) -> Outcome {
+    // Without room at first: the processes wait for each other, until the first resize.
+    cx.unload()?;
+    cx.set_tunable("hw.echodev.bufsize", "0")?;
+    cx.load()?;
     let mut crowd = Crowd::gather(cx)?;
     let (mut other, mut w) = cx.opened(O_WRONLY)?;
     for round in 0..200 {
+        if round % 25 == 0 {
+            tap::note(format_args!("{round} of 200 unloads"));
+        }
         crowd.start(u64::MAX)?;
-        for step in 0..round % 8 {
+        for step in 0..=round % 3 {
             disturb(&mut other, w, step)?;
         }
         cx.unload()?;
