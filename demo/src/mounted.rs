@@ -54,8 +54,8 @@ impl Stage for Mounted {
         let (child, output) = self.spawn(command).map_err(|error| format!("sh: {error}"))?;
         let group = Pid::from_raw(child.id() as i32);
         let interrupt = move || {
-            // It fails if all of them have ended.
-            let _ = killpg(group, Signal::SIGINT);
+            // Not SIGINT: where this was started in the background, programs ignore it. It fails if all of them have ended.
+            let _ = killpg(group, Signal::SIGKILL);
         };
         let (terminal, shown) = Terminal::new(interrupt);
         thread::spawn(move || show(child, output, shown));

@@ -32,7 +32,8 @@ fn a_sleeper_ends_with_a_signal() {
     let run = Run::echodev();
     let _writer = run.open(false, true, false);
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
-        let mut cat = run.shell_command("exec cat echo").spawn().unwrap();
+        // Whoever started this in the background may have had SIGINT ignored.
+        let mut cat = run.shell_command("exec env --default-signal cat echo").spawn().unwrap();
         wait_in_call(&cat);
         kill(Pid::from_raw(cat.id() as i32), signal).unwrap();
         wait(&mut cat);
