@@ -44,7 +44,8 @@ test:
 	@$(XTASK) check --freebsd=15 target/kmod/15/echodev.ko
 	@$(XTASK) bindings --check
 	@$(XTASK) echoctl
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --doc
+	$(CARGO) test --locked --workspace --all-targets
 	@KERNEL="$${ECHODEV_VM_KERNEL:-}"; if [ -n "$$KERNEL" ]; then $(XTASK) vm-test --kernel="$$KERNEL"; fi
 
 vm-test:
