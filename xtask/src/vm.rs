@@ -194,7 +194,8 @@ impl Parts {
         ])?;
         let files = boot::Files { kernel: &self.kernel.path, image: &image, env: boot.env };
         let running = self.machine.start(&self.dir, &files, self.cpus)?;
-        let log = self.dir.join(format!("{}.log", boot.name));
+        let kernel = self.kernel.path.file_name().unwrap_or_default();
+        let log = self.dir.join(format!("{}-{}.log", boot.name, kernel.display()));
         let limits = watch::Limits { total: self.timeout, ..watch::Limits::default() };
         let (judge, took) = watch::watch(running, &log, &limits, boot.print)?;
         Ok(Run { judge, seconds: took.as_secs(), log })

@@ -5,8 +5,11 @@ use std::fmt::Write;
 /// Parts of lines that mean that something is wrong, as the guest knows them.
 const COMPLAINTS: &str = include_str!("../../../tests/vm/complaints.txt");
 
-/// A complaint that ends the machine.
+/// A complaint after which nothing more is to be expected.
 const PANIC: &str = "panic: ";
+
+/// Beginnings of lines by which a loader or a kernel says that it cannot start.
+const NO_START: [&str; 2] = ["loader: ", "Mounting from "];
 
 /// The console so far.
 #[derive(Default)]
@@ -20,7 +23,7 @@ pub struct Judge {
     /// The case that runs.
     case: Option<String>,
     faults: Vec<Fault>,
-    panicked: bool,
+    dead: bool,
 }
 
 /// Something that makes the run a failure.
@@ -39,9 +42,13 @@ impl Judge {
             // A kernel may complain of itself while it starts; that is not the module's fault.
             let panic = line.contains(PANIC);
             if !line.starts_with('#') && (self.started || panic) {
-                self.panicked |= panic;
+                self.dead |= panic;
                 self.fault(format!("the kernel said \"{}\"", complaint.trim_end()));
             }
+        }
+        if !self.started && NO_START.iter().any(|beginning| line.starts_with(beginning)) {
+            self.dead = true;
+            self.fault(line.to_owned());
         }
         self.started && self.tap(line)
     }
@@ -62,8 +69,8 @@ impl Judge {
             self.case = None;
         } else if line.starts_with("not ok ") {
             self.failed += 1;
-            self.fault(line.to_owned());
             self.case = None;
+            self.fault(line.to_owned());
         } else if line.starts_with("Bail out!") {
             self.fault(line.to_owned());
         } else {
@@ -76,8 +83,8 @@ impl Judge {
     pub fn end(&mut self, stopped: Option<&str>) {
         if let Some(why) = stopped {
             self.fault(why.to_owned());
-        } else if self.panicked {
-            // That says it all.
+        } else if self.dead {
+            // That is a fault already.
         } else if !self.started {
             self.fault("the machine ended before the guest program began".to_owned());
         } else if self.plan.is_none() {
@@ -100,9 +107,9 @@ impl Judge {
         self.faults.is_empty()
     }
 
-    /// Whether the kernel panicked; it does not always end the machine then.
-    pub fn panicked(&self) -> bool {
-        self.panicked
+    /// Whether nothing more is to be expected, though the machine may not end by itself.
+    pub fn dead(&self) -> bool {
+        self.dead
     }
 
     /// The first line that contains `text`.
@@ -169,6 +176,8 @@ mod tests {
             ("TAP version 13\n1..1\nBail out! x\nok 1 - a", "Bail out! x"),
             ("TAP version 13\n1..1\n# case a::b\nlock order reversal:\nok 1 - a", "\"lock order reversal\", in a::b"),
             ("panic: early", "the kernel said \"panic:\""),
+            ("loader: there is no file kernel", "there is no file kernel"),
+            ("Mounting from cd9660:/dev/md0 failed with error 19.", "failed with error 19"),
         ] {
             let judge = judged(console);
             assert!(!judge.passed() && judge.report().contains(fault), "{console:?}: {}", judge.report());
@@ -178,7 +187,7 @@ mod tests {
     #[test]
     fn a_report_shows_the_console_around_a_fault_once() {
         let judge = judged("TAP version 13\n1..1\nok 0\npanic: x\n#0 here\n#1 there");
-        assert!(judge.panicked());
+        assert!(judge.dead());
         assert_eq!(judge.report().matches("#1 there").count(), 1);
     }
 }

@@ -18,8 +18,8 @@ pub struct Limits {
     pub total: Duration,
     /// It says nothing for so long.
     pub silence: Duration,
-    /// So long after a panic; some kernels hang then.
-    pub after_panic: Duration,
+    /// So long after a panic, or what is as bad; some kernels hang then.
+    pub after_death: Duration,
 }
 
 impl Default for Limits {
@@ -27,7 +27,7 @@ impl Default for Limits {
         Self {
             total: Duration::from_secs(3600),
             silence: Duration::from_secs(600),
-            after_panic: Duration::from_secs(10),
+            after_death: Duration::from_secs(10),
         }
     }
 }
@@ -38,13 +38,13 @@ pub fn watch(mut running: Running, log: &Path, limits: &Limits, print: bool) -> 
     let mut log = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let lines = lines_of(running.child.stdout.take().context("a machine without a console")?);
     let start = Instant::now();
-    let mut panic = None;
+    let mut death: Option<Instant> = None;
     let mut judge = Judge::default();
     let stopped = loop {
         let until_total = limits.total.saturating_sub(start.elapsed());
         let mut wait = until_total.min(limits.silence);
-        if let Some(panic) = panic {
-            wait = wait.min(limits.after_panic.saturating_sub(Instant::now().duration_since(panic)));
+        if let Some(death) = death {
+            wait = wait.min(limits.after_death.saturating_sub(death.elapsed()));
         }
         match lines.recv_timeout(wait) {
             Ok(line) => {
@@ -52,13 +52,13 @@ pub fn watch(mut running: Running, log: &Path, limits: &Limits, print: bool) -> 
                 if judge.line(&line) && print {
                     println!("{line}");
                 }
-                if panic.is_none() && judge.panicked() {
-                    panic = Some(Instant::now());
+                if death.is_none() && judge.dead() {
+                    death = Some(Instant::now());
                 }
             }
             Err(RecvTimeoutError::Disconnected) => break None,
             // What the kernel said is the fault then.
-            Err(RecvTimeoutError::Timeout) if panic.is_some() => break None,
+            Err(RecvTimeoutError::Timeout) if death.is_some() => break None,
             Err(RecvTimeoutError::Timeout) if until_total <= limits.silence => {
                 break Some(format!("the machine did not finish within {} s", limits.total.as_secs()));
             }

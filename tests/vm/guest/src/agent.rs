@@ -1,5 +1,8 @@
 //! A process of a case: makes the calls that it is sent, until it is told to end or nobody is left to tell it.
 
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
 use conformance::agent::perform;
 use conformance::call::Call;
 use conformance::errno::Errno;
@@ -14,9 +17,9 @@ use crate::memory::Buffer;
 use crate::tap;
 
 /// The device.
-pub const DEVICE: &core::ffi::CStr = c"/dev/echo";
+pub const DEVICE: &CStr = c"/dev/echo";
 /// The module's file.
-pub const MODULE: &core::ffi::CStr = c"/modules/echodev.ko";
+pub const MODULE: &CStr = c"/modules/echodev.ko";
 
 /// Where a process has its end of the channel: above every descriptor that it opens, so that the kernel closes it last
 /// when the process dies. Then the other end's EOF means that all of them are closed.
@@ -43,58 +46,44 @@ pub fn spawn() -> Result<(Pid, Channel)> {
                 // Most are not open.
                 let _ = files::close(fd);
             }
-            core::mem::forget(ours);
             serve(theirs)
+        }
+    }
+}
+
+/// fork(2) of a process: the child lives on with an end of its own.
+fn fork() -> Result<(Pid, Channel)> {
+    let (theirs, own) = Channel::pair()?;
+    match processes::fork()? {
+        Some(pid) => Ok((pid, theirs)),
+        None => {
+            drop(theirs);
+            serve(own)
         }
     }
 }
 
 /// The life of a process.
 fn serve(channel: Channel) -> ! {
-    // As other processes, unlike the one that it was forked from.
+    // As other processes, unlike the one that the first was forked from.
     let _ = processes::nice(0);
     processes::forget_caught();
-    let mut channel = match channel.moved_to(CHANNEL) {
+    // In a child this takes the place of the parent's, which is thereby closed.
+    let channel = match channel.moved_to(CHANNEL) {
         Ok(channel) => channel,
         Err(error) => fail(error),
     };
     loop {
         let answered = match channel.receive(None) {
             Ok(Order::Call(call)) => channel.send(&perform(&mut Kernel, call)),
-            Ok(Order::Fork) => match fork(&channel) {
-                Ok(Forked::Parent(answered)) => answered,
-                Ok(Forked::Child(own)) => {
-                    // Takes the place of the parent's, which is thereby closed.
-                    core::mem::forget(channel);
-                    channel = own;
-                    Ok(())
-                }
-                Err(error) => channel.send(&Err::<Pid, Errno>(error)),
+            Ok(Order::Fork) => match fork() {
+                Ok((pid, child)) => channel.send(&Ok::<_, Errno>(pid)).and_then(|()| channel.send_channel(child)),
+                Err(error) => channel.send(&Err::<Pid, _>(error)),
             },
             Ok(Order::Exit) | Err(_) => processes::exit(0),
         };
         if answered.is_err() {
             processes::exit(0);
-        }
-    }
-}
-
-enum Forked {
-    Parent(core::result::Result<(), crate::channel::Nothing>),
-    Child(Channel),
-}
-
-fn fork(channel: &Channel) -> Result<Forked> {
-    let (theirs, own) = Channel::pair()?;
-    match processes::fork()? {
-        None => {
-            processes::forget_caught();
-            drop(theirs);
-            Ok(Forked::Child(own.moved_to(CHANNEL)?))
-        }
-        Some(pid) => {
-            drop(own);
-            Ok(Forked::Parent(channel.send(&Ok::<Pid, Errno>(pid)).and_then(|()| channel.send_channel(theirs))))
         }
     }
 }
@@ -136,7 +125,7 @@ impl Sys for Kernel {
     }
 
     fn readv(&mut self, fd: Fd, into: &mut [Buffer]) -> Result<usize> {
-        let iovecs: alloc::vec::Vec<Iovec> = into.iter_mut().map(Buffer::iovec_mut).collect();
+        let iovecs: Vec<Iovec> = into.iter_mut().map(Buffer::iovec_mut).collect();
         // SAFETY: as for `read`.
         unsafe { files::readv(fd, &iovecs) }
     }
@@ -151,7 +140,7 @@ impl Sys for Kernel {
     }
 
     fn writev(&mut self, fd: Fd, from: &[Buffer]) -> Result<usize> {
-        let iovecs: alloc::vec::Vec<Iovec> = from.iter().map(Buffer::iovec).collect();
+        let iovecs: Vec<Iovec> = from.iter().map(Buffer::iovec).collect();
         files::writev(fd, &iovecs)
     }
 
@@ -184,7 +173,7 @@ impl Sys for Kernel {
         wait::kqueue()
     }
 
-    fn kevent(&mut self, kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Result<alloc::vec::Vec<Kevent>> {
+    fn kevent(&mut self, kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Result<Vec<Kevent>> {
         wait::kevent(kq, changes, max, timeout)
     }
 

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use conformance::errno::Errno;
@@ -84,7 +85,7 @@ impl Host for Machine {
         kinfo::malloc_stats(MALLOC_TYPE).map_err(failed("kern.malloc_stats"))
     }
 
-    fn blocks(&mut self) -> Result<alloc::vec::Vec<Block>> {
+    fn blocks(&mut self) -> Result<Vec<Block>> {
         Err(Trouble::Other("a kernel does not list the memory of a type".to_string()))
     }
 

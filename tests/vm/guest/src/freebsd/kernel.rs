@@ -1,6 +1,7 @@
 //! What only root asks of the kernel.
 
 use alloc::ffi::CString;
+use alloc::string::String;
 use core::ffi::CStr;
 
 use conformance::errno::EINVAL;
@@ -33,7 +34,7 @@ pub fn kldunload(id: i32) -> Result<()> {
 }
 
 /// kenv(2): the value of a kernel environment variable, if there is one that is UTF-8.
-pub fn kenv(name: &CStr) -> Option<alloc::string::String> {
+pub fn kenv(name: &CStr) -> Option<String> {
     let mut value = [0u8; KENV_MVALLEN];
     let arguments = [KENV_GET, name.as_ptr() as usize, value.as_mut_ptr() as usize, value.len()];
     // SAFETY: reads the name and writes no more than the length of `value`.
