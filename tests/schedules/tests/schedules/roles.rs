@@ -50,6 +50,14 @@ pub fn read_all(stage: &Stage, process: &Process, fd: Fd, size: usize) -> Result
     }
 }
 
+/// Reads once, `size` bytes at most, or not at all if a signal comes first. The descriptor stays open.
+pub fn read_once_only(stage: &Stage, process: &Process, fd: Fd, size: usize) -> Result<(), String> {
+    match read_some(stage, process, fd, size)? {
+        Outcome::Later => Err("read: EWOULDBLOCK, but it may wait".to_owned()),
+        Outcome::Moved(_) | Outcome::Interrupted | Outcome::Gone => Ok(()),
+    }
+}
+
 /// Reads what there is, without waiting. False at the end of the file.
 fn drain(stage: &Stage, process: &Process, fd: Fd) -> Result<bool, String> {
     loop {

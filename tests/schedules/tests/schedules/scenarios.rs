@@ -40,8 +40,10 @@ impl Scenario {
 }
 
 /// All of them.
-pub const ALL: [Scenario; 10] = [
+pub const ALL: [Scenario; 12] = [
     Scenario { name: "crowd", bufsize: 2, begin: crowd },
+    Scenario { name: "read_once", bufsize: 2, begin: read_once },
+    Scenario { name: "write_once", bufsize: 2, begin: write_once },
     Scenario { name: "last_close", bufsize: 2, begin: last_close },
     Scenario { name: "resize", bufsize: 1, begin: resize_against_writers },
     Scenario { name: "clear", bufsize: 1, begin: clear_against_writers },
@@ -75,6 +77,29 @@ fn crowd(stage: &Stage) -> Vec<(Process, Fd)> {
     writers
 }
 
+/// Two bytes come at once, and each of two readers takes one and leaves; one of them gives up on a signal.
+fn read_once(stage: &Stage) -> Vec<(Process, Fd)> {
+    let writer = start_writer(stage, "writer 0", 0, &[2]);
+    let readers = ["reader 0", "reader 1"].map(|name| {
+        let (process, fd) = stage.reader(0);
+        let theirs = process.clone();
+        stage.spawn(name, move |stage| read_once_only(stage, &theirs, fd, 1));
+        process
+    });
+    start_signals(stage, &readers[0], false, &[Signal::USR1]);
+    vec![writer]
+}
+
+/// Two bytes leave at once, and each of two writers puts one in their place; what they do after a signal is up to SA_RESTART.
+fn write_once(stage: &Stage) -> Vec<(Process, Fd)> {
+    let filler = full(stage, 2);
+    let writers = [start_writer(stage, "writer 0", 0, &[1]), start_writer(stage, "writer 1", 1, &[1])];
+    start_signals(stage, &writers[0].0, true, &[Signal::USR1]);
+    let (process, fd) = stage.reader(0);
+    stage.spawn("reader", move |stage| read_once_only(stage, &process, fd, 2));
+    writers.into_iter().chain([filler]).collect()
+}
+
 /// The last writers close, and another one comes and goes, while readers are about to sleep.
 fn last_close(stage: &Stage) -> Vec<(Process, Fd)> {
     let (first, second) = (stage.writer(0), stage.writer(0));
@@ -94,21 +119,22 @@ fn last_close(stage: &Stage) -> Vec<(Process, Fd)> {
     Vec::new()
 }
 
-/// The device full, two writers who wait or are about to, and its size changed twice.
+/// The device full, two writers who wait or are about to, and its size changed three times.
 fn resize_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
-    let changer = full(stage);
+    let changer = full(stage, 1);
     let writers = [start_writer(stage, "writer 0", 0, &[2]), start_writer(stage, "writer 1", 1, &[1, 1])];
     let (process, fd) = changer.clone();
     stage.spawn("resizer", move |stage| {
         resize(stage, &process, fd, 3)?;
-        resize(stage, &process, fd, 1)
+        resize(stage, &process, fd, 1)?;
+        resize(stage, &process, fd, 2)
     });
     writers.into_iter().chain([changer]).collect()
 }
 
 /// The device full, two writers who wait or are about to, and everything discarded twice.
 fn clear_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
-    let changer = full(stage);
+    let changer = full(stage, 1);
     let writers = [start_writer(stage, "writer 0", 0, &[2]), start_writer(stage, "writer 1", 1, &[1])];
     let (process, fd) = changer.clone();
     stage.spawn("clearer", move |stage| {
@@ -118,10 +144,10 @@ fn clear_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
     writers.into_iter().chain([changer]).collect()
 }
 
-/// Writer 2 has filled the device, and still has it open.
-fn full(stage: &Stage) -> (Process, Fd) {
+/// Writer 2 has filled the device, of size `n`, and still has it open.
+fn full(stage: &Stage, n: usize) -> (Process, Fd) {
     let (process, fd) = stage.writer(O_NONBLOCK);
-    let bytes = stage.bytes().next(2, 1);
+    let bytes = stage.bytes().next(2, n);
     match process.write(fd, &bytes) {
         Ok(n) => stage.bytes().taken(2, n),
         Err(error) => fail(format!("write: {error}")),

@@ -50,6 +50,8 @@ struct Inner {
     unloaded: AtomicBool,
     /// Looks at the device.
     probe: (Process, Fd),
+    /// All processes: what they have open stays open when their threads end.
+    processes: Mutex<Vec<Process>>,
     /// Descriptors that are open for writing.
     writers: AtomicUsize,
     /// Threads that have not ended, by name.
@@ -87,6 +89,7 @@ impl Stage {
             unload: setup.unload,
             unloaded: AtomicBool::new(false),
             probe: (process, probe),
+            processes: Mutex::default(),
             writers: AtomicUsize::new(0),
             unfinished: Mutex::default(),
             wrong: Mutex::default(),
@@ -103,16 +106,20 @@ impl Stage {
 
     /// A process with the device open for reading.
     pub fn reader(&self, flags: i32) -> (Process, Fd) {
-        let process = self.0.kernel.process();
-        let fd = process.open(PATH, O_RDONLY | flags).unwrap_or_else(|error| fail(format!("open: {error}")));
-        (process, fd)
+        self.open(O_RDONLY | flags)
     }
 
     /// A process with the device open for writing.
     pub fn writer(&self, flags: i32) -> (Process, Fd) {
-        let process = self.0.kernel.process();
-        let fd = process.open(PATH, O_WRONLY | flags).unwrap_or_else(|error| fail(format!("open: {error}")));
+        let opened = self.open(O_WRONLY | flags);
         self.0.writers.fetch_add(1, SeqCst);
+        opened
+    }
+
+    fn open(&self, flags: i32) -> (Process, Fd) {
+        let process = self.0.kernel.process();
+        self.0.processes.lock().unwrap().push(process.clone());
+        let fd = process.open(PATH, flags).unwrap_or_else(|error| fail(format!("open: {error}")));
         (process, fd)
     }
 
@@ -269,7 +276,8 @@ impl Stage {
             let sides: Vec<Side> = match wmesg {
                 "echord" => vec![Side::Read],
                 "echowr" => vec![Side::Write],
-                _ => wanted.iter().filter(|(of, _)| *of == pid).map(|&(_, side)| side).collect(),
+                "select" | "kqread" => wanted.iter().filter(|(of, _)| *of == pid).map(|&(_, side)| side).collect(),
+                _ => return Err(format!("process {pid} sleeps on {wmesg}, where nobody should stay")),
             };
             let ready = |side: &Side| match side {
                 Side::Read => held != 0 || writers == 0,
