@@ -3,6 +3,7 @@
 
 CARGO = cargo
 XTASK = $(CARGO) run --quiet --locked --package xtask --
+SCHEDULES = 42000
 
 all: kmod
 
@@ -15,6 +16,9 @@ help:
 	@echo '               for the kernel of that FreeBSD 12 to 15 source tree'
 	@echo 'make echoctl   build target/echoctl/14/echoctl and target/echoctl/15/echoctl; FREEBSD= as above'
 	@echo 'make test      build all, check the modules, and run every test'
+	@echo 'make prove     a million schedules of the hosted module'
+	@echo '               SCHEDULES=42000: so many for each scenario; SCENARIO=name: only that one'
+	@echo '               SEED=as a failure has told it: only the schedules of that seed'
 	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
 	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
@@ -48,6 +52,10 @@ test:
 	$(CARGO) test --locked --workspace --all-targets
 	@KERNEL="$${ECHODEV_VM_KERNEL:-}"; if [ -n "$$KERNEL" ]; then $(XTASK) vm-test --kernel="$$KERNEL"; fi
 
+prove:
+	@$(XTASK) kmod --freebsd=15
+	SCHEDULES='$(SCHEDULES)' FIRST=`date +%s` SEED='$(SEED)' $(CARGO) test --locked --package schedules --test schedules -- $(SCENARIO)
+
 vm-test:
 	@$(XTASK) vm-test --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
 
@@ -61,4 +69,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod hosted run host echoctl test vm-test lint bindings clean
+.PHONY: all help kmod hosted run host echoctl test prove vm-test lint bindings clean

@@ -31,13 +31,18 @@ pub struct Seed {
     pub number: u64,
 }
 
-impl fmt::Display for Seed {
+impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let strategy = match self.strategy {
+        f.write_str(match self {
             Strategy::Random => "random",
             Strategy::Pct => "pct",
-        };
-        write!(f, "{strategy}:{}", self.number)
+        })
+    }
+}
+
+impl fmt::Display for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.strategy, self.number)
     }
 }
 
@@ -45,12 +50,14 @@ impl FromStr for Seed {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Seed, String> {
-        let seed = match text.split_once(':') {
-            Some(("random", number)) => number.parse().map(|number| Seed { strategy: Strategy::Random, number }).ok(),
-            Some(("pct", number)) => number.parse().map(|number| Seed { strategy: Strategy::Pct, number }).ok(),
+        let strategy = match text.split_once(':') {
+            Some(("random", _)) => Some(Strategy::Random),
+            Some(("pct", _)) => Some(Strategy::Pct),
             _ => None,
         };
-        seed.ok_or_else(|| format!("{text} is not a seed, such as random:17 or pct:17"))
+        let number = text.split_once(':').and_then(|(_, number)| number.parse().ok());
+        let seed = strategy.zip(number).map(|(strategy, number)| Seed { strategy, number });
+        seed.ok_or_else(|| "not a seed, such as random:17 or pct:17".to_owned())
     }
 }
 

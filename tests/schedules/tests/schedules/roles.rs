@@ -81,13 +81,13 @@ fn write_some(stage: &Stage, process: &Process, fd: Fd, writer: usize, n: usize)
 /// Writes as writer number `writer`, in calls of these sizes; what a signal cuts off comes next. The descriptor stays open,
 /// unless the module goes.
 pub fn write_all(stage: &Stage, process: &Process, fd: Fd, writer: usize, calls: &[usize]) -> Result<(), String> {
-    for &size in calls {
+    'calls: for &size in calls {
         let mut left = size;
         while left > 0 {
             match write_some(stage, process, fd, writer, left)? {
                 Outcome::Moved(n) => left -= n,
                 Outcome::Interrupted => {}
-                Outcome::Gone => return stage.close_writer(process, fd),
+                Outcome::Gone => break 'calls,
                 Outcome::Later => return Err("write: EWOULDBLOCK, but it may wait".to_owned()),
             }
         }

@@ -40,7 +40,7 @@ impl Scenario {
 }
 
 /// All of them.
-pub const ALL: [Scenario; 12] = [
+pub const ALL: [Scenario; 13] = [
     Scenario { name: "crowd", bufsize: 2, begin: crowd },
     Scenario { name: "read_once", bufsize: 2, begin: read_once },
     Scenario { name: "write_once", bufsize: 2, begin: write_once },
@@ -53,6 +53,7 @@ pub const ALL: [Scenario; 12] = [
     Scenario { name: "signal_reader", bufsize: 2, begin: signal_reader },
     Scenario { name: "signal_writer", bufsize: 1, begin: signal_writer },
     Scenario { name: "signal_waiter", bufsize: 1, begin: signal_waiter },
+    Scenario { name: "revoke", bufsize: 1, begin: revoke_against_waiters },
 ];
 
 fn start_reader(stage: &Stage, name: &str, size: usize) -> Process {
@@ -220,6 +221,17 @@ fn signal_waiter(stage: &Stage) -> Vec<(Process, Fd)> {
     start_signals(stage, &poller, false, &[Signal::USR1]);
     let kevent = start_kevent_reader(stage, "kevent", 0);
     start_signals(stage, &kevent, true, &[Signal::USR1]);
+    vec![writer]
+}
+
+/// Everything is revoked while threads wait, or are about to.
+fn revoke_against_waiters(stage: &Stage) -> Vec<(Process, Fd)> {
+    let writer = start_writer(stage, "writer 0", 0, &[3]);
+    start_reader(stage, "reader 0", 1);
+    start_poller(stage, "poller");
+    start_kevent_reader(stage, "kevent", 0);
+    let revoker = writer.0.clone();
+    stage.spawn("revoke", move |stage| stage.revoke(&revoker));
     vec![writer]
 }
 

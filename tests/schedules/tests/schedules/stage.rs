@@ -49,11 +49,14 @@ struct Inner {
     /// Set when that has happened.
     unloaded: AtomicBool,
     /// Looks at the device.
-    probe: (Process, Fd),
+    probe: Mutex<(Process, Fd)>,
     /// All processes: what they have open stays open when their threads end.
     processes: Mutex<Vec<Process>>,
     /// Descriptors that are open for writing.
     writers: AtomicUsize,
+    /// Set when revoke(2) is about to be called, and when it was.
+    revoking: AtomicBool,
+    revoked: AtomicBool,
     /// Threads that have not ended, by name.
     unfinished: Mutex<Vec<String>>,
     /// What has gone wrong in them.
@@ -72,6 +75,16 @@ fn int(process: &Process, fd: Fd, request: u64) -> Result<usize, Errno> {
     Ok(u32::from_ne_bytes(value) as usize)
 }
 
+/// A process with the device open.
+fn open(kernel: &Kernel, flags: i32) -> (Process, Fd) {
+    let process = kernel.process();
+    match (process.open(PATH, flags), kernel.panic_report()) {
+        (Ok(fd), _) => (process, fd),
+        (Err(_), Some(report)) => fail(report.to_string()),
+        (Err(error), None) => fail(format!("open: {error}")),
+    }
+}
+
 impl Stage {
     /// Boots a kernel, and loads the module.
     pub fn new(setup: &Setup) -> Stage {
@@ -81,16 +94,17 @@ impl Stage {
             Ok(module) => module,
             Err(error) => fail(format!("kldload: {error}")),
         };
-        let process = kernel.process();
-        let probe = process.open(PATH, O_RDONLY | O_NONBLOCK).unwrap_or_else(|error| fail(format!("open: {error}")));
+        let probe = open(&kernel, O_RDONLY | O_NONBLOCK);
         Stage(Arc::new(Inner {
             kernel,
             module,
             unload: setup.unload,
             unloaded: AtomicBool::new(false),
-            probe: (process, probe),
+            probe: Mutex::new(probe),
             processes: Mutex::default(),
             writers: AtomicUsize::new(0),
+            revoking: AtomicBool::new(false),
+            revoked: AtomicBool::new(false),
             unfinished: Mutex::default(),
             wrong: Mutex::default(),
             wanted: Mutex::default(),
@@ -117,9 +131,8 @@ impl Stage {
     }
 
     fn open(&self, flags: i32) -> (Process, Fd) {
-        let process = self.0.kernel.process();
+        let (process, fd) = open(&self.0.kernel, flags);
         self.0.processes.lock().unwrap().push(process.clone());
-        let fd = process.open(PATH, flags).unwrap_or_else(|error| fail(format!("open: {error}")));
         (process, fd)
     }
 
@@ -151,9 +164,21 @@ impl Stage {
         }
     }
 
-    /// Whether a call may fail like this, since the module is being unloaded.
+    /// revoke(2). From now on, calls may find the device gone.
+    pub fn revoke(&self, process: &Process) -> Result<(), String> {
+        self.0.revoking.store(true, SeqCst);
+        match process.revoke(PATH) {
+            Ok(()) => self.0.revoked.store(true, SeqCst),
+            Err(error) if self.0.unload && error == Errno::ENOENT => {}
+            Err(error) => return Err(format!("revoke: {error}")),
+        }
+        Ok(())
+    }
+
+    /// Whether a call may fail like this, since the module is being unloaded, or the device was revoked.
     pub fn is_gone(&self, error: Errno) -> bool {
-        self.0.unload && matches!(error, Errno::ENXIO | Errno::EIO | Errno::ENOENT | Errno::ENOTTY)
+        (self.0.unload || self.0.revoking.load(SeqCst))
+            && matches!(error, Errno::ENXIO | Errno::EIO | Errno::ENOENT | Errno::ENOTTY)
     }
 
     /// Whether the module is unloaded while the scenario plays, so that threads have to close what they use.
@@ -221,7 +246,7 @@ impl Stage {
             (leaks, MallocStats { allocations: 0, .. }, threads) if leaks.is_empty() && threads.is_empty() => Ok(()),
             left => Err(format!("something is left: {left:?}")),
         });
-        if let Err(what) = checked.and_then(|()| self.0.bytes.check_all(self.0.unload)) {
+        if let Err(what) = checked.and_then(|()| self.0.bytes.check_all(self.0.unload || self.0.revoked.load(SeqCst))) {
             fail(what);
         }
     }
@@ -267,10 +292,14 @@ impl Stage {
     /// Nobody may sleep while what it waits for is there; and the device has what was written and not read.
     fn look_at_device(&self, asleep: &[(Pid, &str)]) -> Result<(), String> {
         let inner = &*self.0;
-        let (process, fd) = &inner.probe;
-        let ask = |request| int(process, *fd, request).map_err(|error| format!("ioctl: {error}"));
+        let mut probe = inner.probe.lock().unwrap();
+        let mut writers = inner.writers.load(SeqCst);
+        if inner.revoked.load(SeqCst) {
+            *probe = open(&inner.kernel, O_RDONLY | O_NONBLOCK);
+            writers = 0;
+        }
+        let ask = |request| int(&probe.0, probe.1, request).map_err(|error| format!("ioctl: {error}"));
         let (held, room) = (ask(FIONREAD)?, ask(FIONWRITE)?);
-        let writers = inner.writers.load(SeqCst);
         let wanted = inner.wanted.lock().unwrap();
         for &(pid, wmesg) in asleep {
             let sides: Vec<Side> = match wmesg {
