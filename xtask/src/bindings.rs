@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const FUNCTIONS: &str = "_sx_xlock|_sx_xunlock|_sx_slock|_sx_sunlock|sx_init_flags|sx_destroy|_sleep|wakeup|pause_sbt|\
+const FUNCTIONS: &str = "_sx_xlock|_sx_xunlock|_sx_slock|_sx_sunlock|sx_init_flags|sx_destroy|_sleep|wakeup|wakeup_one|pause_sbt|\
     selrecord|selwakeup|seldrain|knlist_add|knlist_remove|knlist_destroy|knlist_cleardel|knote|uiomove|\
     make_dev_args_init_impl|make_dev_s|destroy_dev|devfs_set_cdevpriv|devfs_clear_cdevpriv|malloc|free|getenv_ulong|\
     panic|printf";
@@ -19,7 +19,7 @@ const VARS: &str = "E[A-Z]+|EV_EOF|EVFILT_READ|EVFILT_WRITE|POLL[A-Z]+|PCATCH|C_
 pub fn bindings(tools: &Path, dir: &Path, check: bool) -> Result<()> {
     for freebsd in Freebsd::ALL {
         let path = dir.join(format!("src/v{}.rs", freebsd.major()));
-        let made = generate(&CTools::release(tools, freebsd)?, &dir.join("wrapper.h"))?;
+        let made = generate(&CTools::release(tools, freebsd, tools)?, &dir.join("wrapper.h"))?;
         if !check {
             fs::write(&path, made).with_context(|| format!("cannot write {}", path.display()))?;
             println!("wrote {}", path.display());
