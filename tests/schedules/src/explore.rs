@@ -115,6 +115,7 @@ struct Log {
 /// A scheduler that is asked only about threads that can run, and stops at the first failure.
 struct Explorer<S> {
     inner: S,
+    strategy: Strategy,
     begun: bool,
     log: Rc<Log>,
 }
@@ -130,8 +131,8 @@ impl<S: Scheduler> Scheduler for Explorer<S> {
             });
         }
         if self.begun && execution::failure().is_some() {
-            // shuttle's schedulers complain unless they are asked until they have no more.
-            while self.inner.new_execution().is_some() {}
+            // shuttle's random scheduler has an advice of its own to give, unless it was asked until it has no more.
+            while self.strategy == Strategy::Random && self.inner.new_execution().is_some() {}
             return None;
         }
         let schedule = self.inner.new_execution()?;
@@ -186,7 +187,7 @@ fn run(
     config.stack_size = STACK;
     config.failure_persistence = FailurePersistence::None;
     config.max_steps = MaxSteps::None;
-    let runner = Runner::new(Explorer { inner, begun: false, log: log.clone() }, config);
+    let runner = Runner::new(Explorer { inner, strategy: seed.strategy, begun: false, log: log.clone() }, config);
     let panic = catch_unwind(AssertUnwindSafe(|| runner.run(scenario))).err();
     let panic = panic.map(|panic| match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
         (Some(message), _) => message.clone(),

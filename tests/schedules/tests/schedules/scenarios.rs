@@ -53,7 +53,7 @@ pub const ALL: [Scenario; 13] = [
     Scenario { name: "signal_reader", bufsize: 2, begin: signal_reader },
     Scenario { name: "signal_writer", bufsize: 1, begin: signal_writer },
     Scenario { name: "signal_waiter", bufsize: 1, begin: signal_waiter },
-    Scenario { name: "revoke", bufsize: 1, begin: revoke_against_waiters },
+    Scenario { name: "revoke", bufsize: 3, begin: revoke_against_waiters },
 ];
 
 fn start_reader(stage: &Stage, name: &str, size: usize) -> Process {
@@ -224,9 +224,9 @@ fn signal_waiter(stage: &Stage) -> Vec<(Process, Fd)> {
     vec![writer]
 }
 
-/// Everything is revoked while threads wait, or are about to.
+/// Everything is revoked while threads wait for a byte, or are about to.
 fn revoke_against_waiters(stage: &Stage) -> Vec<(Process, Fd)> {
-    let writer = start_writer(stage, "writer 0", 0, &[3]);
+    let writer = start_writer(stage, "writer 0", 0, &[1, 1, 1]);
     start_reader(stage, "reader 0", 1);
     start_poller(stage, "poller");
     start_kevent_reader(stage, "kevent", 0);
