@@ -3,6 +3,7 @@
 
 CARGO = cargo
 XTASK = $(CARGO) run --quiet --locked --package xtask --
+FUZZ_SECONDS = 60
 
 all: kmod
 
@@ -17,6 +18,7 @@ help:
 	@echo 'make test      build all, check the modules, and run every test'
 	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
 	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
+	@echo 'make fuzz      fuzz the hosted module and the readers of module files, FUZZ_SECONDS=60 each'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
 	@echo 'make bindings  generate freebsd-kernel-sys/src/v*.rs anew'
 	@echo 'make clean     remove target/, with all that was built and fetched'
@@ -51,8 +53,13 @@ test:
 vm-test:
 	@$(XTASK) vm-test --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
 
+fuzz:
+	@$(XTASK) kmod --freebsd=15
+	@$(XTASK) fuzz --seconds='$(FUZZ_SECONDS)'
+
 lint:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 
 bindings:
@@ -61,4 +68,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod hosted run host echoctl test vm-test lint bindings clean
+.PHONY: all help kmod hosted run host echoctl test vm-test fuzz lint bindings clean

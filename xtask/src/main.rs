@@ -5,6 +5,7 @@ mod check;
 mod core;
 mod echoctl;
 mod fetch;
+mod fuzz;
 mod kmod;
 mod sh;
 mod toolchain;
@@ -14,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use toolchain::Freebsd;
@@ -55,6 +57,12 @@ enum Command {
         /// Only for this FreeBSD release line: 14 or 15
         #[arg(long, default_value = "", value_parser = release_lines, hide_default_value = true)]
         freebsd: Lines,
+    },
+    /// Run the fuzz targets, one after another
+    Fuzz {
+        /// How long each of them runs
+        #[arg(long)]
+        seconds: NonZeroU32,
     },
     /// Run the suite on a FreeBSD kernel, in a virtual machine
     VmTest(vm::Options),
@@ -126,6 +134,7 @@ fn run() -> Result<()> {
             }
             Ok(())
         }
+        Command::Fuzz { seconds } => fuzz::fuzz(root, seconds),
         Command::VmTest(options) => vm::vm_test(root, &options),
         Command::Bindings { check } => {
             if !bindings::restarted(&tools)? {
