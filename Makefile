@@ -6,6 +6,7 @@ XTASK = $(CARGO) run --quiet --locked --package xtask --
 KMODDIR = /boot/modules
 PREFIX = /usr/local
 SCHEDULES = 40000
+FUZZ_SECONDS = 60
 
 all: kmod echoctl
 
@@ -27,6 +28,7 @@ help:
 	@echo 'make host      on Linux: build all, and leave the hosted device up to play with, until Ctrl-C'
 	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
 	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
+	@echo 'make fuzz      fuzz the hosted module and the readers of module files, FUZZ_SECONDS=60 each'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
 	@echo 'make bindings  generate freebsd-kernel-sys/src/v*.rs anew'
 	@echo 'make clean     remove target/, with all that was built and fetched'
@@ -50,8 +52,13 @@ prove:
 vm-test:
 	@$(XTASK) vm-test --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
 
+fuzz:
+	@$(XTASK) kmod --freebsd=15
+	@$(XTASK) fuzz --seconds='$(FUZZ_SECONDS)'
+
 lint:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 
 bindings:
@@ -60,4 +67,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod echoctl run host test prove load unload install vm-test lint bindings clean
+.PHONY: all help kmod echoctl run host test prove fuzz load unload install vm-test lint bindings clean
