@@ -3,18 +3,24 @@
 
 CARGO = cargo
 XTASK = $(CARGO) run --quiet --locked --package xtask --
+KMODDIR = /boot/modules
+PREFIX = /usr/local
 
-all: kmod
+all: kmod echoctl
 
 help:
-	@echo 'make run       build all, and replay the sessions of the article on the hosted module'
-	@echo 'make host      build all, and leave the hosted device up to play with, until Ctrl-C'
+	@echo 'make           build echodev.ko and echoctl: on FreeBSD for itself, elsewhere for FreeBSD 14 and 15'
+	@echo 'make run       build all, and replay the sessions of the article: on FreeBSD on the module in the kernel,'
+	@echo '               elsewhere on the hosted one'
+	@echo 'make test      build all, check the modules, and run every test; on FreeBSD also on the module in the kernel'
 	@echo 'make kmod      build target/kmod/14/echodev.ko and target/kmod/15/echodev.ko'
 	@echo '               FREEBSD=14 or FREEBSD=15: only that one'
 	@echo '               SYSDIR=/path/to/sys [KERNBUILDDIR=/path/to/obj]: target/kmod/sysdir/echodev.ko,'
 	@echo '               for the kernel of that FreeBSD 12 to 15 source tree'
 	@echo 'make echoctl   build target/echoctl/14/echoctl and target/echoctl/15/echoctl; FREEBSD= as above'
-	@echo 'make test      build all, check the modules, and run every test'
+	@echo 'make load      on FreeBSD: build the module and load it; make unload: unload it'
+	@echo 'make install   on FreeBSD: the module to $(DESTDIR)$(KMODDIR), echoctl to $(DESTDIR)$(PREFIX)/bin'
+	@echo 'make host      on Linux: build all, and leave the hosted device up to play with, until Ctrl-C'
 	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
 	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
@@ -24,29 +30,14 @@ help:
 kmod:
 	@$(XTASK) kmod --freebsd='$(FREEBSD)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
 
-hosted:
-	@$(XTASK) kmod --freebsd=15
-	@$(CARGO) build --quiet --locked --package kldhost --package echoctl --package demo
-
-run: hosted
-	@$(CARGO) run --quiet --locked --package demo -- run target/kmod/15/echodev.ko target/run
-
-host: hosted
-	@$(CARGO) run --quiet --locked --package demo -- host target/kmod/15/echodev.ko target/run
-
 echoctl:
 	@$(XTASK) echoctl --freebsd='$(FREEBSD)'
 
-test:
-	@$(XTASK) kmod
-	@$(XTASK) testmods
-	@$(XTASK) check --freebsd=14 target/kmod/14/echodev.ko
-	@$(XTASK) check --freebsd=15 target/kmod/15/echodev.ko
-	@$(XTASK) bindings --check
-	@$(XTASK) echoctl
-	$(CARGO) test --locked --workspace --doc
-	$(CARGO) test --locked --workspace --all-targets
-	@KERNEL="$${ECHODEV_VM_KERNEL:-}"; if [ -n "$$KERNEL" ]; then $(XTASK) vm-test --kernel="$$KERNEL"; fi
+run host test load unload:
+	@$(XTASK) $@
+
+install:
+	@$(XTASK) install --destdir='$(DESTDIR)' --kmoddir='$(KMODDIR)' --prefix='$(PREFIX)'
 
 vm-test:
 	@$(XTASK) vm-test --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
@@ -61,4 +52,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod hosted run host echoctl test vm-test lint bindings clean
+.PHONY: all help kmod echoctl run host test load unload install vm-test lint bindings clean

@@ -13,7 +13,7 @@ pub enum Command {
     DdHd,
     /// `echoctl`, with these arguments.
     Echoctl(&'static [&'static str]),
-    /// Writes 81 bytes at once. The article has `jot -c -s "" 80 48`, which Linux lacks.
+    /// Writes 81 bytes at once. The article has `jot -c -s "" 80 48`, which Linux lacks; FreeBSD's seq(1) ends otherwise.
     Seq,
 }
 
@@ -29,6 +29,7 @@ impl Command {
             Command::Cat => "cat dev/echo".to_owned(),
             Command::DdHd => "dd if=dev/echo bs=1 count=4 status=none | hd".to_owned(),
             Command::Echoctl(arguments) => format!("echoctl {}", arguments.join(" ")),
+            Command::Seq if cfg!(target_os = "freebsd") => "jot -s '' 40 48 > dev/echo".to_owned(),
             Command::Seq => "seq -s '' 48 87 > dev/echo".to_owned(),
         }
     }

@@ -1,14 +1,20 @@
-//! `demo`: shows the driver at work on this machine. `run` replays the sessions of the article on the hosted module, `host`
-//! leaves the device up to play with.
+//! `demo`: shows the driver at work on this machine. `run` replays the sessions of the article: on FreeBSD on the module in
+//! the kernel, elsewhere on the hosted one. `host` leaves the hosted device up to play with.
 #![forbid(unsafe_code)]
 
 mod article;
 mod command;
 mod hexdump;
+#[cfg(not(target_os = "freebsd"))]
+mod hosted;
+#[cfg(not(target_os = "freebsd"))]
 mod inside;
-mod mounted;
-mod place;
+mod interrupt;
+#[cfg(target_os = "freebsd")]
+mod loaded;
+mod programs;
 mod stage;
+#[cfg(not(target_os = "freebsd"))]
 mod system;
 
 use std::io;
@@ -17,7 +23,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use place::{Place, host};
+#[cfg(not(target_os = "freebsd"))]
+use hosted::{Place, host};
+#[cfg(target_os = "freebsd")]
+use loaded::Place;
 use stage::say;
 
 /// Shows the driver at work.
@@ -29,7 +38,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Replay the sessions of the article
+    /// Load the module, replay the sessions of the article, unload it
+    #[cfg(target_os = "freebsd")]
+    Load {
+        /// The module's file
+        #[arg(value_name = "X.ko")]
+        module: PathBuf,
+    },
+    /// Host the module and replay the sessions of the article
+    #[cfg(not(target_os = "freebsd"))]
     Run {
         /// Mount nothing: replay them in this process, as is done where nothing can be mounted
         #[arg(long)]
@@ -38,6 +55,7 @@ enum Command {
         files: Files,
     },
     /// Mount the device, and leave it up until Ctrl-C
+    #[cfg(not(target_os = "freebsd"))]
     Host(Files),
     /// Print standard input as hd(1) does, for machines that have none
     #[command(hide = true)]
@@ -45,6 +63,7 @@ enum Command {
 }
 
 /// What is hosted, and where.
+#[cfg(not(target_os = "freebsd"))]
 #[derive(clap::Args)]
 struct Files {
     /// The module's file
@@ -56,7 +75,11 @@ struct Files {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Run { inside, files } => run(&files, inside),
+        #[cfg(target_os = "freebsd")]
+        Command::Load { module } => Place::new(&module).and_then(|place| run(&place)),
+        #[cfg(not(target_os = "freebsd"))]
+        Command::Run { inside, files } => Place::new(&files.module, &files.dir, inside).and_then(|place| run(&place)),
+        #[cfg(not(target_os = "freebsd"))]
         Command::Host(files) => host(&files.module, &files.dir),
         Command::Hd => hexdump::copy(io::stdin().lock(), io::stdout().lock()).map_err(|error| error.to_string()),
     };
@@ -69,8 +92,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(files: &Files, inside: bool) -> Result<(), String> {
-    let place = Place::new(&files.module, &files.dir, inside)?;
+fn run(place: &Place) -> Result<(), String> {
     let replayed = place.stage().and_then(|stage| article::replay(&*stage));
     let left = place.leave();
     replayed.and(left)?;

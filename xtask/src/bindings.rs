@@ -19,7 +19,7 @@ const VARS: &str = "E[A-Z]+|EV_EOF|EVFILT_READ|EVFILT_WRITE|POLL[A-Z]+|PCATCH|C_
 pub fn bindings(tools: &Path, dir: &Path, check: bool) -> Result<()> {
     for freebsd in Freebsd::ALL {
         let path = dir.join(format!("src/v{}.rs", freebsd.major()));
-        let made = generate(&CTools::release(tools, freebsd)?, &dir.join("wrapper.h"))?;
+        let made = generate(&CTools::release(tools, freebsd, tools)?, &dir.join("wrapper.h"))?;
         if !check {
             fs::write(&path, made).with_context(|| format!("cannot write {}", path.display()))?;
             println!("wrote {}", path.display());

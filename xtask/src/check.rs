@@ -1,5 +1,6 @@
 //! Reads a finished module as the FreeBSD loader and a careful reviewer would, before anybody loads it.
 
+use crate::toolchain::Freebsd;
 use anyhow::{Context, Result, bail, ensure};
 use iced_x86::{
     CpuidFeature, Decoder, DecoderOptions, Formatter, GasFormatter, Instruction, InstructionInfoFactory, Register,
@@ -10,6 +11,8 @@ use object::{
     LittleEndian as LE, Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget, SectionKind, SymbolKind,
 };
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 /// The largest finished module, in bytes.
 const MAX_SIZE: usize = 24 << 10;
@@ -21,9 +24,18 @@ const RELOCATIONS: [elf::RelocationType; 5] =
 
 type Elf<'a> = ElfFile64<'a, LE>;
 
+/// Prints what there is to say about the module in a file; `freebsd` is the release line that it must ask for, from its
+/// first release on, if that is known.
+pub fn print(module: &Path, freebsd: Option<Freebsd>) -> Result<()> {
+    let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+    let line = check(&bytes, freebsd.map(Freebsd::osreldate)).with_context(|| module.display().to_string())?;
+    println!("{}: {line}", module.display());
+    Ok(())
+}
+
 /// Checks the module in `bytes`; `osreldate` is the kernel version that it must ask for, if that is known. Gives a line
 /// for people, or all that is wrong.
-pub fn check(bytes: &[u8], osreldate: Option<u32>) -> Result<String> {
+fn check(bytes: &[u8], osreldate: Option<u32>) -> Result<String> {
     let file = Elf::parse(bytes).context("not a 64-bit little-endian ELF file")?;
     let header = file.elf_header();
     ensure!(header.e_machine(LE) == elf::EM_X86_64, "not for amd64: machine {}", header.e_machine(LE));

@@ -1,9 +1,9 @@
-//! Building echoctl for FreeBSD, on a machine that is not.
+//! Building echoctl for FreeBSD: there with its own compiler, elsewhere with what is fetched.
 
 mod elf;
 
 use crate::sh;
-use crate::toolchain::{CTools, Freebsd, Rust};
+use crate::toolchain::{CTools, Freebsd, ON_FREEBSD, Rust};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,20 +11,43 @@ use std::{env, fs};
 
 const TARGET: &str = "x86_64-unknown-freebsd";
 
-/// Builds `target/echoctl/<major>/echoctl`, and checks that it is a program of that release line.
+/// Builds `target/echoctl/<major>/echoctl`.
 pub fn echoctl(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
-    let tools = root.join("target/tools");
-    // This one knows the libraries of both release lines. The one for 14 loses the note that names the release.
-    let c = CTools::release(&tools, Freebsd::V15)?;
-    let build = root.join("target/echoctl/build");
+    let program = if ON_FREEBSD { native(root)? } else { cross(root, freebsd)? };
+    let path = root.join("target/echoctl").join(freebsd.major()).join("echoctl");
+    write_program(&path, &program).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
 
+/// The program for the system that this is.
+fn native(root: &Path) -> Result<Vec<u8>> {
+    let target = root.join("target");
+    sh::run(cargo(root).arg("--target-dir").arg(&target))?;
+    read(&target.join("release/echoctl"))
+}
+
+/// A call of cargo that builds the program.
+fn cargo(root: &Path) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(root)
         .args(["rustc", "--quiet", "--locked", "--package", "echoctl", "--bin", "echoctl", "--release"])
-        .args(["--config", "profile.release.panic='abort'", "--config", "profile.release.strip=true"])
-        .args(["--target", TARGET, "--target-dir"])
-        .arg(&build);
+        .args(["--config", "profile.release.panic='abort'", "--config", "profile.release.strip=true"]);
+    cargo
+}
+
+fn read(program: &Path) -> Result<Vec<u8>> {
+    fs::read(program).with_context(|| format!("cannot read {}, which was just built", program.display()))
+}
+
+/// The program for FreeBSD, built elsewhere, and checked to be one of that release line.
+fn cross(root: &Path, freebsd: Freebsd) -> Result<Vec<u8>> {
+    let tools = root.join("target/tools");
+    // This one knows the libraries of both release lines. The one for 14 loses the note that names the release.
+    let build = root.join("target/echoctl/build");
+    let c = CTools::release(&tools, Freebsd::V15, &build)?;
+    let mut cargo = cargo(root);
+    cargo.args(["--target", TARGET, "--target-dir"]).arg(&build);
     if !has_std() {
         let rust = Rust::get(&tools)?;
         rust.environment(&mut cargo);
@@ -42,12 +65,10 @@ pub fn echoctl(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
     let release = format!("-Clink-arg=--target=x86_64-freebsd.{}.0", freebsd.major());
     sh::run(cargo.args(["--", &format!("-Clinker={}", linker.display()), &release]))?;
 
-    let mut program = fs::read(build.join(TARGET).join("release/echoctl")).context("cannot read what was built")?;
+    let mut program = read(&build.join(TARGET).join("release/echoctl"))?;
     elf::brand(&mut program)?;
     elf::check(&program, freebsd).context("what was built is no program of that release line")?;
-    let path = root.join("target/echoctl").join(freebsd.major()).join("echoctl");
-    write_program(&path, &program).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
+    Ok(program)
 }
 
 /// Whether the compiler in use comes with the standard library for FreeBSD, as `rustup target add` provides it.

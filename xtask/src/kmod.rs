@@ -12,17 +12,24 @@ use std::{env, fs};
 /// Builds `target/kmod/<major>/echodev.ko`, from the vendored bindings.
 pub fn kmod(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
     let cfg = if freebsd == Freebsd::V14 { vec!["--cfg".into(), "freebsd=\"14\"".into()] } else { vec![] };
-    build(root, &CTools::release(&root.join("target/tools"), freebsd)?, cfg)
+    build(root, &CTools::release(&root.join("target/tools"), freebsd, &build_dir(root, freebsd.major())?)?, cfg)
 }
 
 /// Builds `target/kmod/sysdir/echodev.ko` against a source tree, whose bindings are generated on the way.
 pub fn kmod_sysdir(root: &Path, sysdir: &Path, kernbuilddir: Option<&Path>) -> Result<PathBuf> {
-    let build_dir = root.join("target/kernel/sysdir");
+    let build_dir = build_dir(root, "sysdir")?;
     let c = CTools::source_tree(&root.join("target/tools"), sysdir, kernbuilddir, &build_dir)?;
     let made = bindings::generate(&c, &root.join("freebsd-kernel-sys/wrapper.h"))?;
     let path = build_dir.join("bindings.rs");
     fs::write(&path, made).with_context(|| format!("cannot write {}", path.display()))?;
     build(root, &c, vec!["--cfg".into(), "freebsd=\"sysdir\"".into()])
+}
+
+/// The directory where a module is built, made if it is not there.
+pub fn build_dir(root: &Path, name: &str) -> Result<PathBuf> {
+    let dir = root.join("target/kernel").join(name);
+    fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    Ok(dir)
 }
 
 fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
@@ -33,7 +40,7 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
     let mut rustflags: Vec<String> = RUSTFLAGS.map(String::from).into();
     rustflags.extend(["--sysroot".into(), sysroot.display().to_string(), "-Dwarnings".into()]);
     rustflags.extend(cfg);
-    let build = root.join("target/kernel").join(&c.name);
+    let build = build_dir(root, &c.name)?;
     for text in [vec![root.display().to_string()], c.cflags()].concat() {
         // The cc crate splits its variables at white space.
         ensure!(
@@ -65,9 +72,9 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
 
 /// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`.
 pub fn testmods(root: &Path, freebsd: Freebsd) -> Result<Vec<PathBuf>> {
-    let c = CTools::release(&root.join("target/tools"), freebsd)?;
     let build = root.join("target/testmods").join(freebsd.major());
     fs::create_dir_all(&build)?;
+    let c = CTools::release(&root.join("target/tools"), freebsd, &build)?;
     let dir = root.join("kldhost/testmods");
     let mut modules = Vec::new();
     for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {

@@ -5,15 +5,17 @@ mod check;
 mod core;
 mod echoctl;
 mod fetch;
+mod kld;
 mod kmod;
+mod play;
 mod sh;
+mod test;
 mod toolchain;
 mod vm;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use toolchain::Freebsd;
@@ -30,8 +32,8 @@ enum Command {
     /// Build echodev.ko
     Kmod {
         /// Only for this FreeBSD release line: 14 or 15
-        #[arg(long, default_value = "", value_parser = release_lines, hide_default_value = true)]
-        freebsd: Lines,
+        #[arg(long, default_value = "", value_parser = release_line, hide_default_value = true)]
+        freebsd: Line,
         /// Build against this `sys` directory of a FreeBSD 12 to 15 source tree instead
         #[arg(long, default_value = "", hide_default_value = true)]
         sysdir: OsString,
@@ -53,9 +55,21 @@ enum Command {
     /// Build echoctl for FreeBSD
     Echoctl {
         /// Only for this FreeBSD release line: 14 or 15
-        #[arg(long, default_value = "", value_parser = release_lines, hide_default_value = true)]
-        freebsd: Lines,
+        #[arg(long, default_value = "", value_parser = release_line, hide_default_value = true)]
+        freebsd: Line,
     },
+    /// Build all, and replay the sessions of the article: on the hosted module, on FreeBSD on the loaded one
+    Run,
+    /// Build all, and leave the hosted device up until Ctrl-C
+    Host,
+    /// Build all, and run every test; on FreeBSD also the suite on the loaded module
+    Test,
+    /// Build echodev.ko and load it into the running FreeBSD kernel
+    Load,
+    /// Unload it
+    Unload,
+    /// Build echodev.ko and echoctl, and install them on this FreeBSD system
+    Install(kld::Places),
     /// Run the suite on a FreeBSD kernel, in a virtual machine
     VmTest(vm::Options),
     /// Generate the bindings of the kernel headers anew
@@ -66,14 +80,20 @@ enum Command {
     },
 }
 
-/// The release lines to build for: what FREEBSD says, or all.
+/// The release line to build for, as FREEBSD says.
 #[derive(Clone)]
-struct Lines(Vec<Freebsd>);
+struct Line(Option<Freebsd>);
 
-fn release_lines(name: &str) -> Result<Lines, String> {
+fn release_line(name: &str) -> Result<Line, String> {
     match name {
-        "" => Ok(Lines(Freebsd::ALL.into())),
-        one => Freebsd::from_str(one, false).map(|line| Lines(vec![line])).map_err(|_| "14 or 15, please".into()),
+        "" => Ok(Line(None)),
+        one => Freebsd::from_str(one, false).map(|line| Line(Some(line))).map_err(|_| "14 or 15, please".into()),
+    }
+}
+
+impl Line {
+    fn lines(&self) -> Result<Vec<Freebsd>> {
+        self.0.map_or_else(Freebsd::at_hand, |line| Ok(vec![line]))
     }
 }
 
@@ -93,7 +113,7 @@ fn run() -> Result<()> {
     match Args::parse().command {
         Command::Kmod { freebsd, sysdir, kernbuilddir } if sysdir.is_empty() => {
             ensure!(kernbuilddir.is_empty(), "KERNBUILDDIR goes with SYSDIR, the tree that the kernel was built from");
-            for line in freebsd.0 {
+            for line in freebsd.lines()? {
                 println!("built {}", kmod::kmod(root, line)?.strip_prefix(root)?.display());
             }
             Ok(())
@@ -106,14 +126,7 @@ fn run() -> Result<()> {
             }
             Ok(())
         }
-        Command::Check { modules, freebsd } => {
-            for module in modules {
-                let bytes = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-                let line = check::check(&bytes, freebsd.map(Freebsd::osreldate));
-                println!("{}: {}", module.display(), line.with_context(|| module.display().to_string())?);
-            }
-            Ok(())
-        }
+        Command::Check { modules, freebsd } => modules.iter().try_for_each(|module| check::print(module, freebsd)),
         Command::Testmods => {
             for module in kmod::testmods(root, Freebsd::V15)? {
                 println!("built {}", module.strip_prefix(root)?.display());
@@ -121,11 +134,17 @@ fn run() -> Result<()> {
             Ok(())
         }
         Command::Echoctl { freebsd } => {
-            for line in freebsd.0 {
+            for line in freebsd.lines()? {
                 println!("built {}", echoctl::echoctl(root, line)?.strip_prefix(root)?.display());
             }
             Ok(())
         }
+        Command::Run => play::run(root),
+        Command::Host => play::host(root),
+        Command::Test => test::test(root),
+        Command::Load => kld::load(root),
+        Command::Unload => kld::unload(),
+        Command::Install(places) => kld::install(root, &places),
         Command::VmTest(options) => vm::vm_test(root, &options),
         Command::Bindings { check } => {
             if !bindings::restarted(&tools)? {

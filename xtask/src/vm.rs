@@ -6,6 +6,7 @@
 
 mod boot;
 mod build;
+pub mod here;
 mod iso;
 mod judge;
 mod kernel;
@@ -29,6 +30,12 @@ vm-test: skipped, there is no kernel to boot. It takes /boot/kernel/kernel of Fr
   or out of a release's kernel.txz:  tar xf kernel.txz ./boot/kernel/kernel
   make vm-test KERNEL=boot/kernel/kernel";
 
+/// Processors of the machine, where nothing else is said.
+const CPUS: u32 = 2;
+
+/// Seconds until a machine is stopped, where nothing else is said.
+const TIMEOUT: u64 = 3600;
+
 /// What `vm-test` is told. An argument that is empty counts as not given.
 #[derive(clap::Args)]
 pub struct Options {
@@ -44,21 +51,34 @@ pub struct Options {
     /// Where the kernel was built from that tree: its options are used
     #[arg(long, default_value = "", hide_default_value = true)]
     kernbuilddir: OsString,
-    /// Run only the cases with this in their name
+    /// Run only the cases with this in their name, and no plain C driver
     #[arg(long, default_value = "", hide_default_value = true)]
     cases: String,
-    /// Then load a plain C driver as well, and show where it fails
-    #[arg(long)]
-    naive: bool,
     /// How QEMU runs the machine
     #[arg(long, value_enum, default_value = "auto")]
     accel: Accel,
     /// Processors of the machine
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = CPUS)]
     cpus: u32,
     /// Seconds until a machine that has not finished is stopped
-    #[arg(long, default_value_t = 3600)]
+    #[arg(long, default_value_t = TIMEOUT)]
     timeout: u64,
+}
+
+impl Options {
+    /// All of the suite on this kernel.
+    pub fn for_kernel(kernel: OsString) -> Self {
+        Self {
+            kernel,
+            module: OsString::new(),
+            sysdir: OsString::new(),
+            kernbuilddir: OsString::new(),
+            cases: String::new(),
+            accel: Accel::Auto,
+            cpus: CPUS,
+            timeout: TIMEOUT,
+        }
+    }
 }
 
 /// What every machine gets.
@@ -108,8 +128,6 @@ pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
         }
         None => None,
     };
-    ensure!(!options.naive || naive.is_some(), "the plain C driver can only be built with --sysdir for this kernel");
-
     let built = build::build(root)?;
     let machine = Machine::find(&tools, options.accel, built.loader)?;
     println!("booting {} with {machine}", kernel.title());
@@ -123,7 +141,7 @@ pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
         timeout: Duration::from_secs(options.timeout),
     };
     suite(&parts, &module, &options.cases)?;
-    if options.naive { naive::show(&parts) } else { Ok(()) }
+    if options.cases.is_empty() { naive::show(&parts) } else { Ok(()) }
 }
 
 /// The compiler for C modules of the kernel; `None` where its headers are not at hand.
@@ -132,9 +150,10 @@ fn c_tools(root: &Path, options: &Options, kernel: &Kernel) -> Result<Option<CTo
     if !options.sysdir.is_empty() {
         let kernbuilddir = (!options.kernbuilddir.is_empty()).then(|| Path::new(&options.kernbuilddir));
         let sysdir = Path::new(&options.sysdir);
-        return CTools::source_tree(&tools, sysdir, kernbuilddir, &root.join("target/kernel/sysdir")).map(Some);
+        return CTools::source_tree(&tools, sysdir, kernbuilddir, &kmod::build_dir(root, "sysdir")?).map(Some);
     }
-    kernel.release_line().map(|line| CTools::release(&tools, line)).transpose()
+    let Some(line) = kernel.release_line() else { return Ok(None) };
+    CTools::release(&tools, line, &kmod::build_dir(root, line.major())?).map(Some)
 }
 
 fn module(root: &Path, options: &Options, kernel: &Kernel) -> Result<PathBuf> {

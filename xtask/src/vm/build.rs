@@ -8,7 +8,7 @@ use std::{env, fs};
 use crate::core::{self, RUSTFLAGS, TARGET};
 use crate::fetch::once;
 use crate::sh;
-use crate::toolchain::{CTools, Freebsd, Rust};
+use crate::toolchain::{Rust, linker};
 
 /// Files that were built.
 pub struct Built {
@@ -20,31 +20,33 @@ pub struct Built {
 
 /// Builds both.
 pub fn build(root: &Path) -> Result<Built> {
-    let tools = root.join("target/tools");
-    let rust = Rust::get(&tools)?;
-    let sysroot = sysroot(&tools, &rust)?;
-    let c = CTools::release(&tools, Freebsd::V15)?;
-    let dir = root.join("target/vm");
-
-    let loader = dir.join("loader");
+    let loader = root.join("target/vm/loader");
     let script = root.join("tests/vm/loader/link.ld");
     sh::run(
-        link(&c, &archive(root, &rust, &sysroot, "vm-loader")?, &loader)
+        link(root, &archive(root, "vm-loader")?, &loader)?
             .args(["-m", "elf_x86_64", "--oformat", "binary", "-T"])
             .arg(script),
     )?;
-    let init = dir.join("init");
+    Ok(Built { loader, init: guest(root)? })
+}
+
+/// Builds the guest program, which is an ordinary program, too.
+pub fn guest(root: &Path) -> Result<PathBuf> {
+    let init = root.join("target/vm/init");
     sh::run(
         // This emulation marks the file as FreeBSD's, which the kernel asks for.
-        link(&c, &archive(root, &rust, &sysroot, "vm-guest")?, &init)
+        link(root, &archive(root, "vm-guest")?, &init)?
             .args(["-m", "elf_x86_64_fbsd", "-static", "-z", "noexecstack", "--strip-debug"])
             .args(["-e", "_start", "-u", "_start"]),
     )?;
-    Ok(Built { loader, init })
+    Ok(init)
 }
 
 /// Compiles a package of `tests/vm` and what it depends on to one archive.
-fn archive(root: &Path, rust: &Rust, sysroot: &Path, package: &str) -> Result<PathBuf> {
+fn archive(root: &Path, package: &str) -> Result<PathBuf> {
+    let tools = root.join("target/tools");
+    let rust = Rust::get(&tools)?;
+    let sysroot = sysroot(&tools, &rust)?;
     let target_dir = root.join("target/vm/build");
     let mut rustflags: Vec<String> = RUSTFLAGS.map(String::from).into();
     rustflags.extend(["--sysroot".into(), sysroot.display().to_string(), "-Dwarnings".into()]);
@@ -62,10 +64,10 @@ fn archive(root: &Path, rust: &Rust, sysroot: &Path, package: &str) -> Result<Pa
     Ok(target_dir.join(TARGET).join(format!("kernel/lib{}.a", package.replace('-', "_"))))
 }
 
-fn link(c: &CTools, archive: &Path, output: &Path) -> Command {
-    let mut command = c.ld();
+fn link(root: &Path, archive: &Path, output: &Path) -> Result<Command> {
+    let mut command = linker(&root.join("target/tools"))?;
     command.arg("--gc-sections").arg(archive).arg("-o").arg(output);
-    command
+    Ok(command)
 }
 
 /// The kernel's sysroot with `alloc`, and with memcpy(3) and its like, which are the kernel's own otherwise.

@@ -33,7 +33,7 @@ impl Kernel {
 
     /// The release line, if modules are built for it without further ado.
     pub fn release_line(&self) -> Option<Freebsd> {
-        Freebsd::ALL.into_iter().find(|line| line.osreldate() / 100_000 == self.osreldate / 100_000)
+        Freebsd::of(self.osreldate)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The same machine with a driver that is written in plain C, as such drivers usually are: it passes for good, and fails
 //! where care is needed.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::{Boot, Parts};
 
@@ -24,9 +24,12 @@ const EXPECTATIONS: [Expectation; 4] = [
     Expectation { case: "kernel::bad_pointers_then_sigkill", console: &["hung: no answer of process"] },
 ];
 
-/// Boots a machine for each expectation; an error if one is not met.
+/// Boots a machine for each expectation; an error if one is not met. Does nothing where there is no such driver.
 pub fn show(parts: &Parts) -> Result<()> {
-    let module = parts.naive.as_deref().context("no plain C driver for this kernel")?;
+    let Some(module) = parts.naive.as_deref() else {
+        println!("a plain C driver for comparison can be built for this kernel with SYSDIR= only");
+        return Ok(());
+    };
     println!("a plain C driver in the same machine:");
     for expected in EXPECTATIONS {
         let env = [("echodev.cases", expected.case), ("echodev.bound", "10")];

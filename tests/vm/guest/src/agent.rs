@@ -18,8 +18,6 @@ use crate::tap;
 
 /// The device.
 pub const DEVICE: &CStr = c"/dev/echo";
-/// The module's file.
-pub const MODULE: &CStr = c"/modules/echodev.ko";
 
 /// Where a process has its end of the channel: above every descriptor that it opens, so that the kernel closes it last
 /// when the process dies. Then the other end's EOF means that all of them are closed.
@@ -36,8 +34,8 @@ pub enum Order {
     Exit,
 }
 
-/// Makes a process. Of the descriptors of this one it has only the console.
-pub fn spawn() -> Result<(Pid, Channel)> {
+/// Makes a process, which loads the module from file `module`. Of the descriptors of this one it has only the console.
+pub fn spawn(module: &CStr) -> Result<(Pid, Channel)> {
     let (ours, theirs) = Channel::pair()?;
     match processes::fork()? {
         Some(pid) => Ok((pid, ours)),
@@ -46,25 +44,25 @@ pub fn spawn() -> Result<(Pid, Channel)> {
                 // Most are not open.
                 let _ = files::close(fd);
             }
-            serve(theirs)
+            serve(theirs, module)
         }
     }
 }
 
 /// fork(2) of a process: the child lives on with an end of its own.
-fn fork() -> Result<(Pid, Channel)> {
+fn fork(module: &CStr) -> Result<(Pid, Channel)> {
     let (theirs, own) = Channel::pair()?;
     match processes::fork()? {
         Some(pid) => Ok((pid, theirs)),
         None => {
             drop(theirs);
-            serve(own)
+            serve(own, module)
         }
     }
 }
 
 /// The life of a process.
-fn serve(channel: Channel) -> ! {
+fn serve(channel: Channel, module: &CStr) -> ! {
     // As other processes, unlike the one that the first was forked from.
     let _ = processes::nice(0);
     processes::forget_caught();
@@ -75,8 +73,8 @@ fn serve(channel: Channel) -> ! {
     };
     loop {
         let answered = match channel.receive(None) {
-            Ok(Order::Call(call)) => channel.send(&perform(&mut Kernel, call)),
-            Ok(Order::Fork) => match fork() {
+            Ok(Order::Call(call)) => channel.send(&perform(&mut Kernel { module }, call)),
+            Ok(Order::Fork) => match fork(module) {
                 Ok((pid, child)) => channel.send(&Ok::<_, Errno>(pid)).and_then(|()| channel.send_channel(child)),
                 Err(error) => channel.send(&Err::<Pid, _>(error)),
             },
@@ -94,9 +92,12 @@ fn fail(error: Errno) -> ! {
 }
 
 /// The system calls of this process.
-struct Kernel;
+struct Kernel<'m> {
+    /// The module's file.
+    module: &'m CStr,
+}
 
-impl Sys for Kernel {
+impl Sys for Kernel<'_> {
     type Memory = Buffer;
 
     fn memory(&mut self, len: usize, reach: Reach) -> Buffer {
@@ -190,7 +191,7 @@ impl Sys for Kernel {
     }
 
     fn kldload(&mut self) -> Result<i32> {
-        kernel::kldload(MODULE)
+        kernel::kldload(self.module)
     }
 
     fn kldunload(&mut self, id: i32) -> Result<()> {

@@ -16,23 +16,34 @@ use crate::proc::{Process, deadline};
 /// Lines of the console that mean that something is wrong, each one a part of such a line.
 const COMPLAINTS: &str = include_str!("../../complaints.txt");
 
-/// A module that makes another `/dev/echo`.
-const SQUATTER: &CStr = c"/modules/squat.ko";
-
 /// The malloc(9) type of the module.
 const MALLOC_TYPE: &str = "echodev";
 
+/// Files of modules.
+pub struct Modules<'m> {
+    /// The module under test.
+    pub tested: &'m CStr,
+    /// One that makes another `/dev/echo`.
+    pub squatter: &'m CStr,
+}
+
 /// This machine.
-#[derive(Default)]
-pub struct Machine {
+pub struct Machine<'m> {
+    modules: Modules<'m>,
+    messages: kinfo::Messages,
     squatter: Option<i32>,
 }
 
-impl Machine {
+impl<'m> Machine<'m> {
+    /// This machine, for these modules.
+    pub fn new(modules: Modules<'m>) -> Self {
+        Self { modules, messages: kinfo::Messages::default(), squatter: None }
+    }
+
     /// Lets the kernel's messages so far be; what this program says about a failure is among them.
     pub fn forget_messages(&mut self) {
         // A kernel that cannot tell its messages says so when it is asked how it is.
-        let _ = kinfo::new_messages();
+        let _ = self.messages.since();
     }
 }
 
@@ -40,17 +51,19 @@ fn failed(what: &str) -> impl FnOnce(Errno) -> Trouble + '_ {
     move |error| Trouble::Other(format!("{what}: {error}"))
 }
 
-impl Host for Machine {
+impl Host for Machine<'_> {
     fn lacks(&self, need: Need) -> Option<String> {
         match need {
             Need::Poke => Some("a kernel does not list the memory of a type".to_string()),
-            Need::Squat if files::stat(SQUATTER).is_err() => Some("no module that makes such a device".to_string()),
+            Need::Squat if files::stat(self.modules.squatter).is_err() => {
+                Some("no module that makes such a device".to_string())
+            }
             _ => None,
         }
     }
 
     fn process(&mut self) -> Result<Box<dyn Proc>> {
-        Ok(Box::new(Process::new()?))
+        Ok(Box::new(Process::new(self.modules.tested)?))
     }
 
     fn wait_asleep(&mut self, pid: Pid, wmesg: Wmesg) -> Result<()> {
@@ -70,7 +83,7 @@ impl Host for Machine {
 
     fn health(&mut self) -> Result<()> {
         processes::reap();
-        let messages = kinfo::new_messages().map_err(failed("kern.msgbuf"))?;
+        let messages = self.messages.since().map_err(failed("kern.msgbuf"))?;
         match COMPLAINTS.lines().find(|complaint| messages.contains(complaint)) {
             Some(complaint) => Err(Trouble::Panic(format!("the kernel said \"{complaint}\":\n{messages}"))),
             None => Ok(()),
@@ -95,8 +108,11 @@ impl Host for Machine {
 
     fn squat(&mut self, present: bool) -> Result<()> {
         match (present, self.squatter.take()) {
-            (true, None) => self.squatter = Some(kernel::kldload(SQUATTER).map_err(failed("kldload of squat.ko"))?),
-            (false, Some(id)) => kernel::kldunload(id).map_err(failed("kldunload of squat.ko"))?,
+            (true, None) => {
+                let loaded = kernel::kldload(self.modules.squatter);
+                self.squatter = Some(loaded.map_err(failed("kldload of the module in the way"))?);
+            }
+            (false, Some(id)) => kernel::kldunload(id).map_err(failed("kldunload of the module in the way"))?,
             (_, squatter) => self.squatter = squatter,
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! Process 1 of a FreeBSD/amd64 kernel, 12 to 15, that runs the conformance suite on that kernel's own `/dev/echo`.
+//! Process 1 of a FreeBSD/amd64 kernel, 12 to 15, that runs the conformance suite on that kernel's own `/dev/echo`. Where it
+//! is not process 1 it does the same as an ordinary program, on the system as it is, and ends.
 //!
 //! It is all there is: no libc, no shell, no other program. A process of a case is a fork of this one ([`agent`]), which
 //! gets its calls through a socket, makes them as raw system calls ([`freebsd`]) and sends back what came of them. Besides

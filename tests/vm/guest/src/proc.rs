@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use conformance::abi::SIGKILL;
@@ -40,9 +41,9 @@ pub struct Process {
 }
 
 impl Process {
-    /// A new one.
-    pub fn new() -> Result<Self> {
-        let (pid, channel) = agent::spawn().map_err(|error| Trouble::Other(format!("fork: {error}")))?;
+    /// A new one, which loads the module from file `module`.
+    pub fn new(module: &CStr) -> Result<Self> {
+        let (pid, channel) = agent::spawn(module).map_err(|error| Trouble::Other(format!("fork: {error}")))?;
         Ok(Self { pid, channel, gone: false })
     }
 

@@ -14,11 +14,11 @@ use conformance::check::{Failure, Outcome};
 use conformance::errno::ENXIO;
 use conformance::host::Need;
 use conformance::process::Process;
-use conformance::run::run;
+use conformance::run::{Verdict, run};
 use conformance::sys::{Fd, Kevent};
 
 use crate::freebsd::{kernel, time};
-use crate::host::Machine;
+use crate::host::{Machine, Modules};
 use crate::{proc, tap};
 
 /// The scenarios of this program, as cases like the suite's.
@@ -32,9 +32,9 @@ fn own() -> [Case; 4] {
     ]
 }
 
-/// Runs everything. The kernel environment may say otherwise: `echodev.cases` is a part of the names of those to run,
-/// `echodev.bound` the seconds after which a call counts as hung.
-pub fn run_all() {
+/// Runs everything, and says whether all went well. The kernel environment may say otherwise: `echodev.cases` is a part of
+/// the names of those to run, `echodev.bound` the seconds after which a call counts as hung.
+pub fn run_all(modules: Modules<'_>) -> bool {
     let bound = kernel::kenv(c"echodev.bound").and_then(|seconds| seconds.parse().ok()).unwrap_or(proc::BOUND);
     let part = kernel::kenv(c"echodev.cases").unwrap_or_default();
     let chosen: Vec<(String, Case)> = cases::all()
@@ -45,15 +45,18 @@ pub fn run_all() {
         .collect();
     tap::plan(chosen.len());
     let start = time::now();
-    let mut machine = Machine::default();
+    let mut machine = Machine::new(modules);
+    let mut well = true;
     for (i, (name, case)) in chosen.iter().enumerate() {
         machine.forget_messages();
         tap::case(name);
         proc::set_bound(bound);
         let verdict = run(case, &mut machine);
         tap::result(i + 1, format_args!("{name}"), &verdict);
+        well &= !matches!(verdict, Verdict::Failed(_));
     }
     tap::note(format_args!("{} cases in {} s", chosen.len(), (time::now() - start).div_ceil(1000)));
+    well
 }
 
 /// Fails with `what` unless the two are equal.

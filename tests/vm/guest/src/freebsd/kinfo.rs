@@ -64,12 +64,24 @@ pub fn malloc_stats(name: &str) -> Result<MemoryStats> {
     Ok(stats)
 }
 
-/// What the kernel printed since the last call.
-pub fn new_messages() -> Result<String> {
-    static LEN: AtomicUsize = AtomicUsize::new(0);
-    let text = read_all(&by_name("kern.msgbuf")?, &LEN)?;
-    sysctl(&by_name("kern.msgbuf_clear")?, &mut [], &1i32.to_ne_bytes())?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+/// The kernel's message buffer, as dmesg(8) shows it.
+#[derive(Default)]
+pub struct Messages {
+    seen: Vec<u8>,
+}
+
+impl Messages {
+    /// What the kernel printed since the last call.
+    pub fn since(&mut self) -> Result<String> {
+        static LEN: AtomicUsize = AtomicUsize::new(0);
+        let text = read_all(&by_name("kern.msgbuf")?, &LEN)?;
+        // A full buffer loses messages at its beginning.
+        let still_there = (0..=self.seen.len()).map(|lost| &self.seen[lost..]).find(|kept| text.starts_with(kept));
+        let new = &text[still_there.map_or(0, <[u8]>::len)..];
+        let new = String::from_utf8_lossy(new).into_owned();
+        self.seen = text;
+        Ok(new)
+    }
 }
 
 /// A variable's number in the tree.

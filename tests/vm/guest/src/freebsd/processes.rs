@@ -15,6 +15,7 @@ const SYS_GETPID: usize = 20;
 const SYS_KILL: usize = 37;
 const SYS_SETPRIORITY: usize = 96;
 const SYS_SIGACTION: usize = 416;
+const SYS_PROCCTL: usize = 544;
 
 const SIG_DFL: usize = 0;
 const SIG_IGN: usize = 1;
@@ -61,6 +62,14 @@ pub fn reap() {
 fn wait4(pid: Pid, options: usize) -> Result<usize> {
     // SAFETY: without a place for the status nothing is written.
     unsafe { syscall(SYS_WAIT4, [pid as isize as usize, 0, options, 0]) }
+}
+
+/// procctl(2): makes this process the one that reaps its grandchildren, as process 1 does by nature.
+pub fn become_reaper() -> Result<()> {
+    const P_PID: usize = 0;
+    const PROC_REAP_ACQUIRE: usize = 2;
+    // SAFETY: without data nothing is read or written.
+    unsafe { syscall(SYS_PROCCTL, [P_PID, getpid() as usize, PROC_REAP_ACQUIRE, 0]) }.map(drop)
 }
 
 /// getpid(2)

@@ -2,16 +2,16 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, exit};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::{env, fs, thread};
+use std::{env, fs};
 
 use kldhost::fuse::{Mount, MountError};
 use kldhost::{Config, Kernel, KldId};
-use nix::sys::signal::{SigSet, Signal};
 
 use crate::inside::Inside;
-use crate::mounted::Mounted;
+use crate::interrupt;
+use crate::programs::Programs;
 use crate::stage::{Stage, say};
 
 /// The hosted module.
@@ -28,24 +28,13 @@ impl Place {
     /// Hosts the module in file `module` and, unless all shall stay `inside`, mounts its device on `dir`/dev. Ctrl-C undoes
     /// it, and ends the program.
     pub fn new(module: &Path, dir: &Path, inside: bool) -> Result<Place, String> {
-        // Before the first thread is made, so that all threads leave the signals to the one that waits for them.
-        let mut signals = SigSet::empty();
-        signals.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-        signals.thread_block().map_err(|error| format!("cannot block signals: {error}"))?;
-
+        let signals = interrupt::block()?;
         let kernel = Kernel::new(Config::default());
         let id = kernel.kldload(module).map_err(|error| error.to_string())?;
         let mount = if inside { None } else { mount(&kernel, dir)? };
         let place = Place { kernel, module: id, dir: dir.to_owned(), mount: Arc::new(Mutex::new(mount)) };
         let interrupted = place.clone();
-        thread::spawn(move || {
-            if signals.wait().is_ok() {
-                if let Err(error) = interrupted.leave() {
-                    eprintln!("demo: {error}");
-                }
-                exit(130);
-            }
-        });
+        interrupt::leave_first(signals, move || interrupted.leave());
         Ok(place)
     }
 
@@ -56,7 +45,7 @@ impl Place {
     /// Where commands are run.
     pub fn stage(&self) -> Result<Box<dyn Stage>, String> {
         Ok(match self.mount().is_some() {
-            true => Box::new(Mounted::new(&self.dir)?),
+            true => Box::new(Programs::new(&self.dir)?),
             false => Box::new(Inside(self.kernel.clone())),
         })
     }

@@ -1,4 +1,4 @@
-//! The mount as a stage: commands are real programs, run by a shell.
+//! A device in the file system as a stage: commands are real programs, run by a shell.
 
 use std::io::{self, PipeReader};
 use std::os::unix::process::CommandExt;
@@ -13,21 +13,21 @@ use crate::command::Command;
 use crate::stage::{Output, Stage, Terminal, say};
 
 /// See [`Stage`].
-pub struct Mounted {
+pub struct Programs {
     /// The directory that has `dev/echo`.
     dir: PathBuf,
     /// What a shell needs to know before it starts.
     prelude: &'static str,
 }
 
-impl Mounted {
-    /// On the device that is mounted in the subdirectory `dev` of `dir`.
-    pub fn new(dir: &Path) -> Result<Mounted, String> {
+impl Programs {
+    /// On the device in the subdirectory `dev` of `dir`.
+    pub fn new(dir: &Path) -> Result<Programs, String> {
         let has_hd = env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|path| path.join("hd").is_file());
         if !has_hd {
             say("hd(1) is not installed (package bsdextrautils); this program stands in for it.")?;
         }
-        Ok(Mounted { dir: dir.to_owned(), prelude: if has_hd { "" } else { "hd() { demo hd; }; " } })
+        Ok(Programs { dir: dir.to_owned(), prelude: if has_hd { "" } else { "hd() { demo hd; }; " } })
     }
 
     fn spawn(&self, command: Command) -> io::Result<(Child, PipeReader)> {
@@ -49,7 +49,7 @@ impl Mounted {
     }
 }
 
-impl Stage for Mounted {
+impl Stage for Programs {
     fn start(&self, command: Command) -> Result<Terminal, String> {
         let (child, output) = self.spawn(command).map_err(|error| format!("sh: {error}"))?;
         let group = Pid::from_raw(child.id() as i32);

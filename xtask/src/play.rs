@@ -1,0 +1,47 @@
+//! `make run` and `make host`: builds what they need, and hands over to the program that plays.
+
+use crate::kld::only_on_linux;
+use crate::kmod;
+use crate::sh;
+use crate::toolchain::{Freebsd, ON_FREEBSD};
+use anyhow::{Context, Result};
+use std::env;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+/// Where the hosted device appears, in the subdirectory dev.
+const DIR: &str = "target/run";
+
+/// Replays the sessions of the article.
+pub fn run(root: &Path) -> Result<()> {
+    if ON_FREEBSD { play(root, "load", &[]) } else { play(root, "run", &[DIR]) }
+}
+
+/// Leaves the hosted device up.
+pub fn host(root: &Path) -> Result<()> {
+    only_on_linux("host", "`make load` loads the module into the kernel")?;
+    play(root, "host", &[DIR])
+}
+
+fn play(root: &Path, what: &str, more: &[&str]) -> Result<()> {
+    // The newest, where there are several.
+    let line = Freebsd::at_hand()?.pop().context("no release line to build for")?;
+    let module = kmod::kmod(root, line)?;
+    let mut packages = vec!["echoctl", "demo"];
+    if !ON_FREEBSD {
+        packages.push("kldhost");
+    }
+    let packages = packages.iter().flat_map(|package| ["--package", package]);
+    sh::run(cargo(root).args(["build", "--quiet", "--locked"]).args(packages))?;
+    // In place of this program, so that it alone gets the signals of the terminal.
+    let mut demo = cargo(root);
+    demo.args(["run", "--quiet", "--locked", "--package", "demo", "--", what]).arg(module).args(more);
+    Err(demo.exec()).context("cannot start cargo")
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root);
+    cargo
+}

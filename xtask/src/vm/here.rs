@@ -1,0 +1,42 @@
+//! The suite on the FreeBSD system that this is: the guest program of `tests/vm`, as an ordinary process.
+
+use anyhow::{Context, Result, ensure};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::build;
+use super::judge::Judge;
+use crate::kmod;
+use crate::sh;
+use crate::toolchain::{CTools, Freebsd};
+
+/// Runs the suite on the kernel that runs here, which loads and unloads the module many times. It takes root.
+pub fn test(root: &Path) -> Result<()> {
+    let user = sh::output(Command::new("id").arg("-u"))?;
+    ensure!(user.trim() == "0", "the suite loads and unloads the module: run `make test` as root");
+    let loaded = sh::run(Command::new("kldstat").args(["-q", "-m", "echodev"])).is_ok();
+    ensure!(!loaded, "echodev is loaded, and the suite loads what was just built: `make unload` first");
+    let line = Freebsd::at_hand()?.pop().context("no release line to build for")?;
+    let module = kmod::kmod(root, line)?;
+    let dir = root.join("target/vm");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let c = CTools::release(&root.join("target/tools"), line, &kmod::build_dir(root, line.major())?)?;
+    let plain = kmod::c_module(root, &c, &root.join("kldhost/testmods/plain.c"), &dir, &["-DPLAIN_NAME=\"echo\""])?;
+
+    let mut suite = Command::new(build::guest(root)?);
+    let mut running = suite.arg(&module).arg(&plain).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut judge = Judge::default();
+    for line in BufReader::new(running.stdout.take().context("a program without output")?).lines() {
+        let line = line?;
+        if judge.line(&line) {
+            println!("{line}");
+        }
+    }
+    running.wait()?;
+    judge.end(None);
+    print!("{}", judge.report());
+    println!("the suite on the kernel of this system: {}", judge.summary());
+    ensure!(judge.passed(), "the suite failed on the kernel of this system");
+    Ok(())
+}
