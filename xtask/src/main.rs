@@ -7,6 +7,7 @@ mod echoctl;
 mod fetch;
 mod kld;
 mod kmod;
+mod mutants;
 mod play;
 mod sh;
 mod test;
@@ -64,6 +65,8 @@ enum Command {
     Host,
     /// Build all, and run every test; on FreeBSD also the suite on the loaded module
     Test,
+    /// Build the module with deliberate bugs, one at a time, and see which check finds each
+    Mutants(mutants::Options),
     /// Build echodev.ko and load it into the running FreeBSD kernel
     Load,
     /// Unload it
@@ -142,6 +145,7 @@ fn run() -> Result<()> {
         Command::Run => play::run(root),
         Command::Host => play::host(root),
         Command::Test => test::test(root),
+        Command::Mutants(options) => mutants::mutants(root, &options),
         Command::Load => kld::load(root),
         Command::Unload => kld::unload(),
         Command::Install(places) => kld::install(root, &places),
