@@ -106,8 +106,8 @@ impl Softc {
             let mut state = self.xlock();
             state.revokecnt = state.revokecnt.wrapping_add(1);
             state.writers = 0;
-            state.signal(Side::Read);
-            state.signal(Side::Write);
+            state.wake_all(Side::Read);
+            state.wake_all(Side::Write);
         }
     }
 
@@ -117,7 +117,7 @@ impl Softc {
         if token.0 == state.revokecnt && state.writers != 0 {
             state.writers -= 1;
             if state.writers == 0 {
-                state.signal(Side::Read);
+                state.wake_all(Side::Read);
             }
         }
         state.tokens -= 1;
@@ -133,16 +133,12 @@ impl Softc {
             return Ok(());
         }
         let mut state = self.xlock();
-        while state.fifo.is_empty() && state.writers != 0 {
-            state = wait(state, Side::Read, c"echord", nonblock)?;
+        let result = read_some(&mut state, uio, nonblock);
+        // New bytes wake one reader only: whoever leaves some behind, for whatever reason, wakes the next.
+        if !state.fifo.is_empty() {
+            state.wake_one(Side::Read);
         }
-        let n = uio.resid().min(state.fifo.valid());
-        for piece in state.fifo.held(n) {
-            uio.uiomove(piece)?;
-        }
-        state.fifo.consume(n);
-        state.signal(Side::Write);
-        Ok(())
+        result
     }
 
     /// write(2): moves bytes as there is room, until all are moved. ENXIO, EWOULDBLOCK, EINTR, ERESTART instead of waiting
@@ -152,18 +148,12 @@ impl Softc {
             return Ok(());
         }
         let mut state = self.xlock();
-        while uio.resid() != 0 {
-            while state.fifo.is_full() {
-                state = wait(state, Side::Write, c"echowr", nonblock)?;
-            }
-            let n = uio.resid().min(state.fifo.space());
-            for piece in state.fifo.room(n) {
-                uio.uiomove(piece)?;
-            }
-            state.fifo.append(n);
-            state.signal(Side::Read);
+        let result = write_all(&mut state, uio, nonblock);
+        // As for readers.
+        if !state.fifo.is_full() {
+            state.wake_one(Side::Write);
         }
-        Ok(())
+        result
     }
 
     /// ioctl(2). EPERM for a change without FWRITE; see the requests for their own errors. Takes the lock.
@@ -175,8 +165,9 @@ impl Softc {
             Request::SetBufSize(len) => self.resize(len)?,
             Request::Clear => {
                 let mut state = self.xlock();
+                let was_full = state.fifo.is_full();
                 state.fifo.clear();
-                state.signal(Side::Write);
+                state.made_room(was_full);
             }
             Request::NonBlock => {}
             Request::Async(on) if on != 0 => return Err(Errno::EINVAL),
@@ -199,9 +190,10 @@ impl Softc {
         if len == old_len {
             return Ok(());
         }
+        let was_full = state.fifo.is_full();
         let unused = state.fifo.replace(storage);
         if unused.is_ok() && len > old_len {
-            state.signal(Side::Write);
+            state.made_room(was_full);
         }
         drop(state);
         unused.map(drop).map_err(|_| Errno::EBUSY)
@@ -278,13 +270,53 @@ impl Softc {
     }
 }
 
+impl Exclusive<'_, State> {
+    /// Says that there is room, to one writer if there was none before.
+    fn made_room(&mut self, was_full: bool) {
+        if was_full {
+            self.wake_one(Side::Write);
+        }
+        self.notify(Side::Write);
+    }
+}
+
+/// Waits for bytes, or for the last writer to go, and moves what there is.
+fn read_some(state: &mut Exclusive<'_, State>, uio: &mut ReadUio<'_>, nonblock: bool) -> Result {
+    while state.fifo.is_empty() && state.writers != 0 {
+        wait(state, Side::Read, c"echord", nonblock)?;
+    }
+    let was_full = state.fifo.is_full();
+    let n = uio.resid().min(state.fifo.valid());
+    for piece in state.fifo.held(n) {
+        uio.uiomove(piece)?;
+    }
+    state.fifo.consume(n);
+    state.made_room(was_full);
+    Ok(())
+}
+
+/// Moves bytes as there is room, and waits for room, until all are moved.
+fn write_all(state: &mut Exclusive<'_, State>, uio: &mut WriteUio<'_>, nonblock: bool) -> Result {
+    while uio.resid() != 0 {
+        while state.fifo.is_full() {
+            wait(state, Side::Write, c"echowr", nonblock)?;
+        }
+        let was_empty = state.fifo.is_empty();
+        let n = uio.resid().min(state.fifo.space());
+        for piece in state.fifo.room(n) {
+            uio.uiomove(piece)?;
+        }
+        state.fifo.append(n);
+        if was_empty {
+            state.wake_one(Side::Read);
+        }
+        state.notify(Side::Read);
+    }
+    Ok(())
+}
+
 /// Waits for `side`, or says why not: ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal or a revocation.
-fn wait<'a>(
-    state: Exclusive<'a, State>,
-    side: Side,
-    wmesg: &'static CStr,
-    nonblock: bool,
-) -> Result<Exclusive<'a, State>> {
+fn wait(state: &mut Exclusive<'_, State>, side: Side, wmesg: &'static CStr, nonblock: bool) -> Result {
     if state.dying {
         return Err(Errno::ENXIO);
     }
@@ -292,9 +324,8 @@ fn wait<'a>(
         return Err(Errno::EWOULDBLOCK);
     }
     let revokecnt = state.revokecnt;
-    let (state, result) = state.sleep(side, wmesg);
-    result?;
-    if state.revokecnt != revokecnt { Err(Errno::ERESTART) } else { Ok(state) }
+    state.sleep(side, wmesg)?;
+    if state.revokecnt != revokecnt { Err(Errno::ERESTART) } else { Ok(()) }
 }
 
 /// If the device is going away, makes the event say so, and notes that a waiter who looks by itself (hint 0) knows.

@@ -287,6 +287,9 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn wakeup(chan: *const ::core::ffi::c_void);
 }
+unsafe extern "C" {
+    pub fn wakeup_one(chan: *const ::core::ffi::c_void);
+}
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct snapdata {

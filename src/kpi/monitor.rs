@@ -46,18 +46,17 @@ fn settle() {
 /// # Invariants
 ///
 /// All of it is used under the monitor's lock, which is also the lock of `selinfo.si_note`. `sleepers` threads are in
-/// [`Exclusive::sleep`] and were not woken by a signal yet; `signals` counts the signals that woke someone.
+/// [`Exclusive::sleep`], those included that were woken and wait for the lock.
 struct Waiters {
     selinfo: UnsafeCell<sys::selinfo>,
     sleepers: Cell<u32>,
-    signals: Cell<u32>,
 }
 
 impl Waiters {
     fn new() -> Self {
         // SAFETY: selinfo is plain C data; selrecord(9) and knlist_init(9) expect it zeroed.
         let selinfo = unsafe { core::mem::zeroed() };
-        Self { selinfo: UnsafeCell::new(selinfo), sleepers: Cell::new(0), signals: Cell::new(0) }
+        Self { selinfo: UnsafeCell::new(selinfo), sleepers: Cell::new(0) }
     }
 
     fn channel(&self) -> *mut c_void {
@@ -225,18 +224,18 @@ pub struct Exclusive<'a, T> {
 }
 
 impl<T> Exclusive<'_, T> {
-    /// Unlocks, sleeps until `side` is signalled, and locks again. A signal of kill(2) ends the sleep, too (PCATCH): EINTR
+    /// Unlocks, sleeps until it is woken for `side`, and locks again. A signal of kill(2) ends the sleep, too (PCATCH): EINTR
     /// or ERESTART, to be returned untouched. `wmesg` is what ps(1) shows. `sx_sleep`.
+    ///
+    /// Whoever has slept may be the one that [`Exclusive::wake_one`] chose, even after an error. If it leaves something for
+    /// others to use, it has to wake the next.
     #[track_caller]
-    pub fn sleep(self, side: Side, wmesg: &'static CStr) -> (Self, Result) {
+    pub fn sleep(&mut self, side: Side, wmesg: &'static CStr) -> Result {
         let waiters = self.monitor.waiters(side);
         waiters.sleepers.update(|sleepers| sleepers + 1);
-        let signals = waiters.signals.get();
-        let result = from_c(self.sleep_on(waiters.channel(), sys::PCATCH, wmesg, 0));
-        if waiters.signals.get() == signals {
-            waiters.sleepers.update(|sleepers| sleepers - 1);
-        }
-        (self, result)
+        let result = self.sleep_on(waiters.channel(), sys::PCATCH, wmesg, 0);
+        waiters.sleepers.update(|sleepers| sleepers - 1);
+        from_c(result)
     }
 
     fn sleep_on(&self, channel: *mut c_void, flags: c_int, wmesg: &'static CStr, timeout: sys::sbintime_t) -> c_int {
@@ -247,15 +246,29 @@ impl<T> Exclusive<'_, T> {
         }
     }
 
-    /// Tells everyone who waits for `side` that its state has changed: wakeup(9) for those who sleep, selwakeup(9) for
-    /// poll(2), KNOTE_LOCKED for kevent(2). Where nobody waits, nothing is called.
-    pub fn signal(&mut self, side: Side) {
+    /// Wakes one of those who sleep for `side`, the one that has slept longest, if there is any. `wakeup_one`.
+    pub fn wake_one(&mut self, side: Side) {
         let waiters = self.monitor.waiters(side);
-        if waiters.sleepers.replace(0) != 0 {
-            waiters.signals.update(|signals| signals.wrapping_add(1));
+        if waiters.sleepers.get() != 0 {
+            // SAFETY: any address is a channel.
+            unsafe { sys::wakeup_one(waiters.channel()) };
+        }
+    }
+
+    /// Wakes all who sleep for `side`, and notifies the others: for what concerns everyone. `wakeup`.
+    pub fn wake_all(&mut self, side: Side) {
+        let waiters = self.monitor.waiters(side);
+        if waiters.sleepers.get() != 0 {
             // SAFETY: any address is a channel.
             unsafe { sys::wakeup(waiters.channel()) };
         }
+        self.notify(side);
+    }
+
+    /// Tells those who wait for `side`, but do not sleep in the driver, that its state has changed: selwakeup(9) for
+    /// poll(2), KNOTE_LOCKED for kevent(2). Where nobody waits, nothing is called.
+    pub fn notify(&mut self, side: Side) {
+        let waiters = self.monitor.waiters(side);
         // SAFETY: both are initialised, and the lock is held exclusively, as KNOTE_LOCKED demands. Threads are recorded
         // and knotes attached only under the lock, so what is empty stays so meanwhile (SEL_WAITING, KNLIST_EMPTY). Threads
         // that have polled leave the list under a lock of select's alone, hence the atomic look.
@@ -284,10 +297,10 @@ impl<T> Exclusive<'_, T> {
         unsafe { sys::knlist_add(self.monitor.waiters(side).knlist(), kn.as_raw(), 1) };
     }
 
-    /// Signals both sides for the last time, and from now on counts the knotes that were looked at: see [`Held::tell`].
+    /// Wakes and notifies both sides for the last time, and from now on counts the knotes that were looked at: see [`Held::tell`].
     pub fn hang_up(&mut self) {
         for side in Side::BOTH {
-            self.signal(side);
+            self.wake_all(side);
         }
         let mut attached = 0;
         for side in Side::BOTH {
@@ -361,7 +374,7 @@ pub struct Shared<'a, T> {
 }
 
 impl<T> Shared<'_, T> {
-    /// Lets the polling thread be woken by the next signal of `side`: each side at most once in a d_poll, since the kernel
+    /// Lets the polling thread be woken when `side` is notified next: each side at most once in a d_poll, since the kernel
     /// has room for two. `selrecord`.
     pub fn record(&self, side: Side, poll: &Poll) {
         // SAFETY: a Poll exists only inside d_poll; the selinfo is initialised and the kernel locks it by itself.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const FUNCTIONS: &str = "_sx_xlock|_sx_xunlock|_sx_slock|_sx_sunlock|sx_init_flags|sx_destroy|_sleep|wakeup|pause_sbt|\
+const FUNCTIONS: &str = "_sx_xlock|_sx_xunlock|_sx_slock|_sx_sunlock|sx_init_flags|sx_destroy|_sleep|wakeup|wakeup_one|pause_sbt|\
     selrecord|selwakeup|seldrain|knlist_add|knlist_remove|knlist_destroy|knlist_cleardel|knote|uiomove|\
     make_dev_args_init_impl|make_dev_s|destroy_dev|devfs_set_cdevpriv|devfs_clear_cdevpriv|malloc|free|getenv_ulong|\
     panic|printf";
