@@ -8,6 +8,7 @@ mod fetch;
 mod fuzz;
 mod kld;
 mod kmod;
+mod mutants;
 mod play;
 mod sh;
 mod test;
@@ -66,6 +67,8 @@ enum Command {
     Host,
     /// Build all, and run every test; on FreeBSD also the suite on the loaded module
     Test,
+    /// Build the module with deliberate bugs, one at a time, and see which check finds each
+    Mutants(mutants::Options),
     /// Build echodev.ko and load it into the running FreeBSD kernel
     Load,
     /// Unload it
@@ -150,6 +153,7 @@ fn run() -> Result<()> {
         Command::Run => play::run(root),
         Command::Host => play::host(root),
         Command::Test => test::test(root),
+        Command::Mutants(options) => mutants::mutants(root, &options),
         Command::Load => kld::load(root),
         Command::Unload => kld::unload(),
         Command::Install(places) => kld::install(root, &places),

@@ -197,10 +197,9 @@ impl Thread {
         self.module_function.store(function, Relaxed);
     }
 
-    /// What it is doing; `None` in user mode.
-    pub fn info(&self) -> Option<ThreadInfo> {
+    /// What it is doing, by its `wait`; `None` in user mode.
+    pub fn info(&self, wait: &Wait) -> Option<ThreadInfo> {
         let pid = self.pid();
-        let wait = self.wait.lock();
         let state = match wait.asleep {
             Some(wmesg) if wait.wake.is_none() => ThreadState::Sleeping { wmesg: wmesg.to_string() },
             _ => ThreadState::Running,
