@@ -21,6 +21,8 @@ help:
 	@echo 'make load      on FreeBSD: build the module and load it; make unload: unload it'
 	@echo 'make install   on FreeBSD: the module to $(DESTDIR)$(KMODDIR), echoctl to $(DESTDIR)$(PREFIX)/bin'
 	@echo 'make host      on Linux: build all, and leave the hosted device up to play with, until Ctrl-C'
+	@echo 'make prove     more of what is random in make test: for an hour, not for a minute'
+	@echo 'make mutants   build the module with deliberate bugs, one at a time, and see that the tests find each'
 	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
 	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
@@ -33,8 +35,12 @@ kmod:
 echoctl:
 	@$(XTASK) echoctl --freebsd='$(FREEBSD)'
 
-run host test load unload:
+run host test mutants load unload:
 	@$(XTASK) $@
+
+prove:
+	@$(XTASK) kmod --freebsd=15
+	PROPTEST_CASES=10000 $(CARGO) test --locked --package conformance --test model random::
 
 install:
 	@$(XTASK) install --destdir='$(DESTDIR)' --kmoddir='$(KMODDIR)' --prefix='$(PREFIX)'
@@ -52,4 +58,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod echoctl run host test load unload install vm-test lint bindings clean
+.PHONY: all help kmod echoctl run host test mutants load unload prove install vm-test lint bindings clean
