@@ -5,6 +5,7 @@ mod check;
 mod core;
 mod echoctl;
 mod fetch;
+mod fuzz;
 mod kld;
 mod kmod;
 mod mutants;
@@ -17,6 +18,7 @@ mod vm;
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use toolchain::Freebsd;
@@ -73,6 +75,12 @@ enum Command {
     Unload,
     /// Build echodev.ko and echoctl, and install them on this FreeBSD system
     Install(kld::Places),
+    /// Run the fuzz targets, one after another
+    Fuzz {
+        /// How long each of them runs
+        #[arg(long)]
+        seconds: NonZeroU32,
+    },
     /// Run the suite on a FreeBSD kernel, in a virtual machine
     VmTest(vm::Options),
     /// Generate the bindings of the kernel headers anew
@@ -149,6 +157,7 @@ fn run() -> Result<()> {
         Command::Load => kld::load(root),
         Command::Unload => kld::unload(),
         Command::Install(places) => kld::install(root, &places),
+        Command::Fuzz { seconds } => fuzz::fuzz(root, seconds),
         Command::VmTest(options) => vm::vm_test(root, &options),
         Command::Bindings { check } => {
             if !bindings::restarted(&tools)? {
