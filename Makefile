@@ -20,9 +20,10 @@ help:
 	@echo '               SYSDIR=/path/to/sys [KERNBUILDDIR=/path/to/obj]: target/kmod/sysdir/echodev.ko,'
 	@echo '               for the kernel of that FreeBSD 12 to 15 source tree'
 	@echo 'make echoctl   build target/echoctl/14/echoctl and target/echoctl/15/echoctl; FREEBSD= as above'
-	@echo 'make prove     on Linux: a million schedules of the hosted module'
+	@echo 'make prove     on Linux: a million schedules of the hosted module, and 10000 sequences of calls on it and its model'
 	@echo '               SCHEDULES=40000: so many for each scenario; SCENARIO=name: only that one'
 	@echo '               SEED=as a failure has told it: only the schedules of that seed'
+	@echo 'make mutants   on Linux: build the module with deliberate bugs, one at a time, and see that the tests find each'
 	@echo 'make load      on FreeBSD: build the module and load it; make unload: unload it'
 	@echo 'make install   on FreeBSD: the module to $(DESTDIR)$(KMODDIR), echoctl to $(DESTDIR)$(PREFIX)/bin'
 	@echo 'make host      on Linux: build all, and leave the hosted device up to play with, until Ctrl-C'
@@ -39,7 +40,7 @@ kmod:
 echoctl:
 	@$(XTASK) echoctl --freebsd='$(FREEBSD)'
 
-run host test load unload:
+run host test mutants load unload:
 	@$(XTASK) $@
 
 install:
@@ -48,6 +49,7 @@ install:
 prove:
 	@$(XTASK) kmod --freebsd=15
 	SCHEDULES='$(SCHEDULES)' FIRST=`date +%s` SEED='$(SEED)' $(CARGO) test --locked --package schedules --test schedules -- $(SCENARIO)
+	PROPTEST_CASES=10000 $(CARGO) test --locked --package conformance --test model random::
 
 vm-test:
 	@$(XTASK) vm-test --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
@@ -67,4 +69,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod echoctl run host test prove fuzz load unload install vm-test lint bindings clean
+.PHONY: all help kmod echoctl run host test prove mutants fuzz load unload install vm-test lint bindings clean

@@ -6,6 +6,7 @@ use crate::call::{Call, Outcome, Request};
 use crate::system::{DONE, File, Life, Next, Op, Proc, Slot, System, number};
 
 impl System {
+    /// open(2): of a device that goes away, the kernel may know already.
     pub fn open(&self, who: usize, flags: i32) -> Vec<Next> {
         match &self.device {
             None => self.either(&[Errno::ENOENT]),
@@ -19,6 +20,7 @@ impl System {
         }
     }
 
+    /// close(2).
     pub fn close_call(&self, who: usize, fd: Fd) -> Vec<Next> {
         let Some(Some(slot)) = usize::try_from(fd).ok().and_then(|fd| self.procs[who].fds.get(fd)) else {
             return self.either(&[Errno::EBADF]);
@@ -36,6 +38,7 @@ impl System {
         all
     }
 
+    /// fork(2), which hands on descriptors of the device.
     pub fn fork(&mut self, who: usize, child: usize) -> Outcome {
         let inherit = |slot: &Option<Slot>| slot.filter(|slot| *slot != Slot::Kqueue);
         self.procs[child] = Proc { fds: self.procs[who].fds.iter().map(inherit).collect(), ..self.procs[who].clone() };
@@ -47,6 +50,7 @@ impl System {
         DONE
     }
 
+    /// ioctl(2): the kernel copies the argument, and keeps the two flags.
     pub fn ioctl(&self, who: usize, fd: Fd, request: Request, bad: bool) -> Vec<Next> {
         let takes = matches!(request, Request::Resize(_) | Request::NonBlock(_) | Request::Async(_));
         let gives = matches!(request, Request::Size | Request::Count(_));
@@ -111,6 +115,7 @@ impl System {
         all
     }
 
+    /// revoke(2).
     pub fn revoke(&self) -> Vec<Next> {
         match &self.device {
             None => self.either(&[Errno::ENOENT]),
@@ -128,6 +133,7 @@ impl System {
         }
     }
 
+    /// kldunload(2), in three steps.
     pub fn unload(&self, at: usize) -> Vec<Next> {
         let mut after = self.clone();
         after.ops[at].steps += 1;

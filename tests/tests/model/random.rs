@@ -1,5 +1,7 @@
 //! Random sequences of calls, by several processes.
 
+use std::thread;
+
 use kldhost::{Fd, O_ASYNC, O_NONBLOCK, O_RDWR, POLLIN, POLLOUT, POLLPRI, POLLRDNORM};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -12,6 +14,8 @@ use crate::system::{File, Life, Slot, System};
 
 /// Cases of a plain `cargo test`; `PROPTEST_CASES` asks for more.
 const CASES: u32 = 256;
+/// Cases at a time.
+const RUNNERS: u32 = 4;
 /// So many systems that the past allows are too many to go on with: the bytes held are looked at, which tells them apart.
 const MANY: usize = 64;
 
@@ -274,11 +278,20 @@ fn model_and_module_agree() {
         ..default
     };
     let config = if mutant { Config { failure_persistence: None, max_shrink_iters: 0, ..config } } else { config };
-    let tunables = (0..30usize, 30..260usize);
-    let steps = prop::collection::vec(step(), 1..120);
-    let result = TestRunner::new(config)
-        .run(&(tunables, steps), |(tunables, steps)| play(tunables, &steps).map_err(TestCaseError::fail));
-    if let Err(error) = result {
-        panic!("{error}");
-    }
+    // Most of the time passes in unloads, which wait.
+    let config = Config { cases: config.cases.div_ceil(RUNNERS), ..config };
+    let run = || {
+        let tunables = (0..30usize, 30..260usize);
+        let steps = prop::collection::vec(step(), 1..120);
+        let play = |(tunables, steps): (_, Vec<Step>)| play(tunables, &steps).map_err(TestCaseError::fail);
+        TestRunner::new(config.clone()).run(&(tunables, steps), play)
+    };
+    thread::scope(|scope| {
+        let runners: Vec<_> = (0..RUNNERS).map(|_| scope.spawn(run)).collect();
+        for runner in runners {
+            if let Err(error) = runner.join().expect("a runner does not panic") {
+                panic!("{error}");
+            }
+        }
+    });
 }

@@ -81,6 +81,7 @@ impl Run {
         &self.systems[0]
     }
 
+    /// Whether the module is loaded.
     pub fn is_loaded(&self) -> bool {
         self.loaded.is_some()
     }

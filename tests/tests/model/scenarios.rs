@@ -69,6 +69,7 @@ pub fn all() -> Vec<Scenario> {
         scenario("all is taken back", all_is_taken_back()),
         scenario("descriptors change hands", descriptors_change_hands()),
         scenario("watches come and go", watches_come_and_go()),
+        scenario("from nothing", from_nothing()),
     ]
 }
 
@@ -273,6 +274,20 @@ fn watches_come_and_go() -> Vec<(usize, Call)> {
         (0, watch(Side::Read, true)),
         (0, LOOK),
         (0, Call::Close { fd: 0 }),
+    ]
+}
+
+fn from_nothing() -> Vec<(usize, Call)> {
+    vec![
+        (0, open(O_RDWR)),
+        (0, ioctl(0, Request::Resize(0))),
+        (1, open(O_RDONLY)),
+        (2, open(O_RDWR)),
+        (1, read(0, 3)),
+        (2, write(0, 3)),
+        (0, ioctl(0, Request::Resize(8))),
+        (2, read(0, 3)),
+        (0, write(0, 3)),
     ]
 }
 

@@ -32,10 +32,12 @@ pub struct File {
 }
 
 impl File {
+    /// Whether it is open for reading.
     pub fn reads(&self) -> bool {
         self.flags & O_ACCMODE != O_WRONLY
     }
 
+    /// Whether it is open for writing.
     pub fn writes(&self) -> bool {
         self.flags & O_ACCMODE != O_RDONLY
     }
@@ -73,6 +75,7 @@ pub struct Op {
 }
 
 impl Op {
+    /// A call that has just begun.
     pub fn new(who: usize, call: Call) -> Op {
         let (asleep, signal, nonblock, moved, steps) = (false, false, None, 0, 0);
         Op { who, call, asleep, signal, nonblock, moved, round: Vec::new(), found: Vec::new(), steps }
@@ -93,8 +96,10 @@ pub struct System {
 /// What may happen next: the system afterwards, and how the call ends, if it does.
 pub type Next = (System, Option<Outcome>);
 
+/// A result that is nothing.
 pub const DONE: Outcome = Ok(Value::Done);
 
+/// A result that is a number.
 pub fn number(n: usize) -> Outcome {
     Ok(Value::Number(n as i64))
 }
@@ -114,6 +119,7 @@ impl System {
         }
     }
 
+    /// Whether an unload is under way.
     pub fn is_dying(&self) -> bool {
         self.device.as_ref().is_some_and(|device| device.dying)
     }
@@ -132,6 +138,7 @@ impl System {
         self.device.as_mut().expect("a live description has a device")
     }
 
+    /// Puts something at the lowest free descriptor.
     pub fn install(&mut self, who: usize, slot: Slot) -> Outcome {
         let fds = &mut self.procs[who].fds;
         let fd = fds.iter().position(Option::is_none).unwrap_or(fds.len());
@@ -167,6 +174,7 @@ impl System {
         self.procs[who] = Proc::default();
     }
 
+    /// What becomes of all descriptions that are live.
     pub fn set_life(&mut self, life: Life) {
         self.files.iter_mut().filter(|file| file.life == Life::Live).for_each(|file| file.life = life);
     }

@@ -25,6 +25,7 @@ impl System {
         vec![(after, None)]
     }
 
+    /// read(2), write(2) and their variants.
     pub fn transfer(&self, at: usize) -> Vec<Next> {
         let op = &self.ops[at];
         let (fd, memory) = match &op.call {
@@ -99,6 +100,7 @@ impl System {
         }
     }
 
+    /// poll(2) of one descriptor.
     pub fn poll(&self, at: usize) -> Vec<Next> {
         let op = &self.ops[at];
         let Call::Poll { fd, events, wait } = op.call else { return Vec::new() };

@@ -50,9 +50,9 @@ impl Suite {
             Self { name, program, filter, bound }
         };
         Ok(vec![
-            suite("conformance", &conformance, &[], 60),
-            suite("faults", &model, &["faults::"], 300),
+            suite("conformance", &conformance, &[], 20),
             suite("model", &model, &["random::"], 600),
+            suite("faults", &model, &["faults::"], 300),
         ])
     }
 
