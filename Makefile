@@ -23,6 +23,8 @@ help:
 	@echo 'make host      on Linux: build all, and leave the hosted device up to play with, until Ctrl-C'
 	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
 	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
+	@echo 'make vm-bench  the same arguments: instructions per operation on that kernel, beside a C driver and pipe(2),'
+	@echo '               written to docs/benchmarks-kernel.md'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
 	@echo 'make bindings  generate freebsd-kernel-sys/src/v*.rs anew'
 	@echo 'make clean     remove target/, with all that was built and fetched'
@@ -42,6 +44,9 @@ install:
 vm-test:
 	@$(XTASK) vm-test --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
 
+vm-bench:
+	@$(XTASK) vm-bench --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
@@ -52,4 +57,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod echoctl run host test load unload install vm-test lint bindings clean
+.PHONY: all help kmod echoctl run host test load unload install vm-test vm-bench lint bindings clean
