@@ -30,6 +30,8 @@ help:
 	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
 	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
 	@echo 'make fuzz      fuzz the hosted module and the readers of module files, FUZZ_SECONDS=60 each'
+	@echo 'make vm-bench  the same arguments: instructions per operation on that kernel, beside a C driver and pipe(2),'
+	@echo '               written to docs/benchmarks-kernel.md'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
 	@echo 'make bindings  generate freebsd-kernel-sys/src/v*.rs anew'
 	@echo 'make clean     remove target/, with all that was built and fetched'
@@ -58,6 +60,9 @@ fuzz:
 	@$(XTASK) kmod --freebsd=15
 	@$(XTASK) fuzz --seconds='$(FUZZ_SECONDS)'
 
+vm-bench:
+	@$(XTASK) vm-bench --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
@@ -69,4 +74,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod echoctl run host test prove mutants fuzz load unload install vm-test lint bindings clean
+.PHONY: all help kmod echoctl run host test prove mutants fuzz load unload install vm-test vm-bench lint bindings clean

@@ -83,6 +83,10 @@ enum Command {
     },
     /// Run the suite on a FreeBSD kernel, in a virtual machine
     VmTest(vm::Options),
+    /// Measure the module, a C driver and pipe(2) on a FreeBSD kernel, in a virtual machine that counts instructions
+    VmBench(vm::bench::Options),
+    /// Measure the module, a C driver and pipe(2) on the FreeBSD system that runs here
+    BenchHere,
     /// Generate the bindings of the kernel headers anew
     Bindings {
         /// Only compare with the vendored files; fail where they differ
@@ -159,6 +163,8 @@ fn run() -> Result<()> {
         Command::Install(places) => kld::install(root, &places),
         Command::Fuzz { seconds } => fuzz::fuzz(root, seconds),
         Command::VmTest(options) => vm::vm_test(root, &options),
+        Command::VmBench(options) => vm::bench::vm_bench(root, &options),
+        Command::BenchHere => vm::bench::here(root),
         Command::Bindings { check } => {
             if !bindings::restarted(&tools)? {
                 bindings::bindings(&tools, &root.join("freebsd-kernel-sys"), check)?;
