@@ -23,6 +23,8 @@ help:
 	@echo 'make host      on Linux: build all, and leave the hosted device up to play with, until Ctrl-C'
 	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
 	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
+	@echo 'make bench     on Linux: measure the hosted module against a plain C driver and memcpy, and write docs/benchmarks.md;'
+	@echo '               takes some ten minutes, or about the BENCH_SECONDS= that the environment says (240) and the build'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
 	@echo 'make bindings  generate freebsd-kernel-sys/src/v*.rs anew'
 	@echo 'make clean     remove target/, with all that was built and fetched'
@@ -33,7 +35,7 @@ kmod:
 echoctl:
 	@$(XTASK) echoctl --freebsd='$(FREEBSD)'
 
-run host test load unload:
+run host test bench load unload:
 	@$(XTASK) $@
 
 install:
@@ -52,4 +54,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod echoctl run host test load unload install vm-test lint bindings clean
+.PHONY: all help kmod echoctl run host test bench load unload install vm-test lint bindings clean

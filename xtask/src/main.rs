@@ -1,5 +1,6 @@
 //! Build steps that make cannot say well. The Makefile calls them; `cargo run -p xtask -- --help` lists them.
 
+mod bench;
 mod bindings;
 mod check;
 mod core;
@@ -64,6 +65,8 @@ enum Command {
     Host,
     /// Build all, and run every test; on FreeBSD also the suite on the loaded module
     Test,
+    /// Measure the hosted driver against a plain C driver and memcpy, and write docs/benchmarks.md
+    Bench,
     /// Build echodev.ko and load it into the running FreeBSD kernel
     Load,
     /// Unload it
@@ -142,6 +145,7 @@ fn run() -> Result<()> {
         Command::Run => play::run(root),
         Command::Host => play::host(root),
         Command::Test => test::test(root),
+        Command::Bench => bench::bench(root),
         Command::Load => kld::load(root),
         Command::Unload => kld::unload(),
         Command::Install(places) => kld::install(root, &places),
