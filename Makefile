@@ -5,6 +5,9 @@ CARGO = cargo
 XTASK = $(CARGO) run --quiet --locked --package xtask --
 KMODDIR = /boot/modules
 PREFIX = /usr/local
+SCHEDULES = 40000
+FUZZ_SECONDS = 60
+BENCH_SECONDS = 240
 
 all: kmod echoctl
 
@@ -18,13 +21,17 @@ help:
 	@echo '               SYSDIR=/path/to/sys [KERNBUILDDIR=/path/to/obj]: target/kmod/sysdir/echodev.ko,'
 	@echo '               for the kernel of that FreeBSD 12 to 15 source tree'
 	@echo 'make echoctl   build target/echoctl/14/echoctl and target/echoctl/15/echoctl; FREEBSD= as above'
+	@echo 'make prove     on Linux: a million schedules of the hosted module'
+	@echo '               SCHEDULES=40000: so many for each scenario; SCENARIO=name: only that one'
+	@echo '               SEED=as a failure has told it: only the schedules of that seed'
 	@echo 'make load      on FreeBSD: build the module and load it; make unload: unload it'
 	@echo 'make install   on FreeBSD: the module to $(DESTDIR)$(KMODDIR), echoctl to $(DESTDIR)$(PREFIX)/bin'
 	@echo 'make host      on Linux: build all, and leave the hosted device up to play with, until Ctrl-C'
 	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
 	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
-	@echo 'make bench     on Linux: measure the hosted module against a plain C driver and memcpy, and write docs/benchmarks.md;'
-	@echo '               takes some ten minutes, or about the BENCH_SECONDS= that the environment says (240) and the build'
+	@echo 'make bench     on Linux: measure the hosted module against a plain C driver and memcpy, for about'
+	@echo '               BENCH_SECONDS=240, and write docs/benchmarks.md'
+	@echo 'make fuzz      fuzz the hosted module and the readers of module files, FUZZ_SECONDS=60 each'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
 	@echo 'make bindings  generate freebsd-kernel-sys/src/v*.rs anew'
 	@echo 'make clean     remove target/, with all that was built and fetched'
@@ -35,17 +42,29 @@ kmod:
 echoctl:
 	@$(XTASK) echoctl --freebsd='$(FREEBSD)'
 
-run host test bench load unload:
+run host test load unload:
 	@$(XTASK) $@
 
 install:
 	@$(XTASK) install --destdir='$(DESTDIR)' --kmoddir='$(KMODDIR)' --prefix='$(PREFIX)'
 
+prove:
+	@$(XTASK) kmod --freebsd=15
+	SCHEDULES='$(SCHEDULES)' FIRST=`date +%s` SEED='$(SEED)' $(CARGO) test --locked --package schedules --test schedules -- $(SCENARIO)
+
 vm-test:
 	@$(XTASK) vm-test --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
 
+bench:
+	@$(XTASK) bench --seconds='$(BENCH_SECONDS)'
+
+fuzz:
+	@$(XTASK) kmod --freebsd=15
+	@$(XTASK) fuzz --seconds='$(FUZZ_SECONDS)'
+
 lint:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 
 bindings:
@@ -54,4 +73,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod echoctl run host test bench load unload install vm-test lint bindings clean
+.PHONY: all help kmod echoctl run host test bench prove fuzz load unload install vm-test lint bindings clean

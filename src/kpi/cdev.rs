@@ -46,8 +46,8 @@ pub unsafe fn destroy(cdev: *mut sys::cdev) {
 }
 
 /// Keeps `data` with the file that is being opened. It is dropped by [`clear_priv`], at the file's last close, or when
-/// the device is destroyed, whichever comes first, without a lock held; its own memory is freed before. ENOENT if the kernel itself opens the device,
-/// without a file; EBUSY if the file has something already. `devfs_set_cdevpriv`.
+/// the device is destroyed, whichever comes first, without a lock held; its own memory is freed before. ENOENT if the
+/// kernel itself opens the device, without a file; EBUSY if the file has something already. `devfs_set_cdevpriv`.
 ///
 /// # Safety
 ///

@@ -4,6 +4,7 @@ use crate::kld::only_on_linux;
 use crate::kmod;
 use crate::toolchain::Freebsd;
 use anyhow::{Context, Result, ensure};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
@@ -11,17 +12,9 @@ use std::{env, fs};
 /// Rounds of all measurements. Other programs disturb some of them; the report takes each measurement's best.
 const ROUNDS: u32 = 8;
 
-/// The environment variable that says how many seconds all rounds shall take, about, and what it says by default.
-const SECONDS: (&str, f64) = ("BENCH_SECONDS", 240.0);
-
-/// Builds all, runs the rounds, writes the report.
-pub fn bench(root: &Path) -> Result<()> {
+/// Builds all, measures for about `seconds`, writes the report.
+pub fn bench(root: &Path, seconds: NonZeroU32) -> Result<()> {
     only_on_linux("bench", "kldhost is for Linux")?;
-    let seconds = match env::var(SECONDS.0) {
-        Ok(text) => text.parse().ok().filter(|seconds| (1.0..=36000.0).contains(seconds)),
-        Err(_) => Some(SECONDS.1),
-    };
-    let seconds = seconds.with_context(|| format!("{} is a number of seconds, 1 to 36000", SECONDS.0))?;
     kmod::kmod(root, Freebsd::V15)?;
     kmod::testmods(root, Freebsd::V15)?;
     let measured = root.join("target/criterion");
@@ -35,7 +28,7 @@ pub fn bench(root: &Path) -> Result<()> {
             .args(["bench", "--quiet", "--locked", "--package", "bench", "--bench", "hosted", "--"])
             .args(["--quiet", "--save-baseline", &name])
             .env("CRITERION_HOME", &measured)
-            .env(SECONDS.0, (seconds / f64::from(ROUNDS)).to_string())
+            .env("BENCH_SECONDS", (f64::from(seconds.get()) / f64::from(ROUNDS)).to_string())
             // The hosted kernel's memory stays with it, as a kernel's would: else freeing and allocating a large buffer
             // is a matter of page faults.
             .env("MALLOC_TRIM_THRESHOLD_", MUCH)

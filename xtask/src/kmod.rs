@@ -25,6 +25,18 @@ pub fn kmod_sysdir(root: &Path, sysdir: &Path, kernbuilddir: Option<&Path>) -> R
     build(root, &c, vec!["--cfg".into(), "freebsd=\"sysdir\"".into()])
 }
 
+/// Builds `target/mutants/<name>/echodev.ko`: the module for FreeBSD 15 with the deliberate bug of this name.
+pub fn mutant(root: &Path, name: &str) -> Result<PathBuf> {
+    let mut c = CTools::release(&root.join("target/tools"), Freebsd::V15, &build_dir(root, "mutants")?)?;
+    c.name = "mutants".into();
+    c.define(&format!("MUTANT_{}", name.to_uppercase().replace('-', "_")));
+    let module = build(root, &c, vec!["--cfg".into(), format!("mutant={name:?}")])?;
+    let kept = root.join("target/mutants").join(name).join("echodev.ko");
+    fs::create_dir_all(kept.parent().context("a module without a directory")?)?;
+    fs::rename(&module, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
+    Ok(kept)
+}
+
 /// The directory where a module is built, made if it is not there.
 pub fn build_dir(root: &Path, name: &str) -> Result<PathBuf> {
     let dir = root.join("target/kernel").join(name);
