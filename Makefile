@@ -7,6 +7,7 @@ KMODDIR = /boot/modules
 PREFIX = /usr/local
 SCHEDULES = 40000
 FUZZ_SECONDS = 60
+BENCH_SECONDS = 240
 
 all: kmod echoctl
 
@@ -29,9 +30,11 @@ help:
 	@echo 'make host      on Linux: build all, and leave the hosted device up to play with, until Ctrl-C'
 	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
 	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
-	@echo 'make fuzz      fuzz the hosted module and the readers of module files, FUZZ_SECONDS=60 each'
 	@echo 'make vm-bench  the same arguments: instructions per operation on that kernel, beside a C driver and pipe(2),'
 	@echo '               written to docs/benchmarks-kernel.md'
+	@echo 'make bench     on Linux: measure the hosted module against a plain C driver and memcpy, for about'
+	@echo '               BENCH_SECONDS=240, and write docs/benchmarks.md'
+	@echo 'make fuzz      fuzz the hosted module and the readers of module files, FUZZ_SECONDS=60 each'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
 	@echo 'make bindings  generate freebsd-kernel-sys/src/v*.rs anew'
 	@echo 'make clean     remove target/, with all that was built and fetched'
@@ -56,6 +59,9 @@ prove:
 vm-test:
 	@$(XTASK) vm-test --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
 
+bench:
+	@$(XTASK) bench --seconds='$(BENCH_SECONDS)'
+
 fuzz:
 	@$(XTASK) kmod --freebsd=15
 	@$(XTASK) fuzz --seconds='$(FUZZ_SECONDS)'
@@ -74,4 +80,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod echoctl run host test prove mutants fuzz load unload install vm-test vm-bench lint bindings clean
+.PHONY: all help kmod echoctl run host test bench prove mutants fuzz load unload install vm-test vm-bench lint bindings clean

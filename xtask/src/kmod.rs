@@ -82,13 +82,14 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
     Ok(module)
 }
 
-/// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`.
+/// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`, and the driver that the benchmarks
+/// measure against.
 pub fn testmods(root: &Path, freebsd: Freebsd) -> Result<Vec<PathBuf>> {
     let build = root.join("target/testmods").join(freebsd.major());
     fs::create_dir_all(&build)?;
     let c = CTools::release(&root.join("target/tools"), freebsd, &build)?;
     let dir = root.join("kldhost/testmods");
-    let mut modules = Vec::new();
+    let mut modules = vec![c_module(root, &c, &root.join("bench/baseline.c"), &build, &[])?];
     for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let source = entry?.path();
         if source.extension().is_some_and(|ext| ext == "c") {

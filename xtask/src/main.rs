@@ -1,5 +1,6 @@
 //! Build steps that make cannot say well. The Makefile calls them; `cargo run -p xtask -- --help` lists them.
 
+mod bench;
 mod bindings;
 mod check;
 mod core;
@@ -67,6 +68,12 @@ enum Command {
     Host,
     /// Build all, and run every test; on FreeBSD also the suite on the loaded module
     Test,
+    /// Measure the hosted driver against a plain C driver and memcpy, and write docs/benchmarks.md
+    Bench {
+        /// How long all measurements take together, about
+        #[arg(long)]
+        seconds: NonZeroU32,
+    },
     /// Build the module with deliberate bugs, one at a time, and see which check finds each
     Mutants(mutants::Options),
     /// Build echodev.ko and load it into the running FreeBSD kernel
@@ -157,6 +164,7 @@ fn run() -> Result<()> {
         Command::Run => play::run(root),
         Command::Host => play::host(root),
         Command::Test => test::test(root),
+        Command::Bench { seconds } => bench::bench(root, seconds),
         Command::Mutants(options) => mutants::mutants(root, &options),
         Command::Load => kld::load(root),
         Command::Unload => kld::unload(),
