@@ -32,7 +32,7 @@ pub fn mutants(root: &Path, options: &Options) -> Result<()> {
     let wanted = |name: &&String| options.names.is_empty() || options.names.contains(name);
     let module = kmod::kmod(root, Freebsd::V15)?;
     let suites = Suite::all(root)?;
-    println!("{:<28} {:<12} {:>9}  found by", "mutant", "suite", "after");
+    println!("{:<30} {:<12} {:>9}  found by", "mutant", "suite", "after");
     for suite in &suites {
         let verdict = suite.run(&module)?;
         print(&verdict, "(none)", suite);
@@ -57,7 +57,7 @@ pub fn mutants(root: &Path, options: &Options) -> Result<()> {
             }
         }
         if !found {
-            println!("{name:<28} SURVIVES");
+            println!("{name:<30} SURVIVES");
             survivors.push(name.as_str());
         }
     }
@@ -70,7 +70,7 @@ fn print(verdict: &Verdict, name: &str, suite: &Suite) {
         Verdict::Passed { after } => (after, "-"),
         Verdict::Found { after, by } => (after, by.as_str()),
     };
-    println!("{name:<28} {:<12} {:>7.1} s  {what}", suite.name, after.as_secs_f64());
+    println!("{name:<30} {:<12} {:>7.1} s  {what}", suite.name, after.as_secs_f64());
 }
 
 /// The names that the sources have, as they are spelled in Rust.
