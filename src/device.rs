@@ -35,17 +35,18 @@ pub struct State {
     maxsize: usize,
     /// Descriptors that are open for writing and were not revoked.
     writers: u32,
-    /// Writers that have not been closed, the revoked ones included.
+    /// Writers that have not been closed, the revoked ones included. The unsafe code of entry.rs relies on it: while there
+    /// is one, the device stays.
     tokens: usize,
     /// The number of revocations. A writer from before one no longer counts, and who slept through one may not go on.
-    revokecnt: u32,
+    revokecnt: u64,
     /// The device is going away: nobody may wait for anything any more.
     dying: bool,
 }
 
 /// What a counted writer keeps for [`Softc::uncount`]: the number of revocations when it was opened.
 #[derive(Clone, Copy)]
-pub struct Token(u32);
+pub struct Token(u64);
 
 /// A decoded ioctl(2) request.
 pub enum Request<'a> {
@@ -98,14 +99,14 @@ impl Softc {
     }
 
     /// The last close of a descriptor (D_TRACKCLOSE). A forced one, by revoke(2) or a forced unmount, comes once for all
-    /// descriptors, without their flags: no writer counts any longer, and whoever sleeps is sent back to the system call,
-    /// which finds out whether its descriptor is dead. Takes the lock.
+    /// descriptors of one devfs mount, without their flags: no writer counts any longer, and whoever sleeps is sent back to
+    /// the system call, which finds out whether its descriptor is dead. Takes the lock.
     pub fn close(&self, fflag: c_int) {
         if fflag & sys::FWRITE != 0 {
             cdev::clear_priv();
         } else if fflag & sys::FREVOKE != 0 && fflag & sys::FREAD == 0 {
             let mut state = self.xlock();
-            state.revokecnt = state.revokecnt.wrapping_add(1);
+            state.revokecnt += 1;
             if !cfg!(mutant = "revoked-writers-count") {
                 state.writers = 0;
             }
@@ -270,8 +271,8 @@ impl Softc {
 
     /// The last step before the device is freed, when no thread is in its methods any more. Takes the lock, and sleeps.
     ///
-    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods; only the newest
-    /// kernels wait for it, so all writers are waited for here. And kevent(2) waiters were woken, but have yet to look at
+    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods, and destroy_dev does
+    /// not wait for it, so all writers are waited for here; the unsafe code of entry.rs relies on that. And kevent(2) waiters were woken, but have yet to look at
     /// their event, which goes with the knotes.
     pub fn drain(&self) {
         let mut state = self.xlock();
