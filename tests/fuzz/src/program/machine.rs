@@ -143,7 +143,7 @@ impl Machine {
         let mut ended: Vec<Ended> = ended.into_iter().collect();
         ended.extend(self.pending.extract_if(.., |call| call.is_done()).map(Pending::end));
         for (done, _) in &ended {
-            self.check("a call", done.result);
+            self.check(done.call, done.result);
         }
         if let Some(count) = self.held() {
             let reads = ended.iter_mut().map(|(done, _)| std::mem::take(&mut done.bytes));

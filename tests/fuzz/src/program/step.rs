@@ -8,7 +8,7 @@ use super::call::{AnyFd, Argument, Call, Move, Step};
 use super::machine::{DEVICE, Ended, Machine, Slot};
 use super::memory::Memory;
 use super::pending::Pending;
-use super::perform::{Done, Question, Work};
+use super::perform::{Question, Work};
 use super::stream::Writer;
 
 /// Processes, calls asleep and watches that there may be at a time.
@@ -54,11 +54,11 @@ impl Machine {
             Call::Poll { entries, wait } => {
                 let entries = entries.into_iter().map(|(of, events)| PollFd::new(fd(of), events));
                 let question = Question::Poll(entries.collect());
-                self.wait(at, "poll", Work::Question(question), wait);
+                self.wait(at, Work::Question(question), wait);
             }
             Call::Select { nfds, sets, wait } => {
                 let question = Question::Select { nfds: nfds.into(), sets };
-                self.wait(at, "select", Work::Question(question), wait);
+                self.wait(at, Work::Question(question), wait);
             }
             Call::Kqueue => {
                 let result = process.kqueue();
@@ -68,7 +68,7 @@ impl Machine {
             Call::Kevent { kq, changes, max, wait } => {
                 let changes = changes.into_iter().map(|one| Kevent::new(fd(one.fd), one.filter, one.flags)).collect();
                 let kq = fd(kq);
-                self.wait(at, "kevent", Work::Kevent { kq, changes, max }, wait);
+                self.wait(at, Work::Kevent { kq, changes, max }, wait);
             }
             Call::Sigaction(signal, action) => self.check("sigaction", process.sigaction(signal, action)),
             Call::Kill(signal) => process.kill(signal),
@@ -130,13 +130,13 @@ impl Machine {
     }
 
     /// Makes a call that can be told whether to wait. If it has to wait for ever, it does so on a thread of its own.
-    fn wait(&mut self, at: usize, call: &str, mut work: Work, wait: bool) {
+    fn wait(&mut self, at: usize, mut work: Work, wait: bool) {
         let slot = &self.slots[at];
         if wait && self.pending.len() < CROWD {
             self.pending.push(Pending::start(at, slot, work, None));
         } else {
             let done = work.perform(&slot.process, false);
-            self.check(call, done.result);
+            self.check(done.call, done.result);
         }
     }
 
@@ -158,8 +158,7 @@ impl Machine {
             self.pending.push(Pending::start(at, &self.slots[at], work, writer));
             return None;
         }
-        let Done { result, bytes } = work.perform(process, false);
-        Some((Done { result, bytes }, writer))
+        Some((work.perform(process, false), writer))
     }
 
     /// Puts the next bytes in, which are returned; those out of reach are only counted.
