@@ -132,23 +132,26 @@ impl Machine {
     /// Makes a call that can be told whether to wait. If it has to wait for ever, it does so on a thread of its own.
     fn wait(&mut self, at: usize, mut work: Work, wait: bool) {
         let slot = &self.slots[at];
-        if wait && self.pending.len() < CROWD {
-            self.pending.push(Pending::start(at, slot, work, None));
-        } else {
+        let wait = wait && self.pending.len() < CROWD;
+        // Threads are slow: a question is asked first.
+        if !wait || work.question().is_some_and(|question| question.ask(&slot.process) != Ok(0)) {
             let done = work.perform(&slot.process, false);
             self.check(done.call, done.result);
+        } else {
+            self.pending.push(Pending::start(at, slot, work, None));
         }
     }
 
     /// read(2), write(2) and their variants: on a thread of their own if they may have to wait.
     fn transfer(&mut self, at: usize, process: &Process, wanted: Move) -> Option<Ended> {
         let fd = self.slots[at].descriptor(wanted.fd);
-        let may_wait = process.getfl(fd).is_ok_and(|flags| flags & O_NONBLOCK == 0);
+        let kind = wanted.kind;
+        let mut memory: Vec<Memory> = wanted.buffers.into_iter().map(Memory::new).collect();
+        let room = if wanted.write { memory.iter().map(Memory::len).sum() } else { 0 };
+        let may_wait = process.getfl(fd).is_ok_and(|flags| flags & O_NONBLOCK == 0) && self.has_to_wait(room);
         if may_wait && self.pending.len() == CROWD {
             return None;
         }
-        let kind = wanted.kind;
-        let mut memory: Vec<Memory> = wanted.buffers.into_iter().map(Memory::new).collect();
         let writer = wanted.write.then(|| Writer { bytes: self.fill(&mut memory), taken: Some(0) });
         let mut work = match wanted.write {
             true => Work::Write { fd, from: memory, kind },
