@@ -38,6 +38,18 @@ impl Data {
         Ok(data)
     }
 
+    /// Times made up.
+    #[cfg(test)]
+    pub fn made_up(time: impl Fn(&Group, Subject, u64) -> f64) -> Self {
+        let mut times = HashMap::new();
+        for group in &GROUPS {
+            for &subject in group.subjects() {
+                times.extend(group.values.iter().map(|&v| ((group.name, subject, v), time(group, subject, v))));
+            }
+        }
+        Self { times, rounds: 1 }
+    }
+
     /// The time of one.
     ///
     /// # Panics

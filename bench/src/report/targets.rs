@@ -88,3 +88,67 @@ fn slower(data: &Data) -> Target {
         found: if slower.is_empty() { "all".into() } else { format!("all but: {}", slower.join("; ")) },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::targets;
+    use crate::cases::{Group, Subject};
+    use crate::counts::{Calls, Counts, Operation, READERS, Waking};
+    use crate::report::data::Data;
+
+    /// Counts at the limits.
+    fn counts() -> Counts {
+        let calls = [Calls::from([("_sx_xlock", 2.0)]), Calls::from([("wakeup", 1.0)])];
+        let waking = |readers| Waking { title: format!("{readers}"), woken: [2.0, 64.0], calls: [1.0, 1.0] };
+        Counts {
+            operations: vec![Operation { title: "write", calls }],
+            waking: READERS.into_iter().map(waking).collect(),
+            text: 8192,
+            memory: 512,
+        }
+    }
+
+    /// Times at the limits: the driver takes as long as memcpy, the C driver 20 times as long.
+    fn time(_: &Group, subject: Subject, _: u64) -> f64 {
+        if subject == Subject::Baseline { 20.0 } else { 1.0 }
+    }
+
+    /// The positions of the targets that are not met.
+    fn missed(time: impl Fn(&Group, Subject, u64) -> f64, counts: &Counts) -> Vec<usize> {
+        let targets = targets(&Data::made_up(time), counts).unwrap();
+        targets.iter().enumerate().filter(|(_, target)| !target.met).map(|(at, _)| at).collect()
+    }
+
+    #[test]
+    fn at_the_limits_all_are_met() {
+        assert!(missed(time, &counts()).is_empty());
+    }
+
+    #[test]
+    fn a_time_over_the_limit_misses_its_target_alone() {
+        let slower = |name: &'static str, at: u64, by: f64| {
+            move |group: &Group, subject, value| {
+                let slow = (group.name, subject, value) == (name, Subject::Echodev, at);
+                time(group, subject, value) * if slow { by } else { 1.0 }
+            }
+        };
+        assert_eq!(missed(slower("pair", 64, 16.1), &counts()), [0]);
+        assert_eq!(missed(slower("open", 1, 20.1), &counts()), [1]);
+        assert_eq!(missed(slower("drain", 64 << 10, 1.01), &counts()), [2]);
+        assert_eq!(missed(slower("drain", 16 << 20, 1.26), &counts()), [3]);
+        assert_eq!(missed(slower("pair", 1 << 20, 1.06), &counts()), [4]);
+    }
+
+    #[test]
+    fn a_count_over_the_limit_misses_its_target_alone() {
+        let with = |change: fn(&mut Counts)| {
+            let mut counts = counts();
+            change(&mut counts);
+            missed(time, &counts)
+        };
+        assert_eq!(with(|counts| counts.waking[2].woken[0] = 2.1), [5]);
+        assert_eq!(with(|counts| drop(counts.operations[0].calls[0].insert("knote", 1.0))), [6]);
+        assert_eq!(with(|counts| counts.text += 1), [7]);
+        assert_eq!(with(|counts| counts.memory += 1), [8]);
+    }
+}
