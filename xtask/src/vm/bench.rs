@@ -70,7 +70,7 @@ pub fn vm_bench(root: &Path, options: &Options) -> Result<()> {
         "# The device on a FreeBSD kernel\n\n\
          Guest instructions per operation, of user program and kernel together: `make vm-bench`, {}, on {}, {CPUS} \
          processors; {}. A drain is of a buffer that was full at first; at most 64 Ki bytes of it are drained, and fewer \
-         where that takes too long.\n\n\
+         where that takes too long. Processes that work together run on one processor.\n\n\
          {table}\n\
          - echodev: the module. C driver: `{BASELINE}`, a flat buffer whose rest is moved down by each read, and wakeup(9) \
          at each transition. pipe: pipe(2).\n\
