@@ -47,7 +47,11 @@ struct filterops echodev_read_filterops = {
 struct filterops echodev_write_filterops = {
 	.f_isfd =	1,
 	.f_detach =	echodev_knote_detach,
+#ifdef MUTANT_FILTERS_ARE_THE_SAME
+	.f_event =	echodev_read_event,
+#else
 	.f_event =	echodev_write_event,
+#endif
 };
 
 static void

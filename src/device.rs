@@ -90,7 +90,7 @@ fn limited((name, default): (&CStr, usize), limit: usize) -> usize {
     if value > limit {
         tunable::warn_limited(name, value, limit);
     }
-    value.min(limit)
+    if cfg!(mutant = "limits-are-ignored") { value } else { value.min(limit) }
 }
 
 impl Softc {
@@ -104,7 +104,8 @@ impl Softc {
         if state.dying {
             return Err(Errno::ENXIO);
         }
-        state.writers = state.writers.checked_add(1).ok_or(Errno::EBUSY)?;
+        let counts = if cfg!(mutant = "writer-counts-twice") { 2 } else { 1 };
+        state.writers = state.writers.checked_add(counts).ok_or(Errno::EBUSY)?;
         state.tokens += 1;
         Ok(Some(Token(state.revokecnt)))
     }
@@ -118,7 +119,9 @@ impl Softc {
         } else if fflag & sys::FREVOKE != 0 && fflag & sys::FREAD == 0 {
             let mut state = self.xlock();
             state.revokecnt = state.revokecnt.wrapping_add(1);
-            state.writers = 0;
+            if !cfg!(mutant = "revoked-writers-count") {
+                state.writers = 0;
+            }
             state.wake_all(Side::Read);
             state.wake_all(Side::Write);
         }
@@ -148,7 +151,7 @@ impl Softc {
         let mut state = self.xlock();
         let result = read_some(&mut state, uio, nonblock);
         // New bytes wake one reader only: whoever leaves some behind, for whatever reason, wakes the next.
-        if !state.fifo.is_empty() {
+        if !state.fifo.is_empty() && !cfg!(mutant = "reader-wakes-no-next") {
             state.wake_one(Side::Read);
         }
         result
@@ -163,7 +166,7 @@ impl Softc {
         let mut state = self.xlock();
         let result = write_all(&mut state, uio, nonblock);
         // As for readers.
-        if !state.fifo.is_full() {
+        if !state.fifo.is_full() && !cfg!(mutant = "writer-wakes-no-next") {
             state.wake_one(Side::Write);
         }
         result
@@ -180,7 +183,9 @@ impl Softc {
                 let mut state = self.xlock();
                 let was_full = state.fifo.is_full();
                 state.fifo.clear();
-                state.made_room(was_full);
+                if !cfg!(mutant = "clear-wakes-nobody") {
+                    state.made_room(was_full);
+                }
             }
             Request::NonBlock => {}
             Request::Async(on) if on != 0 => return Err(Errno::EINVAL),
@@ -205,11 +210,12 @@ impl Softc {
         }
         let was_full = state.fifo.is_full();
         let unused = state.fifo.replace(storage);
-        if unused.is_ok() && len > old_len {
+        if unused.is_ok() && len > old_len && !cfg!(mutant = "growing-wakes-nobody") {
             state.made_room(was_full);
         }
         drop(state);
-        unused.map(drop).map_err(|_| Errno::EBUSY)
+        let free = if cfg!(mutant = "buffer-leaks") { core::mem::forget } else { drop::<KBytes> };
+        unused.map(free).map_err(|_| Errno::EBUSY)
     }
 
     /// poll(2): the events of `events` that are there now, and POLLHUP. Else the thread is recorded on each side that is
@@ -230,7 +236,7 @@ impl Softc {
         }
         if revents == 0 {
             // Who asks for neither still waits for POLLHUP.
-            if events & READ != 0 || events & WRITE == 0 {
+            if (events & READ != 0 || events & WRITE == 0) && !cfg!(mutant = "poll-forgets-selrecord") {
                 state.record(Side::Read, poll);
             }
             if events & WRITE != 0 {
@@ -250,13 +256,16 @@ impl Softc {
     pub fn read_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.valid());
         if state.dying {
-            return hung_up(state, kn, hint);
+            hung_up(state, kn, hint);
+            return true;
         }
         if state.writers == 0 {
             kn.set_eof();
             return true;
         }
-        kn.clear_eof();
+        if !cfg!(mutant = "eof-stays") {
+            kn.clear_eof();
+        }
         !state.fifo.is_empty()
     }
 
@@ -264,7 +273,8 @@ impl Softc {
     pub fn write_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.space());
         if state.dying {
-            return hung_up(state, kn, hint);
+            hung_up(state, kn, hint);
+            return true;
         }
         kn.clear_eof();
         !state.fifo.is_full()
@@ -274,6 +284,11 @@ impl Softc {
     /// lock exclusively.
     pub fn hang_up(&self) {
         let mut state = self.xlock();
+        if cfg!(mutant = "hangs-up-before-dying") {
+            state.hang_up();
+            state.dying = true;
+            return;
+        }
         state.dying = true;
         state.hang_up();
     }
@@ -288,7 +303,10 @@ impl Softc {
         while state.tokens != 0 {
             state = state.sleep_drain(c"echoun");
         }
-        drop(state.wait_told(c"echoun", TOLD_TIMEOUT));
+        if !cfg!(mutant = "knotes-go-at-once") {
+            state = state.wait_told(c"echoun", TOLD_TIMEOUT);
+        }
+        drop(state);
         self.retire();
     }
 }
@@ -296,7 +314,7 @@ impl Softc {
 impl Exclusive<'_, State> {
     /// Says that there is room, to one writer if there was none before.
     fn made_room(&mut self, was_full: bool) {
-        if was_full {
+        if was_full && !cfg!(mutant = "room-wakes-nobody") {
             self.wake_one(Side::Write);
         }
         self.notify(Side::Write);
@@ -310,9 +328,11 @@ fn read_some(state: &mut Exclusive<'_, State>, uio: &mut ReadUio<'_>, nonblock: 
     }
     let was_full = state.fifo.is_full();
     let n = uio.resid().min(state.fifo.valid());
-    for piece in state.fifo.held(n) {
-        uio.uiomove(piece)?;
+    let moved = state.fifo.held(n).into_iter().try_for_each(|piece| uio.uiomove(piece));
+    if cfg!(mutant = "efault-drops-bytes") && moved.is_err() {
+        state.fifo.consume(n);
     }
+    moved?;
     state.fifo.consume(n);
     state.made_room(was_full);
     Ok(())
@@ -326,11 +346,21 @@ fn write_all(state: &mut Exclusive<'_, State>, uio: &mut WriteUio<'_>, nonblock:
         }
         let was_empty = state.fifo.is_empty();
         let n = uio.resid().min(state.fifo.space());
-        for piece in state.fifo.room(n) {
-            uio.uiomove(piece)?;
+        let moved = state.fifo.room(n).into_iter().try_for_each(|piece| uio.uiomove(piece));
+        if cfg!(mutant = "efault-loops") && moved.is_err() {
+            continue;
+        }
+        if cfg!(mutant = "efault-adds-bytes") && moved.is_err() {
+            state.fifo.append(n);
+        }
+        moved?;
+        if cfg!(mutant = "bytes-are-told-of-too-early") {
+            state.wake_all(Side::Read);
+            state.fifo.append(n);
+            continue;
         }
         state.fifo.append(n);
-        if was_empty {
+        if was_empty && !cfg!(mutant = "bytes-wake-nobody") {
             state.wake_one(Side::Read);
         }
         state.notify(Side::Read);
@@ -342,7 +372,7 @@ fn write_all(state: &mut Exclusive<'_, State>, uio: &mut WriteUio<'_>, nonblock:
 /// a sleep a call costs nothing, and who need not wait is spared the registers.
 #[cold]
 fn wait(state: &mut Exclusive<'_, State>, side: Side, wmesg: &'static CStr, nonblock: bool) -> Result {
-    if state.dying {
+    if state.dying && !cfg!(mutant = "dying-is-not-looked-at") {
         return Err(Errno::ENXIO);
     }
     if nonblock {
@@ -350,18 +380,18 @@ fn wait(state: &mut Exclusive<'_, State>, side: Side, wmesg: &'static CStr, nonb
     }
     let revokecnt = state.revokecnt;
     state.sleep(side, wmesg)?;
-    if state.revokecnt != revokecnt { Err(Errno::ERESTART) } else { Ok(()) }
+    let revoked = state.revokecnt != revokecnt && !cfg!(mutant = "sleepers-survive-revoke");
+    if revoked { Err(Errno::ERESTART) } else { Ok(()) }
 }
 
 /// Makes the event say that the device is going away, and notes that a waiter who looks by itself (hint 0) knows.
 #[cold]
-fn hung_up(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
+fn hung_up(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) {
     kn.set_eof();
     kn.set_fflags(sys::ENXIO);
     if hint == 0 {
         state.tell(kn);
     }
-    true
 }
 
 fn clamp(count: usize) -> c_int {

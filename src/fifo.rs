@@ -92,7 +92,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
             return Err(storage);
         }
         let mut rest = storage.as_mut();
-        for piece in self.held(self.valid) {
+        let mut pieces = self.held(self.valid);
+        if cfg!(mutant = "order-is-lost-in-a-resize") {
+            pieces.reverse();
+        }
+        for piece in pieces {
             let (to, behind) = rest.split_at_mut(piece.len());
             to.copy_from_slice(piece);
             rest = behind;
@@ -103,7 +107,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
 
     /// `at`, at most twice the capacity less one, folded into the ring.
     fn wrap(&self, at: usize) -> usize {
-        if at >= self.len() { at - self.len() } else { at }
+        let edge = if cfg!(mutant = "edge-is-one-off") { self.len() + 1 } else { self.len() };
+        if at >= edge { at - edge } else { at }
     }
 }
 

@@ -1,8 +1,13 @@
-//! Everything in kldhost that blocks, and every thread it starts, goes through here, so that another engine can take
-//! the place of the operating system's threads.
+//! Everything in kldhost that blocks, every thread it starts, and its clock go through here, so that another engine can
+//! take the place of the operating system's threads: see `tests/schedules`, which compiles this crate with its own `sync`.
+//!
+//! A [`Mutex`] is never held where another thread may have to run: over a sleep, a [`switch`], or a call into a module. A
+//! [`SleepMutex`] may be.
 
 pub use parking_lot::{Condvar, Mutex, MutexGuard};
+pub use parking_lot::{Mutex as SleepMutex, MutexGuard as SleepMutexGuard};
 pub use std::sync::{Arc, Weak, atomic};
+pub use std::thread_local;
 pub use std::time::{Duration, Instant};
 
 /// Starts a thread. It is not joined: what it has to say comes through an [`Arc`].
@@ -13,4 +18,18 @@ pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
 /// Lets others run while waiting for something that is about to happen.
 pub fn spin() {
     std::hint::spin_loop();
+}
+
+/// Another thread may run here, as far as the kernel is concerned; `at` says where that is. The operating system needs no
+/// telling.
+#[inline(always)]
+pub fn switch(at: &'static str) {
+    let _ = at;
+}
+
+/// Which of `n` sleepers of the same priority goes first, by index: the oldest.
+#[inline(always)]
+pub fn choose(n: usize) -> usize {
+    let _ = n;
+    0
 }

@@ -114,6 +114,7 @@ impl<T> Monitor<T> {
     fn waiters(&self, side: Side) -> &Waiters {
         match side {
             Side::Read => &self.read,
+            Side::Write if cfg!(mutant = "sides-are-one") => &self.read,
             Side::Write => &self.write,
         }
     }
@@ -176,7 +177,9 @@ impl<T> Monitor<T> {
         // f_event is also called when a kevent(2) call changes a knote, before the same call waits; and two threads may wait
         // on one kqueue, of which one has looked. They get a moment to do so before the knotes go.
         // SAFETY: only emptiness is asked, and nobody can attach any more.
-        if Side::BOTH.into_iter().any(|side| !unsafe { (*self.waiters(side).knlist()).kl_list.slh_first }.is_null()) {
+        let left =
+            Side::BOTH.into_iter().any(|side| !unsafe { (*self.waiters(side).knlist()).kl_list.slh_first }.is_null());
+        if left && !cfg!(mutant = "knotes-go-at-once") {
             settle();
         }
         for side in Side::BOTH {
@@ -184,7 +187,8 @@ impl<T> Monitor<T> {
             // SAFETY: both lists are initialised. knlist_delete, not knlist_clear: the latter leaves knotes that point to
             // our filterops.
             unsafe {
-                sys::knlist_cleardel(waiters.knlist(), echodev_curthread(), 0, 1);
+                let kill = if cfg!(mutant = "knlist-clear") { 0 } else { 1 };
+                sys::knlist_cleardel(waiters.knlist(), echodev_curthread(), 0, kill);
                 sys::seldrain(waiters.selinfo.get());
             }
         }
@@ -235,7 +239,8 @@ impl<T> Exclusive<'_, T> {
     pub fn sleep(&mut self, side: Side, wmesg: &'static CStr) -> Result {
         let waiters = self.monitor.waiters(side);
         waiters.sleepers.update(|sleepers| sleepers + 1);
-        let result = self.sleep_on(waiters.channel(), sys::PCATCH, wmesg, 0);
+        let catch = if cfg!(mutant = "signals-are-not-caught") { 0 } else { sys::PCATCH };
+        let result = self.sleep_on(waiters.channel(), catch, wmesg, 0);
         waiters.sleepers.update(|sleepers| sleepers - 1);
         from_c(result)
     }
@@ -264,7 +269,9 @@ impl<T> Exclusive<'_, T> {
             // SAFETY: any address is a channel.
             unsafe { sys::wakeup(waiters.channel()) };
         }
-        self.notify(side);
+        if !cfg!(mutant = "what-concerns-all-is-not-told") {
+            self.notify(side);
+        }
     }
 
     /// Tells those who wait for `side`, but do not sleep in the driver, that its state has changed: selwakeup(9) for
@@ -301,7 +308,7 @@ impl<T> Exclusive<'_, T> {
 
     /// Wakes and notifies both sides for the last time, and from now on counts the knotes that were looked at: see [`Held::tell`].
     pub fn hang_up(&mut self) {
-        for side in Side::BOTH {
+        for side in Side::BOTH.into_iter().filter(|_| !cfg!(mutant = "unload-tells-nobody")) {
             self.wake_all(side);
         }
         let mut attached = 0;
@@ -379,6 +386,10 @@ impl<T> Shared<'_, T> {
     /// Lets the polling thread be woken when `side` is notified next: each side at most once in a d_poll, since the kernel
     /// has room for two. `selrecord`.
     pub fn record(&self, side: Side, poll: &Poll) {
+        if cfg!(mutant = "knote-under-the-shared-lock") {
+            // SAFETY: it is not: the lock is held shared.
+            unsafe { sys::knote(self.monitor.waiters(side).knlist(), HINT, sys::KNF_LISTLOCKED) };
+        }
         // SAFETY: a Poll exists only inside d_poll; the selinfo is initialised and the kernel locks it by itself.
         unsafe { sys::selrecord(poll.td, self.monitor.waiters(side).selinfo.get()) };
     }

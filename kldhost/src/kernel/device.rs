@@ -10,7 +10,7 @@ use super::thread::Thread;
 use crate::kpi::layout::*;
 use crate::sync::atomic::AtomicBool;
 use crate::sync::atomic::Ordering::SeqCst;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{self, Arc, Mutex};
 use crate::syscall::abi::{O_CREAT, O_DIRECTORY, O_NONBLOCK};
 use crate::syscall::errno::Errno;
 
@@ -84,6 +84,7 @@ impl Device {
     pub fn enter<'a>(&'a self, td: &'a Thread) -> Option<InDevice<'a>> {
         // The count goes up before the look, and destroy_dev(9) takes the methods away before it looks at the count.
         self.cdev.si_threadcount.fetch_add(1, SeqCst);
+        sync::switch("dev_refthread");
         let sw = self.cdev.si_devsw.load(SeqCst);
         if sw.is_null() {
             self.leave(td);
@@ -95,9 +96,10 @@ impl Device {
     }
 
     fn leave(&self, td: &Thread) {
+        sync::switch("dev_relthread");
         let last = self.cdev.si_threadcount.fetch_sub(1, SeqCst) == 1;
         if last && self.cdev.si_devsw.load(SeqCst).is_null() {
-            td.kernel().sleepq.wakeup(self.addr(), usize::MAX);
+            td.kernel().sleepq.wakeup(self.addr());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::file::{FREAD, FWRITE, FileRef, Kind};
 use super::kqueue::Kqueue;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, SleepMutex};
 use crate::syscall::abi::Fd;
 use crate::syscall::errno::Errno;
 
@@ -87,7 +87,7 @@ impl FdTable {
     }
 
     /// Closes all descriptors, lowest first, as exit(2) does.
-    pub fn close_all(table: &Mutex<FdTable>) {
+    pub fn close_all(table: &SleepMutex<FdTable>) {
         let open = std::mem::take(&mut table.lock().open);
         drop(open);
     }

@@ -11,14 +11,14 @@ use crate::image::{Image, Metadata};
 use crate::kpi;
 use crate::kpi::layout::*;
 use crate::sync::atomic::Ordering::SeqCst;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, SleepMutex};
 use crate::syscall::errno::Errno;
 
 /// The loaded files of a kernel, and those that were.
 #[derive(Default)]
 pub struct Klds {
     /// `kld_sx`: one load or unload at a time.
-    busy: Mutex<()>,
+    busy: SleepMutex<()>,
     state: Mutex<State>,
 }
 

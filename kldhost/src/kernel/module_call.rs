@@ -8,6 +8,7 @@ use std::arch::naked_asm;
 
 use super::report::Stop;
 use super::thread::Thread;
+use crate::sync;
 
 /// A call into the module that has not returned.
 #[derive(Clone, Copy)]
@@ -42,6 +43,7 @@ pub unsafe fn call(td: &Thread, function: usize, args: [usize; 6]) -> Result<usi
         &raw mut frames[depth].sp
     };
     td.publish_frames();
+    sync::switch("module");
     // SAFETY: as the caller says; `save` stays in place until the store, which is the first thing `enter` does.
     let outcome = unsafe { enter(function, &args, save) };
     td.own().frames.borrow_mut().truncate(depth);

@@ -8,43 +8,62 @@ use std::ptr::null;
 
 use super::thread::Thread;
 
+/// What is true of the thread that runs here.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Running {
+    /// `pc_curthread`, null in user mode.
+    curthread: *const Thread,
+    /// Where the KPI call that was made last returns to; the entry code of each KPI function stores it.
+    caller: usize,
+}
+
+impl Running {
+    /// A thread that has made no KPI call yet; null in user mode.
+    pub const fn new(curthread: *const Thread) -> Running {
+        Running { curthread, caller: 0 }
+    }
+}
+
 /// The start of `struct pcpu`, and what kldhost keeps behind it.
 #[repr(C)]
 struct Pcpu {
-    /// `pc_curthread`, null in user mode.
-    curthread: Cell<*const Thread>,
-    /// Where the KPI call that was made last returns to; the entry code of each KPI function stores it.
-    caller: Cell<usize>,
+    running: Cell<Running>,
     gs_is_set: Cell<bool>,
 }
 
 /// The offset of `caller`, for the entry code.
 pub const CALLER: usize = 8;
-const _: () = assert!(std::mem::offset_of!(Pcpu, caller) == CALLER);
+const _: () = assert!(std::mem::offset_of!(Running, caller) == CALLER);
 
 thread_local! {
     static PCPU: Pcpu =
-        const { Pcpu { curthread: Cell::new(null()), caller: Cell::new(0), gs_is_set: Cell::new(false) } };
+        const { Pcpu { running: Cell::new(Running::new(null())), gs_is_set: Cell::new(false) } };
 }
 
-/// The kernel thread that runs here; null in user mode.
-pub fn curthread() -> *const Thread {
-    PCPU.with(|pcpu| pcpu.curthread.get())
+/// What runs here.
+pub fn running() -> Running {
+    PCPU.with(|pcpu| pcpu.running.get())
 }
 
-/// Makes `thread` the one that runs here; null on return to user mode.
-pub fn set_curthread(thread: *const Thread) {
+/// Makes `running` what runs here.
+pub fn set_running(running: Running) {
     PCPU.with(|pcpu| {
         if !pcpu.gs_is_set.replace(true) {
             set_gs_base(pcpu);
         }
-        pcpu.curthread.set(thread);
+        pcpu.running.set(running);
     });
+}
+
+/// The kernel thread that runs here; null in user mode.
+pub fn curthread() -> *const Thread {
+    running().curthread
 }
 
 /// The return address of the KPI call that was made last on this thread.
 pub fn caller() -> usize {
-    PCPU.with(|pcpu| pcpu.caller.get())
+    running().caller
 }
 
 fn set_gs_base(pcpu: &Pcpu) {
@@ -56,5 +75,5 @@ fn set_gs_base(pcpu: &Pcpu) {
     let read: *const Thread;
     // SAFETY: reads the first field through the base just set.
     unsafe { asm!("mov {}, gs:[0]", out(reg) read, options(nostack, readonly)) };
-    debug_assert_eq!(read, pcpu.curthread.get());
+    debug_assert_eq!(read, pcpu.running.get().curthread);
 }

@@ -6,7 +6,7 @@ use super::thread::{Thread, Wait, Wake, this_thread};
 use super::{Inner, Pid, pcpu};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{self, Arc, Mutex, SleepMutex};
 use crate::syscall::errno::Errno;
 use crate::syscall::{ExitStatus, SigAction, Signal};
 
@@ -18,7 +18,7 @@ pub struct Proc {
     /// Its number.
     pub pid: Pid,
     /// Its open descriptors.
-    pub files: Mutex<FdTable>,
+    pub files: SleepMutex<FdTable>,
     /// What it does on each signal: see [`encode`].
     actions: [AtomicU8; NSIG],
     /// How often each handler has run.
@@ -59,7 +59,7 @@ impl Proc {
     pub fn new(pid: Pid, files: FdTable) -> Proc {
         Proc {
             pid,
-            files: Mutex::new(files),
+            files: SleepMutex::new(files),
             actions: [const { AtomicU8::new(0) }; NSIG],
             handled: [const { AtomicUsize::new(0) }; NSIG],
             active: AtomicUsize::new(0),
@@ -175,17 +175,20 @@ impl Proc {
             Effect::End => return self.end(kernel, ExitStatus::Signaled(signal)),
             Effect::Handle(error) => error,
         };
+        sync::switch("kill");
         let threads = self.threads(kernel);
         let asleep = threads.iter().find(|td| td.wait.lock().catch);
         let Some(td) = asleep.or(threads.first()) else {
             self.handled[number].fetch_add(1, SeqCst);
             return;
         };
+        sync::switch("kill");
         let mut wait = td.wait.lock();
         wait.pending |= 1 << number;
         td.signalled.store(true, SeqCst);
         td.interrupt_sleep(&mut wait, error);
         drop(wait);
+        sync::switch("kill");
         if td.pid() != self.pid {
             // It has left the kernel meanwhile. Either of us two takes the signal.
             td.take_signals(self);
@@ -254,6 +257,7 @@ pub fn system_call<T>(
     td.enter(process, name);
     kernel.events.notify();
     let result = loop {
+        sync::switch(name);
         kernel.data.update_ticks(kernel.boot);
         let result = body(&td);
         let result = if matches!(result, Err(Errno::PANICKED)) { result } else { returned(&td, name, result) };

@@ -13,13 +13,13 @@ use super::thread::Thread;
 use crate::kpi::layout::Selinfo;
 use crate::sync::atomic::AtomicBool;
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
-use crate::sync::{Arc, Instant, Mutex};
+use crate::sync::{self, Arc, Instant, Mutex, SleepMutex};
 use crate::syscall::errno::Errno;
 
 /// One who waits, `struct seltd`: a thread in poll(2) or select(2), or a callback.
 pub struct Poller {
     /// `SELTD_PENDING`: something has happened since the last look.
-    pending: Mutex<bool>,
+    pending: SleepMutex<bool>,
     /// Called when something happens, if it is not a thread.
     notify: Option<Arc<dyn Fn() + Send + Sync>>,
 }
@@ -57,12 +57,12 @@ const SOMEBODY: usize = 0x10;
 impl Poller {
     /// A thread that polls.
     pub fn thread() -> Arc<Poller> {
-        Arc::new(Poller { pending: Mutex::new(false), notify: None })
+        Arc::new(Poller { pending: SleepMutex::new(false), notify: None })
     }
 
     /// A callback.
     pub fn callback(notify: Arc<dyn Fn() + Send + Sync>) -> Arc<Poller> {
-        Arc::new(Poller { pending: Mutex::new(false), notify: Some(notify) })
+        Arc::new(Poller { pending: SleepMutex::new(false), notify: Some(notify) })
     }
 
     fn chan(&self) -> usize {
@@ -74,7 +74,7 @@ impl Poller {
         match &self.notify {
             Some(notify) if !before => notify(),
             Some(_) => {}
-            None => kernel.sleepq.wakeup(self.chan(), usize::MAX),
+            None => kernel.sleepq.wakeup(self.chan()),
         }
     }
 
@@ -157,6 +157,7 @@ impl Inner {
 
     /// `seltdclear`: takes what was recorded off the selinfos.
     pub fn forget_selfds(&self, selfds: &[Arc<Selfd>]) {
+        sync::switch("seltdclear");
         let mut waiters = self.waiters.0.lock();
         for selfd in selfds.iter().filter(|selfd| !selfd.fired.load(SeqCst)) {
             let Some(list) = waiters.get_mut(&selfd.sip) else { continue };

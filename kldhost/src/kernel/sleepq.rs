@@ -11,7 +11,7 @@ use super::report::Stop;
 use super::thread::{Thread, Wake, Wmesg};
 use crate::sync::atomic::AtomicUsize;
 use crate::sync::atomic::Ordering::SeqCst;
-use crate::sync::{Arc, Instant, Mutex, MutexGuard};
+use crate::sync::{self, Arc, Instant, Mutex, MutexGuard};
 use crate::syscall::errno::Errno;
 
 const BUCKETS: usize = 128;
@@ -89,11 +89,21 @@ impl SleepQueues {
         Chain { bucket, chan, waiters: bucket.queue.lock() }
     }
 
-    /// Wakes up to `max` sleepers on `chan`, oldest first.
-    pub fn wakeup(&self, chan: usize, max: usize) {
+    /// Wakes all sleepers on `chan`, oldest first.
+    pub fn wakeup(&self, chan: usize) {
         // A sleeper is counted before it releases its lock, so whoever has that lock now sees it.
         if self.bucket(chan).count.load(SeqCst) != 0 {
-            self.lock(chan).wake(Queue::First, max);
+            self.lock(chan).wake(Queue::First, usize::MAX);
+        }
+    }
+
+    /// Wakes one sleeper on `chan`, if there is any. FreeBSD takes the one of highest priority, which is not for the module to
+    /// say: see [`sync::choose`].
+    pub fn wakeup_one(&self, chan: usize) {
+        if self.bucket(chan).count.load(SeqCst) != 0 {
+            let mut chain = self.lock(chan);
+            chain.advance(sync::choose(chain.sleepers()));
+            chain.wake(Queue::First, 1);
         }
     }
 
@@ -110,6 +120,22 @@ impl Chain<'_> {
     /// Whether anybody waits in this queue.
     pub fn any(&self, queue: Queue) -> bool {
         self.waiters.iter().any(|w| w.chan == self.chan && w.queue == queue)
+    }
+
+    /// How many sleep here.
+    fn sleepers(&self) -> usize {
+        self.waiters.iter().filter(|w| w.chan == self.chan && w.queue == Queue::First).count()
+    }
+
+    /// Puts the sleeper with this index in front of the others.
+    fn advance(&mut self, index: usize) {
+        let mut sleepers =
+            self.waiters.iter().enumerate().filter(|(_, w)| w.chan == self.chan && w.queue == Queue::First);
+        if let Some((at, _)) = sleepers.nth(index)
+            && let Some(waiter) = self.waiters.remove(at)
+        {
+            self.waiters.push_front(waiter);
+        }
     }
 
     /// Puts the calling thread at the end of a queue.
@@ -177,6 +203,7 @@ impl Inner {
         unlock: impl FnOnce() -> Result<(), Stop>,
     ) -> Result<Result<(), Errno>, Stop> {
         self.sleepq.lock(how.chan).enqueue(td, how.queue);
+        sync::switch("sleepq_add");
         unlock()?;
         self.block(td, &how)
     }
@@ -185,6 +212,7 @@ impl Inner {
     pub fn sleep_until(&self, td: &Thread, how: Sleep, condition: impl Fn() -> bool) -> Result<(), Stop> {
         while !condition() {
             self.sleepq.lock(how.chan).enqueue(td, how.queue);
+            sync::switch("sleepq_add");
             // Only now does the one who changes it see that somebody sleeps.
             if condition() {
                 self.sleepq.lock(how.chan).remove(td);
@@ -202,6 +230,7 @@ impl Inner {
     ///
     /// As for [`Inner::sleep`].
     pub fn block(&self, td: &Thread, how: &Sleep) -> Result<Result<(), Errno>, Stop> {
+        sync::switch("sleepq_wait");
         let mut wait = td.wait.lock();
         if how.catch && wait.wake.is_none() {
             wait.wake = td.signal_error(&mut wait).map(Wake::Signal);
@@ -211,6 +240,7 @@ impl Inner {
         if how.wmesg.is_some() {
             drop(wait);
             self.events.notify();
+            sync::switch("sleepq_wait");
             wait = td.wait.lock();
         }
         let mut timed_out = false;
@@ -224,6 +254,7 @@ impl Inner {
         wait.catch = false;
         wait.asleep = None;
         drop(wait);
+        sync::switch("sleepq_wait");
         let still_queued = why != Some(Wake::Wakeup) && self.sleepq.lock(how.chan).remove(td);
         if how.wmesg.is_some() {
             self.events.notify();

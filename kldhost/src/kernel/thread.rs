@@ -9,13 +9,14 @@ use super::file::File;
 use super::kqueue::Kqueue;
 use super::lock::Held;
 use super::module_call::Frame;
+use super::pcpu::Running;
 use super::process::Proc;
 use super::select::PollRequest;
 use super::uio::Arguments;
 use super::{Inner, Pid, ThreadInfo, ThreadState, Tid, pcpu};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize};
-use crate::sync::{Arc, Condvar, Mutex, Weak};
+use crate::sync::{Arc, Condvar, Mutex, Weak, thread_local};
 use crate::syscall::errno::Errno;
 
 /// A thread. Its address is what `curthread` gives, and the owner in lock words; the alignment leaves those the low bits.
@@ -196,10 +197,9 @@ impl Thread {
         self.module_function.store(function, Relaxed);
     }
 
-    /// What it is doing; `None` in user mode.
-    pub fn info(&self) -> Option<ThreadInfo> {
+    /// What it is doing, by its `wait`; `None` in user mode.
+    pub fn info(&self, wait: &Wait) -> Option<ThreadInfo> {
         let pid = self.pid();
-        let wait = self.wait.lock();
         let state = match wait.asleep {
             Some(wmesg) if wait.wake.is_none() => ThreadState::Sleeping { wmesg: wmesg.to_string() },
             _ => ThreadState::Running,
@@ -210,7 +210,7 @@ impl Thread {
     /// Enters the kernel, for `process`.
     pub fn enter(&self, process: &Arc<Proc>, syscall: &'static str) {
         self.pid.store(process.pid, SeqCst);
-        pcpu::set_curthread(self);
+        pcpu::set_running(Running::new(self));
         self.own.syscall.set(syscall);
         self.own.uiomove_failures.set(0);
         self.own.process.set(Arc::as_ptr(process));
@@ -219,7 +219,7 @@ impl Thread {
     /// Returns to user mode.
     pub fn leave(&self) {
         self.own.process.set(null());
-        pcpu::set_curthread(null());
+        pcpu::set_running(Running::new(null()));
         self.pid.store(0, SeqCst);
     }
 }
@@ -260,7 +260,8 @@ thread_local! {
 
 /// The kernel thread that stands for the calling thread on this kernel.
 pub fn this_thread(kernel: &Arc<Inner>) -> Arc<Thread> {
-    REGISTERED.with_borrow_mut(|registered| {
+    REGISTERED.with(|registered| {
+        let mut registered = registered.borrow_mut();
         if let Some(known) = registered.iter().find(|r| r.0.kernel_id == kernel.id) {
             return known.0.clone();
         }

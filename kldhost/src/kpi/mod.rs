@@ -25,6 +25,7 @@ use crate::kernel::pcpu::CALLER;
 use crate::kernel::report::Stop;
 use crate::kernel::thread::{Thread, current};
 use crate::kernel::{Inner, KpiCall, module_call};
+use crate::sync;
 use layout::{LO_CLASS_MTX, LO_INITIALIZED, Lock, LockObject};
 
 /// A symbol of the kernel.
@@ -59,11 +60,14 @@ pub fn resolve(kernel: &Inner, name: &str) -> Option<usize> {
     function.or_else(|| kernel.data.resolve(name))
 }
 
-/// Runs the body of a KPI function.
-fn run<T>(body: impl FnOnce(&Thread) -> Result<T, Stop>) -> T {
+/// Runs the body of KPI function `name`. Another thread may run after it, before the module goes on.
+fn run<T>(name: &'static str, body: impl FnOnce(&Thread) -> Result<T, Stop>) -> T {
     let td = current();
     match body(td) {
-        Ok(value) => value,
+        Ok(value) => {
+            sync::switch(name);
+            value
+        }
         Err(Stop) => module_call::leave(td),
     }
 }
@@ -165,7 +169,7 @@ macro_rules! kpi {
             use super::*;
 
             extern "C" fn function($($arg: $type),*) -> $return {
-                $crate::kpi::run(|$td| -> Result<$return, $crate::kernel::report::Stop> { $body })
+                $crate::kpi::run(stringify!($name), |$td| -> Result<$return, $crate::kernel::report::Stop> { $body })
             }
 
             #[unsafe(naked)]

@@ -110,17 +110,17 @@ kpi! {
     }
 
     fn wakeup(td, chan: *const c_void) -> () {
-        td.kernel().sleepq.wakeup(chan.addr(), usize::MAX);
+        td.kernel().sleepq.wakeup(chan.addr());
         Ok(())
     }
 
     fn wakeup_one(td, chan: *const c_void) -> () {
-        td.kernel().sleepq.wakeup(chan.addr(), 1);
+        td.kernel().sleepq.wakeup_one(chan.addr());
         Ok(())
     }
 
     fn wakeup_any(td, chan: *const c_void) -> () {
-        td.kernel().sleepq.wakeup(chan.addr(), 1);
+        td.kernel().sleepq.wakeup_one(chan.addr());
         Ok(())
     }
 }

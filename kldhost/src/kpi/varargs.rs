@@ -72,7 +72,7 @@ macro_rules! kpi_variadic {
             use super::*;
 
             extern "C" fn function($args: &mut $crate::kpi::varargs::VaList) -> $return {
-                $crate::kpi::run(|$td| -> Result<$return, $crate::kernel::report::Stop> { $body })
+                $crate::kpi::run(stringify!($name), |$td| -> Result<$return, $crate::kernel::report::Stop> { $body })
             }
 
             // Saves the registers that may hold arguments, below the return address; the others are above it.

@@ -17,7 +17,7 @@ use super::sleepq::Sleep;
 use super::thread::Thread;
 use super::{Inner, select};
 use crate::kpi::layout::*;
-use crate::sync::{Arc, Mutex, MutexGuard, Weak};
+use crate::sync::{Arc, Mutex, SleepMutex, SleepMutexGuard, Weak};
 use crate::syscall::abi::{POLLIN, POLLRDNORM};
 use crate::syscall::errno::Errno;
 
@@ -25,7 +25,7 @@ pub use knlist::Knlists;
 
 /// A kqueue.
 pub struct Kqueue {
-    state: Mutex<State>,
+    state: SleepMutex<State>,
     /// `kq_sel`: who polls the kqueue itself.
     sel: Selinfo,
 }
@@ -77,7 +77,7 @@ struct State {
 // SAFETY: the knotes belong to the kqueue, and move with it.
 unsafe impl Send for State {}
 
-type Locked<'a> = MutexGuard<'a, State>;
+type Locked<'a> = SleepMutexGuard<'a, State>;
 
 /// The kqueues of a kernel.
 #[derive(Default)]
@@ -88,7 +88,7 @@ impl Kqueues {
     pub fn create(&self) -> Arc<Kqueue> {
         // SAFETY: all-zero bytes are a valid selinfo, that nobody waits on.
         let sel = unsafe { std::mem::zeroed() };
-        let kq = Arc::new(Kqueue { state: Mutex::default(), sel });
+        let kq = Arc::new(Kqueue { state: SleepMutex::default(), sel });
         let mut all = self.0.lock();
         all.retain(|kq| kq.strong_count() > 0);
         all.push(Arc::downgrade(&kq));
@@ -164,14 +164,14 @@ impl Kqueue {
         state.users -= 1;
         if state.users == 0 && state.closing {
             drop(state);
-            td.kernel().sleepq.wakeup(self.chan(), usize::MAX);
+            td.kernel().sleepq.wakeup(self.chan());
         }
     }
 
     /// `KQ_FLUX_WAKEUP`: a knote is not in flux any more.
     fn flux_wakeup(&self, td: &Thread, state: &mut State) {
         if std::mem::take(&mut state.flux_wait) {
-            td.kernel().sleepq.wakeup(self.chan(), usize::MAX);
+            td.kernel().sleepq.wakeup(self.chan());
         }
     }
 
@@ -192,7 +192,7 @@ impl Kqueue {
         state.count += 1;
         change_status(note, KN_QUEUED, 0);
         if std::mem::take(&mut state.sleep) {
-            td.kernel().sleepq.wakeup(self.chan(), usize::MAX);
+            td.kernel().sleepq.wakeup(self.chan());
         }
         td.kernel().selwakeup(&self.sel);
     }

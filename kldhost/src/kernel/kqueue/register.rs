@@ -1,12 +1,11 @@
 //! kevent(2), first half: changes to the knotes of a kqueue.
 
-use super::{Kqueue, Note, NotePtr, change_flux, change_status, filter, in_flux, status};
+use super::{Kqueue, Locked, Note, NotePtr, change_flux, change_status, filter, in_flux, status};
 use crate::kernel::file::{FileRef, Kind};
 use crate::kernel::report::Stop;
 use crate::kernel::thread::Thread;
 use crate::kernel::timeout::Timeout;
 use crate::kpi::layout::*;
-use crate::sync::MutexGuard;
 use crate::syscall::abi::*;
 use crate::syscall::errno::Errno;
 
@@ -56,13 +55,7 @@ impl Kqueue {
         }
     }
 
-    fn attach(
-        &self,
-        td: &Thread,
-        mut state: MutexGuard<'_, super::State>,
-        file: FileRef,
-        change: &Kevent,
-    ) -> Result<(), Errno> {
+    fn attach(&self, td: &Thread, mut state: Locked<'_>, file: FileRef, change: &Kevent) -> Result<(), Errno> {
         if state.closing {
             return Err(Errno::EBADF);
         }
@@ -97,13 +90,7 @@ impl Kqueue {
     }
 
     /// Changes a knote that is there. Comes with the kqueue locked.
-    fn change(
-        &self,
-        td: &Thread,
-        mut state: MutexGuard<'_, super::State>,
-        note: NotePtr,
-        change: &Kevent,
-    ) -> Result<(), Stop> {
+    fn change(&self, td: &Thread, mut state: Locked<'_>, note: NotePtr, change: &Kevent) -> Result<(), Stop> {
         if change.flags & EV_DELETE != 0 {
             change_flux(note, 1);
             drop(state);

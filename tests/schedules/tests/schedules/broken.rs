@@ -1,0 +1,79 @@
+//! What is broken must be found: a kernel that swallows calls of the module stands in for a module that forgets them. And
+//! the seed that has led there must lead there again.
+
+use std::sync::Arc;
+
+use kldhost_shuttle::KpiCall;
+use kldhost_shuttle::explore::{BATCH, Seed, Strategy};
+
+use crate::play;
+use crate::scenarios::Scenario;
+use crate::stage::Setup;
+
+/// A call that is swallowed.
+#[derive(Clone, Copy)]
+pub struct Broken {
+    /// What the function's name begins with.
+    pub call: &'static str,
+    /// The scenario in which that must come out.
+    pub scenario: &'static str,
+    /// Whether the module is unloaded meanwhile.
+    pub unload: bool,
+    /// By which strategies; one may need more luck than another.
+    strategies: &'static [Strategy],
+    /// What must be said of it.
+    says: &'static str,
+}
+
+const fn broken(call: &'static str, scenario: &'static str, says: &'static str) -> Broken {
+    Broken { call, scenario, unload: false, strategies: &[Strategy::Random, Strategy::Pct], says }
+}
+
+/// What is tried.
+pub const ALL: [Broken; 13] = [
+    broken("wakeup", "crowd", "lost wake-up"),
+    broken("wakeup", "last_close", "0 writers"),
+    broken("wakeup_one", "read_once", "sleeps on echord"),
+    broken("wakeup_one", "write_once", "sleeps on echowr"),
+    broken("wakeup_one", "resize", "sleeps on echowr"),
+    broken("selwakeup", "poll", "sleeps on select"),
+    broken("knote", "kevent", "sleeps on kqread"),
+    broken("_sx_xunlock", "crowd", "d_open"),
+    broken("uiomove", "crowd", "of writer"),
+    broken("free", "signal_reader", "something is left"),
+    Broken { unload: true, ..broken("wakeup", "signal_writer", "unload") },
+    Broken { unload: true, ..broken("knlist_cleardel", "kqueue_of_two", "knotes") },
+    Broken {
+        unload: true,
+        strategies: &[Strategy::Pct],
+        ..broken("pause_sbt", "last_close", "is still in echodev.ko")
+    },
+];
+
+/// So many schedules must be enough.
+const ENOUGH: usize = 2000;
+
+impl Broken {
+    /// Finds it, and finds it again.
+    ///
+    /// # Errors
+    ///
+    /// What was not found, or otherwise the second time.
+    pub fn find(self, scenario: Scenario, setup: &Setup) -> Result<(), String> {
+        let swallow = move |call: &KpiCall| call.name.starts_with(self.call).then_some(0);
+        let setup = Setup { hook: Some(Arc::new(swallow)), unload: self.unload, ..setup.clone() };
+        for &strategy in self.strategies {
+            let Err(failure) = play(scenario, &setup, Seed { strategy, number: 1 }, ENOUGH) else {
+                return Err(format!("without {}(9), {ENOUGH} {strategy} schedules went well", self.call));
+            };
+            if !failure.what.contains(self.says) {
+                return Err(format!("it should say \"{}\": {failure}", self.says));
+            }
+            let again = play(scenario, &setup, failure.seed, BATCH);
+            if again.as_ref() != Err(&failure) {
+                return Err(format!("{failure}\nbut then: {again:?}"));
+            }
+        }
+        Ok(())
+    }
+}

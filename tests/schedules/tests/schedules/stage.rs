@@ -1,0 +1,323 @@
+//! Where a scenario plays: a kernel with the module, threads, and what must be true whenever nothing moves.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
+
+use kldhost_shuttle::sync::{self, fail, quiesce};
+use kldhost_shuttle::{
+    Config, Errno, FIONREAD, FIONWRITE, Fd, Kernel, KldId, KpiHook, MallocStats, O_NONBLOCK, O_RDONLY, O_WRONLY, Pid,
+    Process, Signal, ThreadState,
+};
+
+use crate::bytes::Bytes;
+
+/// The device.
+pub const PATH: &str = "/dev/echo";
+
+/// What a thread that waits in poll(2) or kevent(2) waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// A byte, or that nobody writes.
+    Read,
+    /// Room.
+    Write,
+}
+
+/// What a stage is set up with.
+#[derive(Clone)]
+pub struct Setup {
+    /// The module's file.
+    pub module: Arc<Vec<u8>>,
+    /// The size of the device's buffer, in bytes.
+    pub bufsize: usize,
+    /// Whether a thread unloads the module while the scenario plays.
+    pub unload: bool,
+    /// Called at each KPI call.
+    pub hook: Option<KpiHook>,
+}
+
+/// A kernel with the module loaded. Clones are the same stage.
+#[derive(Clone)]
+pub struct Stage(Arc<Inner>);
+
+struct Inner {
+    kernel: Kernel,
+    module: KldId,
+    /// Whether a thread unloads the module while the scenario plays.
+    unload: bool,
+    /// Set when that has happened.
+    unloaded: AtomicBool,
+    /// Looks at the device.
+    probe: Mutex<(Process, Fd)>,
+    /// All processes: what they have open stays open when their threads end.
+    processes: Mutex<Vec<Process>>,
+    /// Descriptors that are open for writing.
+    writers: AtomicUsize,
+    /// Set when revoke(2) is about to be called, and when it was.
+    revoking: AtomicBool,
+    revoked: AtomicBool,
+    /// Threads that have not ended, by name.
+    unfinished: Mutex<Vec<String>>,
+    /// What has gone wrong in them.
+    wrong: Mutex<Vec<String>>,
+    /// What they wait for in poll(2) or kevent(2), by process.
+    wanted: Mutex<Vec<(Pid, Side)>>,
+    /// How many signals each process was sent.
+    signals: Mutex<Vec<(Process, Signal, usize)>>,
+    bytes: Bytes,
+}
+
+/// An int that the device tells.
+fn int(process: &Process, fd: Fd, request: u64) -> Result<usize, Errno> {
+    let mut value = [0; 4];
+    process.ioctl(fd, request, &mut value)?;
+    Ok(u32::from_ne_bytes(value) as usize)
+}
+
+/// A process with the device open.
+fn open(kernel: &Kernel, flags: i32) -> (Process, Fd) {
+    let process = kernel.process();
+    match (process.open(PATH, flags), kernel.panic_report()) {
+        (Ok(fd), _) => (process, fd),
+        (Err(_), Some(report)) => fail(report.to_string()),
+        (Err(error), None) => fail(format!("open: {error}")),
+    }
+}
+
+impl Stage {
+    /// Boots a kernel, and loads the module.
+    pub fn new(setup: &Setup) -> Stage {
+        let tunables = vec![("hw.echodev.bufsize".to_owned(), setup.bufsize.to_string())];
+        let kernel = Kernel::new(Config { tunables, hook: setup.hook.clone(), ..Config::default() });
+        let module = match kernel.kldload_bytes("echodev.ko", &setup.module) {
+            Ok(module) => module,
+            Err(error) => fail(format!("kldload: {error}")),
+        };
+        let probe = open(&kernel, O_RDONLY | O_NONBLOCK);
+        Stage(Arc::new(Inner {
+            kernel,
+            module,
+            unload: setup.unload,
+            unloaded: AtomicBool::new(false),
+            probe: Mutex::new(probe),
+            processes: Mutex::default(),
+            writers: AtomicUsize::new(0),
+            revoking: AtomicBool::new(false),
+            revoked: AtomicBool::new(false),
+            unfinished: Mutex::default(),
+            wrong: Mutex::default(),
+            wanted: Mutex::default(),
+            signals: Mutex::default(),
+            bytes: Bytes::default(),
+        }))
+    }
+
+    /// The bytes that pass.
+    pub fn bytes(&self) -> &Bytes {
+        &self.0.bytes
+    }
+
+    /// A process with the device open for reading.
+    pub fn reader(&self, flags: i32) -> (Process, Fd) {
+        self.open(O_RDONLY | flags)
+    }
+
+    /// A process with the device open for writing.
+    pub fn writer(&self, flags: i32) -> (Process, Fd) {
+        let opened = self.open(O_WRONLY | flags);
+        self.0.writers.fetch_add(1, SeqCst);
+        opened
+    }
+
+    fn open(&self, flags: i32) -> (Process, Fd) {
+        let (process, fd) = open(&self.0.kernel, flags);
+        self.0.processes.lock().unwrap().push(process.clone());
+        (process, fd)
+    }
+
+    /// open(2) for writing, by a thread that may come too late.
+    pub fn open_writer(&self, process: &Process) -> Result<Option<Fd>, String> {
+        match process.open(PATH, O_WRONLY) {
+            Ok(fd) => {
+                self.0.writers.fetch_add(1, SeqCst);
+                Ok(Some(fd))
+            }
+            Err(error) if self.is_gone(error) => Ok(None),
+            Err(error) => Err(format!("open: {error}")),
+        }
+    }
+
+    /// close(2) of a descriptor that [`Stage::writer`] or [`Stage::open_writer`] has opened.
+    pub fn close_writer(&self, process: &Process, fd: Fd) -> Result<(), String> {
+        self.close(process, fd)?;
+        self.0.writers.fetch_sub(1, SeqCst);
+        Ok(())
+    }
+
+    /// close(2).
+    pub fn close(&self, process: &Process, fd: Fd) -> Result<(), String> {
+        match process.close(fd) {
+            Ok(()) => Ok(()),
+            Err(error) if self.is_gone(error) => Ok(()),
+            Err(error) => Err(format!("close: {error}")),
+        }
+    }
+
+    /// revoke(2). From now on, calls may find the device gone.
+    pub fn revoke(&self, process: &Process) -> Result<(), String> {
+        self.0.revoking.store(true, SeqCst);
+        match process.revoke(PATH) {
+            Ok(()) => self.0.revoked.store(true, SeqCst),
+            Err(error) if self.0.unload && error == Errno::ENOENT => {}
+            Err(error) => return Err(format!("revoke: {error}")),
+        }
+        Ok(())
+    }
+
+    /// Whether a call may fail like this, since the module is being unloaded, or the device was revoked.
+    pub fn is_gone(&self, error: Errno) -> bool {
+        (self.0.unload || self.0.revoking.load(SeqCst))
+            && matches!(error, Errno::ENXIO | Errno::EIO | Errno::ENOENT | Errno::ENOTTY)
+    }
+
+    /// Whether the module is unloaded while the scenario plays, so that threads have to close what they use.
+    pub fn unloads(&self) -> bool {
+        self.0.unload
+    }
+
+    /// Starts a thread. It must end before the scenario does.
+    pub fn spawn(&self, name: &str, body: impl FnOnce(&Stage) -> Result<(), String> + Send + 'static) {
+        self.0.unfinished.lock().unwrap().push(name.to_owned());
+        let (stage, name) = (self.clone(), name.to_owned());
+        sync::spawn(name.clone(), move || {
+            if let Err(what) = body(&stage) {
+                stage.0.wrong.lock().unwrap().push(format!("{name}: {what}"));
+            }
+            let mut unfinished = stage.0.unfinished.lock().unwrap();
+            if let Some(at) = unfinished.iter().position(|other| *other == name) {
+                unfinished.remove(at);
+            }
+        });
+    }
+
+    /// Notes what the threads of `process` wait for in poll(2) and kevent(2).
+    pub fn wants(&self, process: &Process, side: Side) {
+        self.0.wanted.lock().unwrap().push((process.pid(), side));
+    }
+
+    /// kill(2), of a process that handles the signal.
+    pub fn kill(&self, process: &Process, signal: Signal) {
+        let mut signals = self.0.signals.lock().unwrap();
+        match signals.iter_mut().find(|(other, of, _)| other.pid() == process.pid() && *of == signal) {
+            Some((_, _, sent)) => *sent += 1,
+            None => signals.push((process.clone(), signal, 1)),
+        }
+        drop(signals);
+        process.kill(signal);
+    }
+
+    /// Starts the thread that unloads the module.
+    pub fn start_unload(&self) {
+        self.spawn("unload", |stage| {
+            let unloaded = stage.0.kernel.kldunload(stage.0.module);
+            unloaded.map_err(|error| format!("kldunload: {error}"))?;
+            stage.0.unloaded.store(true, SeqCst);
+            Ok(())
+        });
+    }
+
+    /// Lets all threads run until nothing moves, and sees that nobody waits without need.
+    pub fn settle(&self) {
+        quiesce(|| self.look());
+    }
+
+    /// The end: all threads must have ended, and the module goes without a trace.
+    pub fn finish(&self) {
+        self.check_ended();
+        if !self.0.unload {
+            self.start_unload();
+            self.settle();
+            self.check_ended();
+        }
+        let kernel = &self.0.kernel;
+        let checked = kernel.check_memory().map_err(|report| report.to_string());
+        let checked = checked.and_then(|()| match (kernel.leaks(), kernel.malloc_stats("echodev"), kernel.threads()) {
+            (leaks, MallocStats { allocations: 0, .. }, threads) if leaks.is_empty() && threads.is_empty() => Ok(()),
+            left => Err(format!("something is left: {left:?}")),
+        });
+        if let Err(what) = checked.and_then(|()| self.0.bytes.check_all(self.0.unload || self.0.revoked.load(SeqCst))) {
+            fail(what);
+        }
+    }
+
+    fn check_ended(&self) {
+        let unfinished = self.0.unfinished.lock().unwrap().clone();
+        if !unfinished.is_empty() {
+            fail(format!("the end, but not of {}: {:?}", unfinished.join(", "), self.0.kernel.threads()));
+        }
+    }
+
+    /// What must be true whenever nobody can run.
+    fn look(&self) -> Result<(), String> {
+        let inner = &*self.0;
+        if let Some(report) = inner.kernel.panic_report() {
+            return Err(report.to_string());
+        }
+        if let Some(what) = inner.wrong.lock().unwrap().first() {
+            return Err(what.clone());
+        }
+        let threads = inner.kernel.threads();
+        let asleep: Vec<(Pid, &str)> = threads
+            .iter()
+            .map(|td| match &td.state {
+                ThreadState::Sleeping { wmesg } => Ok((td.pid, wmesg.as_str())),
+                ThreadState::Running => Err(format!("process {} waits for a lock that nobody releases", td.pid)),
+            })
+            .collect::<Result<_, _>>()?;
+        for (process, signal, sent) in &*inner.signals.lock().unwrap() {
+            let handled = process.handled(*signal);
+            if handled != *sent {
+                return Err(format!("process {} got {handled} of {sent} signals", process.pid()));
+            }
+        }
+        let is_unloading = |&(_, wmesg): &(Pid, &str)| matches!(wmesg, "echoun" | "devdrn");
+        if inner.unloaded.load(SeqCst) || asleep.iter().any(is_unloading) {
+            let left = asleep.iter().find(|thread| !is_unloading(thread));
+            return left.map_or(Ok(()), |(pid, wmesg)| Err(format!("unload: process {pid} still sleeps on {wmesg}")));
+        }
+        self.look_at_device(&asleep)
+    }
+
+    /// Nobody may sleep while what it waits for is there; and the device has what was written and not read.
+    fn look_at_device(&self, asleep: &[(Pid, &str)]) -> Result<(), String> {
+        let inner = &*self.0;
+        let mut probe = inner.probe.lock().unwrap();
+        let mut writers = inner.writers.load(SeqCst);
+        if inner.revoked.load(SeqCst) {
+            *probe = open(&inner.kernel, O_RDONLY | O_NONBLOCK);
+            writers = 0;
+        }
+        let ask = |request| int(&probe.0, probe.1, request).map_err(|error| format!("ioctl: {error}"));
+        let (held, room) = (ask(FIONREAD)?, ask(FIONWRITE)?);
+        let wanted = inner.wanted.lock().unwrap();
+        for &(pid, wmesg) in asleep {
+            let sides: Vec<Side> = match wmesg {
+                "echord" => vec![Side::Read],
+                "echowr" => vec![Side::Write],
+                "select" | "kqread" => wanted.iter().filter(|(of, _)| *of == pid).map(|&(_, side)| side).collect(),
+                _ => return Err(format!("process {pid} sleeps on {wmesg}, where nobody should stay")),
+            };
+            let ready = |side: &Side| match side {
+                Side::Read => held != 0 || writers == 0,
+                Side::Write => room != 0,
+            };
+            if sides.is_empty() || sides.iter().any(ready) {
+                return Err(format!(
+                    "lost wake-up: process {pid} sleeps on {wmesg} with {held} bytes held, room for {room}, {writers} writers"
+                ));
+            }
+        }
+        inner.bytes.check_held(held)
+    }
+}
