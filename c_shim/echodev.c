@@ -24,60 +24,17 @@
 
 MALLOC_DEFINE(M_ECHODEV, "echodev", "/dev/echo");
 
-static int
-echo_open(struct cdev *dev, int fflag, int devtype, struct thread *td)
-{
-	return (echodev_open(dev->si_drv1, fflag));
-}
-
-static int
-echo_close(struct cdev *dev, int fflag, int devtype, struct thread *td)
-{
-	return (echodev_close(dev->si_drv1, fflag));
-}
-
-static int
-echo_read(struct cdev *dev, struct uio *uio, int ioflag)
-{
-	return (echodev_read(dev->si_drv1, uio, ioflag));
-}
-
-static int
-echo_write(struct cdev *dev, struct uio *uio, int ioflag)
-{
-	return (echodev_write(dev->si_drv1, uio, ioflag));
-}
-
-static int
-echo_ioctl(struct cdev *dev, u_long cmd, caddr_t data, int fflag,
-    struct thread *td)
-{
-	return (echodev_ioctl(dev->si_drv1, cmd, data, fflag));
-}
-
-static int
-echo_poll(struct cdev *dev, int events, struct thread *td)
-{
-	return (echodev_poll(dev->si_drv1, events, td));
-}
-
-static int
-echo_kqfilter(struct cdev *dev, struct knote *kn)
-{
-	return (echodev_kqfilter(dev->si_drv1, kn));
-}
-
 struct cdevsw echodev_cdevsw = {
 	.d_version =	D_VERSION,
 	.d_flags =	D_TRACKCLOSE,
 	.d_name =	"echo",
-	.d_open =	echo_open,
-	.d_close =	echo_close,
-	.d_read =	echo_read,
-	.d_write =	echo_write,
-	.d_ioctl =	echo_ioctl,
-	.d_poll =	echo_poll,
-	.d_kqfilter =	echo_kqfilter,
+	.d_open =	echodev_open,
+	.d_close =	echodev_close,
+	.d_read =	echodev_read,
+	.d_write =	echodev_write,
+	.d_ioctl =	echodev_ioctl,
+	.d_poll =	echodev_poll,
+	.d_kqfilter =	echodev_kqfilter,
 };
 
 /*

@@ -44,9 +44,22 @@ pub struct State {
     dying: bool,
 }
 
-/// What a counted writer keeps for [`Softc::uncount`]: the number of revocations when it was opened.
+/// What a counted writer keeps for [`Softc::uncount`]: the number of revocations when it was opened. A plain number, so that
+/// an open file can keep it without memory of its own.
 #[derive(Clone, Copy)]
 pub struct Token(u64);
+
+impl From<Token> for usize {
+    fn from(token: Token) -> Self {
+        token.0 as usize
+    }
+}
+
+impl From<usize> for Token {
+    fn from(number: usize) -> Self {
+        Self(number as u32)
+    }
+}
 
 /// A decoded ioctl(2) request.
 pub enum Request<'a> {
@@ -243,17 +256,29 @@ impl Softc {
     /// EVFILT_READ: the bytes held; EV_EOF while there is no writer. f_event holds the lock.
     pub fn read_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.valid());
-        if state.writers == 0 || !cfg!(mutant = "eof-stays") {
-            kn.set_eof(state.writers == 0);
+        if state.dying {
+            hung_up(state, kn, hint);
+            return true;
         }
-        hung_up(state, kn, hint) || state.writers == 0 || !state.fifo.is_empty()
+        if state.writers == 0 {
+            kn.set_eof();
+            return true;
+        }
+        if !cfg!(mutant = "eof-stays") {
+            kn.clear_eof();
+        }
+        !state.fifo.is_empty()
     }
 
     /// EVFILT_WRITE: the room left. f_event holds the lock.
     pub fn write_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.space());
-        kn.set_eof(false);
-        hung_up(state, kn, hint) || !state.fifo.is_full()
+        if state.dying {
+            hung_up(state, kn, hint);
+            return true;
+        }
+        kn.clear_eof();
+        !state.fifo.is_full()
     }
 
     /// The first step of unloading: whoever waits for anything is woken, and finds that the device is going away. Takes the
@@ -344,7 +369,9 @@ fn write_all(state: &mut Exclusive<'_, State>, uio: &mut WriteUio<'_>, nonblock:
     Ok(())
 }
 
-/// Waits for `side`, or says why not: ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal or a revocation.
+/// Waits for `side`, or says why not: ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal or a revocation. Out of line: next to
+/// a sleep a call costs nothing, and who need not wait is spared the registers.
+#[cold]
 fn wait(state: &mut Exclusive<'_, State>, side: Side, wmesg: &'static CStr, nonblock: bool) -> Result {
     if state.dying && !cfg!(mutant = "dying-is-not-looked-at") {
         return Err(Errno::ENXIO);
@@ -358,16 +385,14 @@ fn wait(state: &mut Exclusive<'_, State>, side: Side, wmesg: &'static CStr, nonb
     if revoked { Err(Errno::ERESTART) } else { Ok(()) }
 }
 
-/// If the device is going away, makes the event say so, and notes that a waiter who looks by itself (hint 0) knows.
-fn hung_up(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
-    if state.dying {
-        kn.set_eof(true);
-        kn.set_fflags(sys::ENXIO);
-        if hint == 0 {
-            state.tell(kn);
-        }
+/// Makes the event say that the device is going away, and notes that a waiter who looks by itself (hint 0) knows.
+#[cold]
+fn hung_up(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) {
+    kn.set_eof();
+    kn.set_fflags(sys::ENXIO);
+    if hint == 0 {
+        state.tell(kn);
     }
-    state.dying
 }
 
 fn clamp(count: usize) -> c_int {

@@ -78,7 +78,9 @@ impl Waiters {
 /// It is made only by [`Monitor::new`], which initialises the lock and both knlists where they will stay: it never moves.
 /// `untold` is 0 until [`Exclusive::hang_up`]; from then on it counts the attached knotes that f_event was not called for
 /// by their own kqueue (see [`Held::tell`]).
+#[repr(C)]
 pub struct Monitor<T> {
+    // First, so that the address of the one is that of the other: every call needs both.
     sx: UnsafeCell<sys::sx>,
     read: Waiters,
     write: Waiters,
