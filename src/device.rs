@@ -57,7 +57,7 @@ impl From<Token> for usize {
 
 impl From<usize> for Token {
     fn from(number: usize) -> Self {
-        Self(number as u32)
+        Self(number as u64)
     }
 }
 
