@@ -47,6 +47,18 @@ pub struct State {
 #[derive(Clone, Copy)]
 pub struct Token(u32);
 
+impl Token {
+    /// The token as a number, to be kept with the open file.
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The token that [`Token::number`] was called on.
+    pub fn from_number(number: usize) -> Self {
+        Self(number as u32)
+    }
+}
+
 /// A decoded ioctl(2) request.
 pub enum Request<'a> {
     /// ECHODEV_GBUFSIZE.

@@ -9,6 +9,8 @@ use crate::kpi::malloc::KBox;
 use crate::kpi::monitor::{Poll, Side};
 use crate::kpi::uio::{ReadUio, WriteUio};
 use core::ffi::{c_int, c_long, c_ulong, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 use freebsd_kernel_sys as sys;
 
 unsafe extern "C" {
@@ -16,20 +18,18 @@ unsafe extern "C" {
     static mut echodev_write_filterops: sys::filterops;
 }
 
-/// A counted writer, kept with its open file (devfs_set_cdevpriv(9)): uncounted when that is closed, however it is.
-struct Writer {
-    softc: *const Softc,
-    token: Token,
-}
+/// The loaded device, for [`drop_writer`]. Set before the first open, and not changed until all writers are dropped.
+static SOFTC: AtomicPtr<Softc> = AtomicPtr::new(ptr::null_mut());
 
-// SAFETY: the softc may be used by every thread.
-unsafe impl Send for Writer {}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // SAFETY: unloading waits in Softc::drain for all writers before it frees the softc.
-        unsafe { &*self.softc }.uncount(self.token);
-    }
+/// Uncounts a writer whose file is closed, however it is.
+///
+/// # Safety
+///
+/// `token` came from [`echodev_open`] by devfs_set_cdevpriv(9), and this is its only destructor call.
+unsafe extern "C" fn drop_writer(token: *mut c_void) {
+    // SAFETY: the device was there when the writer was counted, and unloading waits in Softc::drain for all writers before
+    // it frees it.
+    unsafe { &*SOFTC.load(Ordering::Relaxed) }.uncount(Token::from_number(token.addr()));
 }
 
 /// # Safety
@@ -38,6 +38,7 @@ impl Drop for Writer {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_load(devp: *mut *mut sys::cdev, scp: *mut *mut Softc) -> c_int {
     let softc = device::new().into_raw();
+    SOFTC.store(softc, Ordering::Relaxed);
     // SAFETY: the softc is what the shim's methods expect, and echodev_unload frees it after destroy_dev; if make_dev
     // fails, nobody else has seen it. The two places are the caller's.
     unsafe {
@@ -79,8 +80,8 @@ unsafe extern "C" fn echodev_open(sc: *const Softc, fflag: c_int) -> c_int {
     let softc = unsafe { &*sc };
     to_c(softc.open(fflag).and_then(|counted| match counted {
         None => Ok(()),
-        // SAFETY: this is d_open, and Softc::drain keeps the softc until every writer is dropped.
-        Some(token) => unsafe { cdev::set_priv(KBox::new(Writer { softc: sc, token })) },
+        // SAFETY: this is d_open, and the destructor may be called as long as there is a writer: see there.
+        Some(token) => unsafe { cdev::set_priv(token.number(), drop_writer) }.inspect_err(|_| softc.uncount(token)),
     }))
 }
 
