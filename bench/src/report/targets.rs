@@ -195,12 +195,7 @@ mod tests {
             missed(time, &counts)
         };
         assert_eq!(with(|counts| counts.waking[2].woken[0] = 2.1), [5]);
-        assert_eq!(
-            with(|counts| {
-                counts.operations[0].calls[0].insert("knote", 1.0);
-            }),
-            [6]
-        );
+        assert_eq!(with(|counts| counts.operations[0].calls[0].extend([("knote", 1.0)])), [6]);
         assert_eq!(with(|counts| counts.text += 1), [7]);
         assert_eq!(with(|counts| counts.memory += 1), [8]);
     }
