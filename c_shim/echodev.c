@@ -14,7 +14,9 @@
 #include <sys/malloc.h>
 #include <sys/module.h>
 #include <sys/pcpu.h>
+#include <sys/proc.h>
 #include <sys/selinfo.h>
+#include <sys/signalvar.h>
 #include <sys/sx.h>
 #include <sys/uio.h>
 
@@ -57,32 +59,32 @@ struct filterops echodev_write_filterops = {
 static void
 echodev_knlist_lock(void *arg)
 {
-	sx_xlock((struct sx *)arg);
+	sx_xlock(arg);
 }
 
 static void
 echodev_knlist_unlock(void *arg)
 {
-	sx_xunlock((struct sx *)arg);
+	sx_xunlock(arg);
 }
 
 #if __FreeBSD_version >= 1300038
 static void
 echodev_knlist_assert(void *arg, int what)
 {
-	sx_assert((struct sx *)arg, what == LA_LOCKED ? SA_XLOCKED : SA_UNLOCKED);
+	sx_assert(arg, what == LA_LOCKED ? SA_XLOCKED : SA_UNLOCKED);
 }
 #else
 static void
 echodev_knlist_assert_locked(void *arg)
 {
-	sx_assert((struct sx *)arg, SA_XLOCKED);
+	sx_assert(arg, SA_XLOCKED);
 }
 
 static void
 echodev_knlist_assert_unlocked(void *arg)
 {
-	sx_assert((struct sx *)arg, SA_UNLOCKED);
+	sx_assert(arg, SA_UNLOCKED);
 }
 #endif
 
@@ -96,6 +98,22 @@ echodev_knlist_init(struct knlist *knl, struct sx *sx)
 	knlist_init(knl, sx, echodev_knlist_lock, echodev_knlist_unlock,
 	    echodev_knlist_assert_locked, echodev_knlist_assert_unlocked);
 #endif
+}
+
+/*
+ * sx_sleep(9) that a stop signal ends, too.  A thread that were stopped in
+ * its sleep would be in the method until it is continued: unloading would
+ * wait for it, and a wakeup_one(9) that chose it would be lost on others.
+ */
+int
+echodev_sleep(void *chan, struct sx *sx, int pri, const char *wmesg)
+{
+	int error, stops;
+
+	stops = sigdeferstop(SIGDEFERSTOP_ERESTART);
+	error = sx_sleep(chan, sx, pri, wmesg, 0);
+	sigallowstop(stops);
+	return (error);
 }
 
 struct thread *

@@ -28,6 +28,7 @@ extern struct cdevsw echodev_cdevsw;
 extern struct filterops echodev_read_filterops;
 extern struct filterops echodev_write_filterops;
 void	echodev_knlist_init(struct knlist *knl, struct sx *sx);
+int	echodev_sleep(void *chan, struct sx *sx, int pri, const char *wmesg);
 struct thread *echodev_curthread(void);
 
 #endif /* !_ECHODEV_H_ */

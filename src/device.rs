@@ -35,7 +35,8 @@ pub struct State {
     maxsize: usize,
     /// Descriptors that are open for writing and were not revoked.
     writers: u32,
-    /// Writers that have not been closed, the revoked ones included.
+    /// Writers that have not been closed, the revoked ones included. The unsafe code of entry.rs relies on it: while there
+    /// is one, the device stays.
     tokens: usize,
     /// The number of revocations. A writer from before one no longer counts, and who slept through one may not go on.
     revokecnt: usize,
@@ -111,7 +112,7 @@ impl Softc {
     }
 
     /// The last close of a descriptor (D_TRACKCLOSE), or a forced one, by revoke(2) or a forced unmount, which comes once for
-    /// all descriptors, without their flags. Takes the lock.
+    /// all descriptors of one devfs mount, without their flags. Takes the lock.
     pub fn close(&self, fflag: c_int) {
         if fflag & sys::FWRITE != 0 {
             cdev::clear_priv();
@@ -302,8 +303,8 @@ impl Softc {
 
     /// The last step before the device is freed, when no thread is in its methods any more. Takes the lock, and sleeps.
     ///
-    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods; only the newest
-    /// kernels wait for it, so all writers are waited for here. And kevent(2) waiters were woken, but have yet to look at
+    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods, and destroy_dev does
+    /// not wait for it, so all writers are waited for here; the unsafe code of entry.rs relies on that. And kevent(2) waiters were woken, but have yet to look at
     /// their event, which goes with the knotes.
     pub fn drain(&self) {
         let mut state = self.xlock();

@@ -102,7 +102,7 @@ fn action() -> impl Strategy<Value = Action> {
         8 => any::<Index>().prop_map(Action::Signal),
         3 => any::<Index>().prop_map(Action::Kill),
         1 => Just(Action::Revoke),
-        1 => Just(Action::Unload),
+        3 => Just(Action::Unload),
         20 => Just(Action::Load),
     ]
 }
