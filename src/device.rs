@@ -39,7 +39,7 @@ pub struct State {
     /// is one, the device stays.
     tokens: usize,
     /// The number of revocations. A writer from before one no longer counts, and who slept through one may not go on.
-    revokecnt: u64,
+    revokecnt: usize,
     /// The device is going away: nobody may wait for anything any more.
     dying: bool,
 }
@@ -47,17 +47,17 @@ pub struct State {
 /// What a counted writer keeps for [`Softc::uncount`]: the number of revocations when it was opened. A plain number, so that
 /// an open file can keep it without memory of its own.
 #[derive(Clone, Copy)]
-pub struct Token(u64);
+pub struct Token(usize);
 
 impl From<Token> for usize {
     fn from(token: Token) -> Self {
-        token.0 as usize
+        token.0
     }
 }
 
 impl From<usize> for Token {
     fn from(number: usize) -> Self {
-        Self(number as u64)
+        Self(number)
     }
 }
 
@@ -111,27 +111,34 @@ impl Softc {
         Ok(Some(Token(state.revokecnt)))
     }
 
-    /// The last close of a descriptor (D_TRACKCLOSE). A forced one, by revoke(2) or a forced unmount, comes once for all
-    /// descriptors of one devfs mount, without their flags: no writer counts any longer, and whoever sleeps is sent back to
-    /// the system call, which finds out whether its descriptor is dead. Takes the lock.
+    /// The last close of a descriptor (D_TRACKCLOSE), or a forced one, by revoke(2) or a forced unmount, which comes once for
+    /// all descriptors of one devfs mount, without their flags. Takes the lock.
     pub fn close(&self, fflag: c_int) {
         if fflag & sys::FWRITE != 0 {
             cdev::clear_priv();
         } else if fflag & sys::FREVOKE != 0 && fflag & sys::FREAD == 0 {
-            let mut state = self.xlock();
-            state.revokecnt += 1;
-            if !cfg!(mutant = "revoked-writers-count") {
-                state.writers = 0;
-            }
-            state.wake_all(Side::Read);
-            state.wake_all(Side::Write);
+            self.revoke();
         }
+    }
+
+    /// No writer counts any longer, and whoever sleeps is sent back to the system call, which finds out whether its descriptor
+    /// is dead. Takes the lock.
+    #[cold]
+    fn revoke(&self) {
+        let mut state = self.xlock();
+        state.revokecnt += 1;
+        if !cfg!(mutant = "revoked-writers-count") {
+            state.writers = 0;
+        }
+        state.wake_all(Side::Read);
+        state.wake_all(Side::Write);
     }
 
     /// Uncounts a writer, unless it was revoked; readers are told when the last one goes. Takes the lock.
     pub fn uncount(&self, token: Token) {
         let mut state = self.xlock();
-        if token.0 == state.revokecnt && state.writers != 0 {
+        if token.0 == state.revokecnt {
+            // This token is one of those that were counted.
             state.writers -= 1;
             if state.writers == 0 {
                 state.wake_all(Side::Read);

@@ -78,7 +78,7 @@ unsafe extern "C" fn echodev_open(dev: *mut sys::cdev, fflag: c_int, _devtype: c
     to_c(softc.open(fflag).and_then(|counted| match counted {
         None => Ok(()),
         // SAFETY: this is d_open, and Softc::drain keeps the softc until every token is back.
-        Some(token) => unsafe { cdev::set_priv(token.into(), uncount) }.inspect_err(|_| softc.uncount(token)),
+        Some(token) => unsafe { cdev::set_priv(token.into(), uncount) },
     }))
 }
 

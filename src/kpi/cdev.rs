@@ -45,15 +45,17 @@ pub unsafe fn destroy(cdev: *mut sys::cdev) {
 }
 
 /// Keeps `token` with the file that is being opened. `destroy` gets it back, as an address, at [`clear_priv`], at the file's
-/// last close, or when the device is destroyed, whichever comes first, without a lock held. ENOENT if the kernel itself opens
-/// the device, without a file; EBUSY if the file has something already. `devfs_set_cdevpriv`.
+/// last close, or when the device is destroyed, whichever comes first, without a lock held; at once if there is an error:
+/// ENOENT if the kernel itself opens the device, without a file; EBUSY if the file has something already.
+/// `devfs_set_cdevpriv`.
 ///
 /// # Safety
 ///
 /// It is called from d_open; `destroy` must be sound to call with the token, once, until the module is unloaded.
 pub unsafe fn set_priv(token: usize, destroy: unsafe extern "C" fn(*mut c_void)) -> Result {
-    // SAFETY: as the caller says; the kernel only hands the token on.
-    from_c(unsafe { sys::devfs_set_cdevpriv(ptr::without_provenance_mut(token), Some(destroy)) })
+    let token = ptr::without_provenance_mut(token);
+    // SAFETY: as the caller says; the kernel only hands the token on, and does not take it if there is an error.
+    unsafe { from_c(sys::devfs_set_cdevpriv(token, Some(destroy))).inspect_err(|_| destroy(token)) }
 }
 
 /// Gives back what is kept with the file that the running method was called through; nothing if there is none.

@@ -268,6 +268,7 @@ impl<T> Exclusive<'_, T> {
     }
 
     /// Wakes all who sleep for `side`, and notifies the others: for what concerns everyone. `wakeup`.
+    #[cold]
     pub fn wake_all(&mut self, side: Side) {
         let waiters = self.monitor.waiters(side);
         if waiters.sleepers.get() != 0 {

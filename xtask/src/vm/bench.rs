@@ -78,7 +78,8 @@ pub fn vm_bench(root: &Path, options: &Options) -> Result<()> {
          - echodev: the module. C driver: `{BASELINE}`, a flat buffer whose rest is moved down by each read, and wakeup(9) \
          at each transition. pipe: pipe(2).\n\
          - Targets: at or below the C driver everywhere; pairs and drains within 1.10 of a pipe; drains within 1.10 of the \
-         drain of 64 bytes; blocked readers at a quarter of the C driver.\n",
+         drain of 64 bytes; blocked readers at a quarter of the C driver. A difference of 0.2 % counts as none: \
+         so far apart are two runs.\n",
         date.trim(),
         parts.kernel.title(),
         parts.machine.description()?,
