@@ -31,6 +31,11 @@
 
 #define	BASELINE_MAXSIZE	(16 * 1024 * 1024)
 
+/* Another name for the device: the kernel finds some names sooner. */
+#ifndef BASELINE_NAME
+#define	BASELINE_NAME		"baseline"
+#endif
+
 static MALLOC_DEFINE(M_BASELINE, "baseline", "/dev/baseline");
 
 struct baseline {
@@ -449,7 +454,7 @@ baseline_load(struct baseline **scp)
 	args.mda_gid = GID_WHEEL;
 	args.mda_mode = 0600;
 	args.mda_si_drv1 = sc;
-	error = make_dev_s(&args, &sc->dev, "baseline");
+	error = make_dev_s(&args, &sc->dev, BASELINE_NAME);
 	if (error != 0)
 		baseline_free(sc);
 	else

@@ -35,17 +35,31 @@ pub struct State {
     maxsize: usize,
     /// Descriptors that are open for writing and were not revoked.
     writers: u32,
-    /// Writers that have not been closed, the revoked ones included.
+    /// Writers that have not been closed, the revoked ones included. The unsafe code of entry.rs relies on it: while there
+    /// is one, the device stays.
     tokens: usize,
     /// The number of revocations. A writer from before one no longer counts, and who slept through one may not go on.
-    revokecnt: u32,
+    revokecnt: usize,
     /// The device is going away: nobody may wait for anything any more.
     dying: bool,
 }
 
-/// What a counted writer keeps for [`Softc::uncount`]: the number of revocations when it was opened.
+/// What a counted writer keeps for [`Softc::uncount`]: the number of revocations when it was opened. A plain number, so that
+/// an open file can keep it without memory of its own.
 #[derive(Clone, Copy)]
-pub struct Token(u32);
+pub struct Token(usize);
+
+impl From<Token> for usize {
+    fn from(token: Token) -> Self {
+        token.0
+    }
+}
+
+impl From<usize> for Token {
+    fn from(number: usize) -> Self {
+        Self(number)
+    }
+}
 
 /// A decoded ioctl(2) request.
 pub enum Request<'a> {
@@ -97,27 +111,34 @@ impl Softc {
         Ok(Some(Token(state.revokecnt)))
     }
 
-    /// The last close of a descriptor (D_TRACKCLOSE). A forced one, by revoke(2) or a forced unmount, comes once for all
-    /// descriptors, without their flags: no writer counts any longer, and whoever sleeps is sent back to the system call,
-    /// which finds out whether its descriptor is dead. Takes the lock.
+    /// The last close of a descriptor (D_TRACKCLOSE), or a forced one, by revoke(2) or a forced unmount, which comes once for
+    /// all descriptors of one devfs mount, without their flags. Takes the lock.
     pub fn close(&self, fflag: c_int) {
         if fflag & sys::FWRITE != 0 {
             cdev::clear_priv();
         } else if fflag & sys::FREVOKE != 0 && fflag & sys::FREAD == 0 {
-            let mut state = self.xlock();
-            state.revokecnt = state.revokecnt.wrapping_add(1);
-            if !cfg!(mutant = "revoked-writers-count") {
-                state.writers = 0;
-            }
-            state.wake_all(Side::Read);
-            state.wake_all(Side::Write);
+            self.revoke();
         }
+    }
+
+    /// No writer counts any longer, and whoever sleeps is sent back to the system call, which finds out whether its descriptor
+    /// is dead. Takes the lock.
+    #[cold]
+    fn revoke(&self) {
+        let mut state = self.xlock();
+        state.revokecnt += 1;
+        if !cfg!(mutant = "revoked-writers-count") {
+            state.writers = 0;
+        }
+        state.wake_all(Side::Read);
+        state.wake_all(Side::Write);
     }
 
     /// Uncounts a writer, unless it was revoked; readers are told when the last one goes. Takes the lock.
     pub fn uncount(&self, token: Token) {
         let mut state = self.xlock();
-        if token.0 == state.revokecnt && state.writers != 0 {
+        if token.0 == state.revokecnt {
+            // This token is one of those that were counted.
             state.writers -= 1;
             if state.writers == 0 {
                 state.wake_all(Side::Read);
@@ -242,17 +263,29 @@ impl Softc {
     /// EVFILT_READ: the bytes held; EV_EOF while there is no writer. f_event holds the lock.
     pub fn read_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.valid());
-        if state.writers == 0 || !cfg!(mutant = "eof-stays") {
-            kn.set_eof(state.writers == 0);
+        if state.dying {
+            hung_up(state, kn, hint);
+            return true;
         }
-        hung_up(state, kn, hint) || state.writers == 0 || !state.fifo.is_empty()
+        if state.writers == 0 {
+            kn.set_eof();
+            return true;
+        }
+        if !cfg!(mutant = "eof-stays") {
+            kn.clear_eof();
+        }
+        !state.fifo.is_empty()
     }
 
     /// EVFILT_WRITE: the room left. f_event holds the lock.
     pub fn write_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.space());
-        kn.set_eof(false);
-        hung_up(state, kn, hint) || !state.fifo.is_full()
+        if state.dying {
+            hung_up(state, kn, hint);
+            return true;
+        }
+        kn.clear_eof();
+        !state.fifo.is_full()
     }
 
     /// The first step of unloading: whoever waits for anything is woken, and finds that the device is going away. Takes the
@@ -270,8 +303,8 @@ impl Softc {
 
     /// The last step before the device is freed, when no thread is in its methods any more. Takes the lock, and sleeps.
     ///
-    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods; only the newest
-    /// kernels wait for it, so all writers are waited for here. And kevent(2) waiters were woken, but have yet to look at
+    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods, and destroy_dev does
+    /// not wait for it, so all writers are waited for here; the unsafe code of entry.rs relies on that. And kevent(2) waiters were woken, but have yet to look at
     /// their event, which goes with the knotes.
     pub fn drain(&self) {
         let mut state = self.xlock();
@@ -343,7 +376,9 @@ fn write_all(state: &mut Exclusive<'_, State>, uio: &mut WriteUio<'_>, nonblock:
     Ok(())
 }
 
-/// Waits for `side`, or says why not: ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal or a revocation.
+/// Waits for `side`, or says why not: ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal or a revocation. Out of line: next to
+/// a sleep a call costs nothing, and who need not wait is spared the registers.
+#[cold]
 fn wait(state: &mut Exclusive<'_, State>, side: Side, wmesg: &'static CStr, nonblock: bool) -> Result {
     if state.dying && !cfg!(mutant = "dying-is-not-looked-at") {
         return Err(Errno::ENXIO);
@@ -357,16 +392,14 @@ fn wait(state: &mut Exclusive<'_, State>, side: Side, wmesg: &'static CStr, nonb
     if revoked { Err(Errno::ERESTART) } else { Ok(()) }
 }
 
-/// If the device is going away, makes the event say so, and notes that a waiter who looks by itself (hint 0) knows.
-fn hung_up(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
-    if state.dying {
-        kn.set_eof(true);
-        kn.set_fflags(sys::ENXIO);
-        if hint == 0 {
-            state.tell(kn);
-        }
+/// Makes the event say that the device is going away, and notes that a waiter who looks by itself (hint 0) knows.
+#[cold]
+fn hung_up(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) {
+    kn.set_eof();
+    kn.set_fflags(sys::ENXIO);
+    if hint == 0 {
+        state.tell(kn);
     }
-    state.dying
 }
 
 fn clamp(count: usize) -> c_int {

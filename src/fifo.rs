@@ -56,10 +56,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
 
     /// Discards the oldest `n` bytes (all, if there are not as many).
     pub fn consume(&mut self, n: usize) {
-        let n = n.min(self.valid);
-        self.valid -= n;
-        // An empty ring starts again at the front: the next bytes then lie in one piece.
-        self.head = if self.valid == 0 { 0 } else { self.wrap(self.head + n) };
+        if n < self.valid {
+            self.valid -= n;
+            self.head = self.wrap(self.head + n);
+        } else {
+            // An empty ring starts again at the front: the next bytes then lie in one piece.
+            self.valid = 0;
+            self.head = 0;
+        }
     }
 
     /// Room for `n` bytes (less if there is not as much), in order, as two pieces.

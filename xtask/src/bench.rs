@@ -2,8 +2,9 @@
 
 use crate::kld::only_on_linux;
 use crate::kmod;
+use crate::sh;
 use crate::toolchain::Freebsd;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::Command;
@@ -24,17 +25,21 @@ pub fn bench(root: &Path, seconds: NonZeroU32) -> Result<()> {
     for round in 1..=ROUNDS {
         println!("round {round} of {ROUNDS}");
         let name = format!("round{round}");
-        run(cargo(root)
-            .args(["bench", "--quiet", "--locked", "--package", "bench", "--bench", "hosted", "--"])
-            .args(["--quiet", "--save-baseline", &name])
-            .env("CRITERION_HOME", &measured)
-            .env("BENCH_SECONDS", (f64::from(seconds.get()) / f64::from(ROUNDS)).to_string())
-            // The hosted kernel's memory stays with it, as a kernel's would: else freeing and allocating a large buffer
-            // is a matter of page faults.
-            .env("MALLOC_TRIM_THRESHOLD_", MUCH)
-            .env("MALLOC_MMAP_THRESHOLD_", MUCH))?;
+        sh::run(
+            cargo(root)
+                .args(["bench", "--quiet", "--locked", "--package", "bench", "--bench", "hosted", "--"])
+                .args(["--save-baseline", &name])
+                .env("CRITERION_HOME", &measured)
+                .env("BENCH_SECONDS", (f64::from(seconds.get()) / f64::from(ROUNDS)).to_string())
+                // The hosted kernel's memory stays with it, as a kernel's would: else freeing and allocating a large buffer
+                // is a matter of page faults.
+                .env("MALLOC_TRIM_THRESHOLD_", MUCH)
+                .env("MALLOC_MMAP_THRESHOLD_", MUCH),
+        )?;
     }
-    run(cargo(root).args(["run", "--quiet", "--locked", "--release", "--package", "bench", "--"]).arg(&measured))
+    sh::run(cargo(root).args(["run", "--quiet", "--locked", "--release", "--package", "bench", "--"]).arg(&measured))?;
+    println!("wrote docs/benchmarks.md");
+    Ok(())
 }
 
 /// More bytes than the benchmarks use.
@@ -44,11 +49,4 @@ fn cargo(root: &Path) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root);
     cargo
-}
-
-/// Runs `command`, which prints for itself.
-fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().context("cannot start cargo")?;
-    ensure!(status.success(), "failed ({status}): {command:?}");
-    Ok(())
 }

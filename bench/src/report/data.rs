@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-/// Times in nanoseconds: of each measurement, the lowest of all rounds' medians. Other programs only ever add.
+/// Times in nanoseconds: of each measurement, the lowest and second lowest of all rounds' medians. Other programs only ever
+/// add, so the lowest is the best; how far apart the two are says how much it is worth.
 pub struct Data {
-    times: HashMap<(&'static str, Subject, u64), f64>,
+    times: HashMap<(&'static str, Subject, u64), [f64; 2]>,
     /// The number of rounds.
     pub rounds: usize,
 }
@@ -25,17 +26,30 @@ impl Data {
             for &subject in group.subjects() {
                 for &value in group.values {
                     let dir = dir.join(group.name).join(subject.name()).join(value.to_string());
-                    let medians = medians(&dir)?;
+                    let mut medians = medians(&dir)?;
                     data.rounds = data.rounds.min(medians.len());
-                    let least = medians.into_iter().reduce(f64::min);
-                    let least = least.with_context(|| {
-                        format!("{}/{}/{value} was not measured: `make bench` does", group.name, subject.name())
-                    })?;
-                    data.times.insert((group.name, subject, value), least);
+                    medians.sort_by(f64::total_cmp);
+                    let (Some(&least), Some(&second)) = (medians.first(), medians.get(1)) else {
+                        let name = format!("{}/{}/{value}", group.name, subject.name());
+                        bail!("{name} was not measured in two rounds: `make bench` does");
+                    };
+                    data.times.insert((group.name, subject, value), [least, second]);
                 }
             }
         }
         Ok(data)
+    }
+
+    /// Times made up.
+    #[cfg(test)]
+    pub fn made_up(time: impl Fn(&Group, Subject, u64) -> f64) -> Self {
+        let mut times = HashMap::new();
+        for group in &GROUPS {
+            for &subject in group.subjects() {
+                times.extend(group.values.iter().map(|&v| ((group.name, subject, v), [time(group, subject, v); 2])));
+            }
+        }
+        Self { times, rounds: 1 }
     }
 
     /// The time of one.
@@ -44,12 +58,25 @@ impl Data {
     ///
     /// If it is not a measurement of [`GROUPS`].
     pub fn get(&self, group: &Group, subject: Subject, value: u64) -> f64 {
-        self.times[&(group.name, subject, value)]
+        self.times[&(group.name, subject, value)][0]
     }
 
     /// The time of the driver, divided by that of the baseline.
     pub fn ratio(&self, group: &Group, value: u64) -> f64 {
         self.get(group, Subject::Echodev, value) / self.get(group, Subject::Baseline, value)
+    }
+
+    /// How far a ratio may be off: what the two best rounds of either driver differ by, as a share.
+    ///
+    /// # Panics
+    ///
+    /// As [`Data::get`].
+    pub fn noise(&self, group: &Group, value: u64) -> f64 {
+        let of = |subject| {
+            let [least, second] = self.times[&(group.name, subject, value)];
+            second / least - 1.0
+        };
+        of(Subject::Echodev).max(of(Subject::Baseline))
     }
 
     /// What kldhost itself takes for a system call.

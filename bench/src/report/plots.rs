@@ -14,6 +14,8 @@ struct Plot {
     group: &'static Group,
     /// Whether what is measured moves as many bytes as the group's number says, or one.
     whole: bool,
+    /// A corner without lines.
+    legend: SeriesLabelPosition,
 }
 
 const PLOTS: [Plot; 2] = [
@@ -22,12 +24,14 @@ const PLOTS: [Plot; 2] = [
         title: "Draining a full buffer by one-byte reads: cost per byte",
         group: &DRAIN,
         whole: false,
+        legend: SeriesLabelPosition::UpperLeft,
     },
     Plot {
         file: "benchmarks-pair.svg",
         title: "Write and read through a buffer of that size: cost per byte",
         group: &PAIR,
         whole: true,
+        legend: SeriesLabelPosition::UpperRight,
     },
 ];
 
@@ -69,7 +73,7 @@ fn one(data: &Data, plot: &Plot, file: &Path) -> Result<(), Box<dyn std::error::
         )?;
     chart
         .configure_mesh()
-        .light_line_style(WHITE)
+        .max_light_lines(0)
         .x_desc("size of the buffer in bytes")
         .y_desc("ns per byte")
         .x_label_formatter(&|x| count(x.round() as u64))
@@ -83,8 +87,7 @@ fn one(data: &Data, plot: &Plot, file: &Path) -> Result<(), Box<dyn std::error::
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
     }
-    let legend = SeriesLabelPosition::UpperLeft;
-    chart.configure_series_labels().position(legend).background_style(WHITE).border_style(BLACK).draw()?;
+    chart.configure_series_labels().position(plot.legend.clone()).background_style(WHITE).border_style(BLACK).draw()?;
     area.present()?;
     Ok(())
 }

@@ -3,9 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::rc::Rc;
 use std::str::FromStr;
+use std::sync::Once;
 
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
@@ -176,6 +177,25 @@ pub fn explore(
     Ok(Explored { different: log.seen.borrow().len(), ..log.explored.get() })
 }
 
+thread_local! {
+    /// The seed that is being run here.
+    static SEED: Cell<Option<Seed>> = const { Cell::new(None) };
+}
+
+/// A panic below the module cannot unwind, and ends the process: who reads of it wants to know the seed.
+fn tell_seed_of_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if let Some(seed) = SEED.get() {
+                eprintln!("in a schedule of seed {seed}:");
+            }
+            before(panic);
+        }));
+    });
+}
+
 /// Runs `scenario` on the schedules of one seed.
 fn run(
     inner: impl Scheduler + 'static,
@@ -183,12 +203,15 @@ fn run(
     seed: Seed,
     scenario: impl Fn() + Send + Sync + 'static,
 ) -> Result<(), Box<Failure>> {
+    tell_seed_of_panics();
+    SEED.set(Some(seed));
     let mut config = Config::new();
     config.stack_size = STACK;
     config.failure_persistence = FailurePersistence::None;
     config.max_steps = MaxSteps::None;
     let runner = Runner::new(Explorer { inner, strategy: seed.strategy, begun: false, log: log.clone() }, config);
     let panic = catch_unwind(AssertUnwindSafe(|| runner.run(scenario))).err();
+    SEED.set(None);
     let panic = panic.map(|panic| match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
         (Some(message), _) => message.clone(),
         (None, Some(message)) => (*message).to_owned(),

@@ -2,8 +2,8 @@
 
 use kldhost::sync::{Arc, Duration, Mutex};
 use kldhost::{
-    Config, Errno, FIONREAD, Fd, Kernel, KldId, O_NONBLOCK, O_RDONLY, POLLIN, POLLOUT, PollFd, PollWatch, Process,
-    ThreadInfo, ThreadState,
+    Config, Errno, FIONREAD, FIONWRITE, Fd, Kernel, KldId, O_NONBLOCK, O_RDONLY, POLLIN, POLLOUT, PollFd, PollWatch,
+    Process, ThreadInfo, ThreadState,
 };
 
 use super::Seen;
@@ -101,6 +101,7 @@ impl Machine {
         };
         let process = machine.observer.clone();
         machine.load(&process);
+        machine.look(None);
         machine
     }
 
@@ -143,7 +144,7 @@ impl Machine {
         let mut ended: Vec<Ended> = ended.into_iter().collect();
         ended.extend(self.pending.extract_if(.., |call| call.is_done()).map(Pending::end));
         for (done, _) in &ended {
-            self.check("a call", done.result);
+            self.check(done.call, done.result);
         }
         if let Some(count) = self.held() {
             let reads = ended.iter_mut().map(|(done, _)| std::mem::take(&mut done.bytes));
@@ -180,6 +181,16 @@ impl Machine {
             }
         }
         Some(i32::from_ne_bytes(count) as usize)
+    }
+
+    /// Whether a write(2) of so many bytes has to wait for room; of 0 bytes: whether a read(2) has to wait for bytes.
+    pub fn has_to_wait(&self, room: usize) -> bool {
+        let Some(eye) = self.eye else { return false };
+        if room == 0 {
+            return self.observer.poll(&mut [PollFd::new(eye, POLLIN)], 0) == Ok(0);
+        }
+        let mut space = [0; 4];
+        self.observer.ioctl(eye, FIONWRITE, &mut space).is_err() || (i32::from_ne_bytes(space) as usize) < room
     }
 
     /// Nobody sleeps who has reason to be awake.

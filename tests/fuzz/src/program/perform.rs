@@ -27,6 +27,8 @@ pub enum Question {
 
 /// What came of a call.
 pub struct Done {
+    /// The name of the call.
+    pub call: &'static str,
     pub result: Result<usize, Errno>,
     /// What a read has read.
     pub bytes: Vec<u8>,
@@ -36,6 +38,16 @@ impl Work {
     /// What it asks, if it is a question.
     pub fn question(&self) -> Option<Question> {
         if let Work::Question(question) = self { Some(question.clone()) } else { None }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Work::Read { .. } => "read",
+            Work::Write { .. } => "write",
+            Work::Question(Question::Poll(_)) => "poll",
+            Work::Question(Question::Select { .. }) => "select",
+            Work::Kevent { .. } => "kevent",
+        }
     }
 
     /// Makes the call. With `wait`, poll(2), select(2) and kevent(2) wait for ever, else not at all.
@@ -57,7 +69,7 @@ impl Work {
                 result
             }
         };
-        Done { result, bytes }
+        Done { call: self.name(), result, bytes }
     }
 }
 

@@ -8,7 +8,7 @@ use super::call::{AnyFd, Argument, Call, Move, Step};
 use super::machine::{DEVICE, Ended, Machine, Slot};
 use super::memory::Memory;
 use super::pending::Pending;
-use super::perform::{Done, Question, Work};
+use super::perform::{Question, Work};
 use super::stream::Writer;
 
 /// Processes, calls asleep and watches that there may be at a time.
@@ -54,11 +54,11 @@ impl Machine {
             Call::Poll { entries, wait } => {
                 let entries = entries.into_iter().map(|(of, events)| PollFd::new(fd(of), events));
                 let question = Question::Poll(entries.collect());
-                self.wait(at, "poll", Work::Question(question), wait);
+                self.wait(at, Work::Question(question), wait);
             }
             Call::Select { nfds, sets, wait } => {
                 let question = Question::Select { nfds: nfds.into(), sets };
-                self.wait(at, "select", Work::Question(question), wait);
+                self.wait(at, Work::Question(question), wait);
             }
             Call::Kqueue => {
                 let result = process.kqueue();
@@ -68,7 +68,7 @@ impl Machine {
             Call::Kevent { kq, changes, max, wait } => {
                 let changes = changes.into_iter().map(|one| Kevent::new(fd(one.fd), one.filter, one.flags)).collect();
                 let kq = fd(kq);
-                self.wait(at, "kevent", Work::Kevent { kq, changes, max }, wait);
+                self.wait(at, Work::Kevent { kq, changes, max }, wait);
             }
             Call::Sigaction(signal, action) => self.check("sigaction", process.sigaction(signal, action)),
             Call::Kill(signal) => process.kill(signal),
@@ -130,25 +130,28 @@ impl Machine {
     }
 
     /// Makes a call that can be told whether to wait. If it has to wait for ever, it does so on a thread of its own.
-    fn wait(&mut self, at: usize, call: &str, mut work: Work, wait: bool) {
+    fn wait(&mut self, at: usize, mut work: Work, wait: bool) {
         let slot = &self.slots[at];
-        if wait && self.pending.len() < CROWD {
-            self.pending.push(Pending::start(at, slot, work, None));
-        } else {
+        let wait = wait && self.pending.len() < CROWD;
+        // Threads are slow: a question is asked first.
+        if !wait || work.question().is_some_and(|question| question.ask(&slot.process) != Ok(0)) {
             let done = work.perform(&slot.process, false);
-            self.check(call, done.result);
+            self.check(done.call, done.result);
+        } else {
+            self.pending.push(Pending::start(at, slot, work, None));
         }
     }
 
     /// read(2), write(2) and their variants: on a thread of their own if they may have to wait.
     fn transfer(&mut self, at: usize, process: &Process, wanted: Move) -> Option<Ended> {
         let fd = self.slots[at].descriptor(wanted.fd);
-        let may_wait = process.getfl(fd).is_ok_and(|flags| flags & O_NONBLOCK == 0);
+        let kind = wanted.kind;
+        let mut memory: Vec<Memory> = wanted.buffers.into_iter().map(Memory::new).collect();
+        let room = if wanted.write { memory.iter().map(Memory::len).sum() } else { 0 };
+        let may_wait = process.getfl(fd).is_ok_and(|flags| flags & O_NONBLOCK == 0) && self.has_to_wait(room);
         if may_wait && self.pending.len() == CROWD {
             return None;
         }
-        let kind = wanted.kind;
-        let mut memory: Vec<Memory> = wanted.buffers.into_iter().map(Memory::new).collect();
         let writer = wanted.write.then(|| Writer { bytes: self.fill(&mut memory), taken: Some(0) });
         let mut work = match wanted.write {
             true => Work::Write { fd, from: memory, kind },
@@ -158,8 +161,7 @@ impl Machine {
             self.pending.push(Pending::start(at, &self.slots[at], work, writer));
             return None;
         }
-        let Done { result, bytes } = work.perform(process, false);
-        Some((Done { result, bytes }, writer))
+        Some((work.perform(process, false), writer))
     }
 
     /// Puts the next bytes in, which are returned; those out of reach are only counted.

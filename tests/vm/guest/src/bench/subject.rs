@@ -7,7 +7,7 @@ use conformance::abi::{ECHODEV_SBUFSIZE, O_NONBLOCK, O_RDWR};
 use conformance::errno::EWOULDBLOCK;
 use conformance::sys::Fd;
 
-use crate::agent;
+use crate::agent::DEVICE;
 use crate::freebsd::files::{self, Iovec};
 use crate::freebsd::kernel;
 
@@ -48,8 +48,7 @@ impl Subject<'_> {
     /// Its device, if it is one.
     pub fn device(&self) -> Option<&'static CStr> {
         match self {
-            Self::Echodev(_) => Some(agent::DEVICE),
-            Self::Baseline(_) => Some(c"/dev/baseline"),
+            Self::Echodev(_) | Self::Baseline(_) => Some(DEVICE),
             Self::Pipe => None,
         }
     }

@@ -49,19 +49,21 @@ impl Drop for Loop {
 pub fn stream(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
     let ends = subject.ends(size)?;
     let gate = Subject::Pipe.ends(1)?;
-    let writer = Loop::start(|| {
-        gate.read(1)?;
-        ends.write_all(STREAM)
-    })?;
-    median(|| {
-        writer.wait_asleep()?;
-        let watch = Watch::start();
-        gate.write(1)?;
-        let mut left = STREAM;
-        while left > 0 {
-            left -= ends.read(left)?;
-        }
-        Ok(watch.stop(STREAM / REQUEST_MAX))
+    on_one_processor(|| {
+        let writer = Loop::start(|| {
+            gate.read(1)?;
+            ends.write_all(STREAM)
+        })?;
+        median(|| {
+            writer.wait_asleep()?;
+            let watch = Watch::start();
+            gate.write(1)?;
+            let mut left = STREAM;
+            while left > 0 {
+                left -= ends.read(left)?;
+            }
+            Ok(watch.stop(STREAM / REQUEST_MAX))
+        })
     })
 }
 
@@ -69,27 +71,28 @@ pub fn stream(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
 pub fn ping_pong(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
     let there = subject.ends(size)?;
     let back = Subject::Pipe.ends(1)?;
-    let other = Loop::start(|| {
-        there.read(1)?;
-        back.write(1).map(drop)
-    })?;
-    median(|| {
-        other.wait_asleep()?;
-        let watch = Watch::start();
-        for _ in 0..TURNS {
-            there.write(1)?;
-            back.read(1)?;
-        }
-        Ok(watch.stop(TURNS))
+    on_one_processor(|| {
+        let other = Loop::start(|| {
+            there.read(1)?;
+            back.write(1).map(drop)
+        })?;
+        median(|| {
+            other.wait_asleep()?;
+            let watch = Watch::start();
+            for _ in 0..TURNS {
+                there.write(1)?;
+                back.read(1)?;
+            }
+            Ok(watch.stop(TURNS))
+        })
     })
 }
 
-/// A byte to 16 processes that all wait for it. Everybody runs on one processor, and the writer only while no reader does: so
-/// each byte comes when all of them are asleep again.
+/// A byte to 16 processes that all wait for it. The writer runs only while no reader does, so each byte comes when all of them
+/// are asleep again.
 pub fn readers(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
     let ends = subject.ends(size)?;
-    in_child(|| {
-        processes::stay_on_first_processor()?;
+    on_one_processor(|| {
         let readers = (0..READERS).map(|_| Loop::start(|| ends.read(1).map(drop))).collect::<Result<Vec<_>>>()?;
         readers.iter().try_for_each(Loop::wait_asleep)?;
         processes::run_last()?;
@@ -103,11 +106,12 @@ pub fn readers(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
     })
 }
 
-/// Measures in a process of its own, since what that changes about itself cannot be undone. EWOULDBLOCK if it failed there.
-fn in_child(measure: impl FnOnce() -> Result<PerOperation>) -> Result<PerOperation> {
+/// Measures in a process of its own, which stays on one processor with its children: where the scheduler puts processes makes
+/// more of a difference than what they do. EWOULDBLOCK if it failed there.
+fn on_one_processor(measure: impl FnOnce() -> Result<PerOperation>) -> Result<PerOperation> {
     let result = Subject::Pipe.ends(1)?.nonblocking()?;
     let Some(child) = processes::fork()? else {
-        let sent = measure().and_then(|time| {
+        let sent = processes::stay_on_first_processor().and_then(|()| measure()).and_then(|time| {
             let bytes = time.to_bytes();
             files::write(result.write, Iovec { base: bytes.as_ptr() as usize, len: bytes.len() })
         });

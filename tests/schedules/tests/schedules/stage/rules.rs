@@ -1,0 +1,111 @@
+//! What must be true whenever nothing moves, and in the end.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use kldhost_shuttle::sync::{fail, quiesce};
+use kldhost_shuttle::{Errno, FIONREAD, FIONWRITE, Fd, MallocStats, O_NONBLOCK, O_RDONLY, Pid, Process, ThreadState};
+
+use super::{Side, Stage, open};
+
+/// An int that the device tells.
+fn int(process: &Process, fd: Fd, request: u64) -> Result<usize, Errno> {
+    let mut value = [0; 4];
+    process.ioctl(fd, request, &mut value)?;
+    Ok(u32::from_ne_bytes(value) as usize)
+}
+
+impl Stage {
+    /// Lets all threads run until nothing moves, and sees that nobody waits without need.
+    pub fn settle(&self) {
+        quiesce(|| self.look());
+    }
+
+    /// The end: all threads must have ended, and the module goes without a trace.
+    pub fn finish(&self) {
+        self.check_ended();
+        if !self.0.unload {
+            self.start_unload();
+            self.settle();
+            self.check_ended();
+        }
+        let kernel = &self.0.kernel;
+        let checked = kernel.check_memory().map_err(|report| report.to_string());
+        let checked = checked.and_then(|()| match (kernel.leaks(), kernel.malloc_stats("echodev"), kernel.threads()) {
+            (leaks, MallocStats { allocations: 0, .. }, threads) if leaks.is_empty() && threads.is_empty() => Ok(()),
+            left => Err(format!("something is left: {left:?}")),
+        });
+        if let Err(what) = checked.and_then(|()| self.0.bytes.check_all(self.0.unload || self.0.revoked.load(SeqCst))) {
+            fail(what);
+        }
+    }
+
+    fn check_ended(&self) {
+        let unfinished = self.0.unfinished.lock().unwrap().clone();
+        if !unfinished.is_empty() {
+            fail(format!("the end, but not of {}: {:?}", unfinished.join(", "), self.0.kernel.threads()));
+        }
+    }
+
+    /// What must be true whenever nobody can run.
+    fn look(&self) -> Result<(), String> {
+        let inner = &*self.0;
+        if let Some(report) = inner.kernel.panic_report() {
+            return Err(report.to_string());
+        }
+        if let Some(what) = inner.wrong.lock().unwrap().first() {
+            return Err(what.clone());
+        }
+        let threads = inner.kernel.threads();
+        let asleep: Vec<(Pid, &str)> = threads
+            .iter()
+            .map(|td| match &td.state {
+                ThreadState::Sleeping { wmesg } => Ok((td.pid, wmesg.as_str())),
+                ThreadState::Running => Err(format!("process {} waits for a lock that nobody releases", td.pid)),
+            })
+            .collect::<Result<_, _>>()?;
+        for (process, signal, sent) in &*inner.signals.lock().unwrap() {
+            let handled = process.handled(*signal);
+            if handled != *sent {
+                return Err(format!("process {} got {handled} of {sent} signals", process.pid()));
+            }
+        }
+        let is_unloading = |&(_, wmesg): &(Pid, &str)| matches!(wmesg, "echoun" | "devdrn");
+        if inner.unloaded.load(SeqCst) || asleep.iter().any(is_unloading) {
+            let left = asleep.iter().find(|thread| !is_unloading(thread));
+            return left.map_or(Ok(()), |(pid, wmesg)| Err(format!("unload: process {pid} still sleeps on {wmesg}")));
+        }
+        self.look_at_device(&asleep)
+    }
+
+    /// Nobody may sleep while what it waits for is there; and the device has what was written and not read.
+    fn look_at_device(&self, asleep: &[(Pid, &str)]) -> Result<(), String> {
+        let inner = &*self.0;
+        let mut probe = inner.probe.lock().unwrap();
+        let mut writers = inner.writers.load(SeqCst);
+        if inner.revoked.load(SeqCst) {
+            *probe = open(&inner.kernel, O_RDONLY | O_NONBLOCK);
+            writers = 0;
+        }
+        let ask = |request| int(&probe.0, probe.1, request).map_err(|error| format!("ioctl: {error}"));
+        let (held, room) = (ask(FIONREAD)?, ask(FIONWRITE)?);
+        let wanted = inner.wanted.lock().unwrap();
+        for &(pid, wmesg) in asleep {
+            let sides: Vec<Side> = match wmesg {
+                "echord" => vec![Side::Read],
+                "echowr" => vec![Side::Write],
+                "select" | "kqread" => wanted.iter().filter(|(of, _)| *of == pid).map(|&(_, side)| side).collect(),
+                _ => return Err(format!("process {pid} sleeps on {wmesg}, where nobody should stay")),
+            };
+            let ready = |side: &Side| match side {
+                Side::Read => held != 0 || writers == 0,
+                Side::Write => room != 0,
+            };
+            if sides.is_empty() || sides.iter().any(ready) {
+                return Err(format!(
+                    "lost wake-up: process {pid} sleeps on {wmesg} with {held} bytes held, room for {room}, {writers} writers"
+                ));
+            }
+        }
+        inner.bytes.check_held(held)
+    }
+}
