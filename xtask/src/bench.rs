@@ -1,9 +1,10 @@
-//! `make bench`: measures the hosted driver against the plain C driver and memcpy, and writes the report.
+//! `make bench`: measures the hosted driver against the plain C driver and memcpy, and writes the report; on FreeBSD, the
+//! driver in the kernel.
 
-use crate::kld::only_on_linux;
 use crate::kmod;
 use crate::sh;
-use crate::toolchain::Freebsd;
+use crate::toolchain::{Freebsd, ON_FREEBSD};
+use crate::vm;
 use anyhow::{Context, Result};
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -13,9 +14,11 @@ use std::{env, fs};
 /// Rounds of all measurements. Other programs disturb some of them; the report takes each measurement's best.
 const ROUNDS: u32 = 8;
 
-/// Builds all, measures for about `seconds`, writes the report.
+/// Builds all, measures for about `seconds`, writes the report. On FreeBSD it takes as long as it takes, and prints a table.
 pub fn bench(root: &Path, seconds: NonZeroU32) -> Result<()> {
-    only_on_linux("bench", "kldhost is for Linux")?;
+    if ON_FREEBSD {
+        return vm::bench::here(root);
+    }
     kmod::kmod(root, Freebsd::V15)?;
     kmod::testmods(root, Freebsd::V15)?;
     let measured = root.join("target/criterion");

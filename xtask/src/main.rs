@@ -68,7 +68,8 @@ enum Command {
     Host,
     /// Build all, and run every test; on FreeBSD also the suite on the loaded module
     Test,
-    /// Measure the hosted driver against a plain C driver and memcpy, and write docs/benchmarks.md
+    /// Measure the hosted driver against a plain C driver and memcpy, and write docs/benchmarks.md; on FreeBSD the driver in
+    /// the kernel
     Bench {
         /// How long all measurements take together, about
         #[arg(long)]
@@ -92,8 +93,6 @@ enum Command {
     VmTest(vm::Options),
     /// Measure the module, a C driver and pipe(2) on a FreeBSD kernel, in a virtual machine that counts instructions
     VmBench(vm::bench::Options),
-    /// Measure the module, a C driver and pipe(2) on the FreeBSD system that runs here
-    BenchHere,
     /// Generate the bindings of the kernel headers anew
     Bindings {
         /// Only compare with the vendored files; fail where they differ
@@ -172,7 +171,6 @@ fn run() -> Result<()> {
         Command::Fuzz { seconds } => fuzz::fuzz(root, seconds),
         Command::VmTest(options) => vm::vm_test(root, &options),
         Command::VmBench(options) => vm::bench::vm_bench(root, &options),
-        Command::BenchHere => vm::bench::here(root),
         Command::Bindings { check } => {
             if !bindings::restarted(&tools)? {
                 bindings::bindings(&tools, &root.join("freebsd-kernel-sys"), check)?;
