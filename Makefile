@@ -6,6 +6,8 @@ XTASK = $(CARGO) run --quiet --locked --package xtask --
 KMODDIR = /boot/modules
 PREFIX = /usr/local
 SCHEDULES = 40000
+FUZZ_SECONDS = 60
+BENCH_SECONDS = 240
 
 all: kmod echoctl
 
@@ -19,14 +21,21 @@ help:
 	@echo '               SYSDIR=/path/to/sys [KERNBUILDDIR=/path/to/obj]: target/kmod/sysdir/echodev.ko,'
 	@echo '               for the kernel of that FreeBSD 12 to 15 source tree'
 	@echo 'make echoctl   build target/echoctl/14/echoctl and target/echoctl/15/echoctl; FREEBSD= as above'
-	@echo 'make prove     on Linux: a million schedules of the hosted module'
+	@echo 'make prove     on Linux: a million schedules of the hosted module, and 10000 sequences of calls on it and its model'
 	@echo '               SCHEDULES=40000: so many for each scenario; SCENARIO=name: only that one'
 	@echo '               SEED=as a failure has told it: only the schedules of that seed'
+	@echo 'make mutants   on Linux: build the module with deliberate bugs, one at a time, and see that the tests find each'
 	@echo 'make load      on FreeBSD: build the module and load it; make unload: unload it'
 	@echo 'make install   on FreeBSD: the module to $(DESTDIR)$(KMODDIR), echoctl to $(DESTDIR)$(PREFIX)/bin'
 	@echo 'make host      on Linux: build all, and leave the hosted device up to play with, until Ctrl-C'
 	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
 	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
+	@echo 'make vm-bench  the same arguments: instructions per operation on that kernel, beside a C driver and pipe(2),'
+	@echo '               written to docs/benchmarks-kernel.md'
+	@echo 'make bench     on Linux: measure the hosted module against a plain C driver and memcpy, for about'
+	@echo '               BENCH_SECONDS=240, and write docs/benchmarks.md; on FreeBSD: measure the module in the kernel,'
+	@echo '               a plain C driver and pipe(2)'
+	@echo 'make fuzz      fuzz the hosted module and the readers of module files, FUZZ_SECONDS=60 each'
 	@echo 'make lint      rustfmt and clippy, warnings denied'
 	@echo 'make bindings  generate freebsd-kernel-sys/src/v*.rs anew'
 	@echo 'make clean     remove target/, with all that was built and fetched'
@@ -37,7 +46,7 @@ kmod:
 echoctl:
 	@$(XTASK) echoctl --freebsd='$(FREEBSD)'
 
-run host test load unload:
+run host test mutants load unload:
 	@$(XTASK) $@
 
 install:
@@ -46,12 +55,24 @@ install:
 prove:
 	@$(XTASK) kmod --freebsd=15
 	SCHEDULES='$(SCHEDULES)' FIRST=`date +%s` SEED='$(SEED)' $(CARGO) test --locked --package schedules --test schedules -- $(SCENARIO)
+	PROPTEST_CASES=10000 $(CARGO) test --locked --package conformance --test model random::
 
 vm-test:
 	@$(XTASK) vm-test --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
 
+bench:
+	@$(XTASK) bench --seconds='$(BENCH_SECONDS)'
+
+fuzz:
+	@$(XTASK) kmod --freebsd=15
+	@$(XTASK) fuzz --seconds='$(FUZZ_SECONDS)'
+
+vm-bench:
+	@$(XTASK) vm-bench --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
+
 lint:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 
 bindings:
@@ -60,4 +81,4 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod echoctl run host test prove load unload install vm-test lint bindings clean
+.PHONY: all help kmod echoctl run host test bench prove mutants fuzz load unload install vm-test vm-bench lint bindings clean

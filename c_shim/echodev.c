@@ -14,7 +14,9 @@
 #include <sys/malloc.h>
 #include <sys/module.h>
 #include <sys/pcpu.h>
+#include <sys/proc.h>
 #include <sys/selinfo.h>
+#include <sys/signalvar.h>
 #include <sys/sx.h>
 #include <sys/uio.h>
 
@@ -22,60 +24,17 @@
 
 MALLOC_DEFINE(M_ECHODEV, "echodev", "/dev/echo");
 
-static int
-echo_open(struct cdev *dev, int fflag, int devtype, struct thread *td)
-{
-	return (echodev_open(dev->si_drv1, fflag));
-}
-
-static int
-echo_close(struct cdev *dev, int fflag, int devtype, struct thread *td)
-{
-	return (echodev_close(dev->si_drv1, fflag));
-}
-
-static int
-echo_read(struct cdev *dev, struct uio *uio, int ioflag)
-{
-	return (echodev_read(dev->si_drv1, uio, ioflag));
-}
-
-static int
-echo_write(struct cdev *dev, struct uio *uio, int ioflag)
-{
-	return (echodev_write(dev->si_drv1, uio, ioflag));
-}
-
-static int
-echo_ioctl(struct cdev *dev, u_long cmd, caddr_t data, int fflag,
-    struct thread *td)
-{
-	return (echodev_ioctl(dev->si_drv1, cmd, data, fflag));
-}
-
-static int
-echo_poll(struct cdev *dev, int events, struct thread *td)
-{
-	return (echodev_poll(dev->si_drv1, events, td));
-}
-
-static int
-echo_kqfilter(struct cdev *dev, struct knote *kn)
-{
-	return (echodev_kqfilter(dev->si_drv1, kn));
-}
-
 struct cdevsw echodev_cdevsw = {
 	.d_version =	D_VERSION,
 	.d_flags =	D_TRACKCLOSE,
 	.d_name =	"echo",
-	.d_open =	echo_open,
-	.d_close =	echo_close,
-	.d_read =	echo_read,
-	.d_write =	echo_write,
-	.d_ioctl =	echo_ioctl,
-	.d_poll =	echo_poll,
-	.d_kqfilter =	echo_kqfilter,
+	.d_open =	echodev_open,
+	.d_close =	echodev_close,
+	.d_read =	echodev_read,
+	.d_write =	echodev_write,
+	.d_ioctl =	echodev_ioctl,
+	.d_poll =	echodev_poll,
+	.d_kqfilter =	echodev_kqfilter,
 };
 
 /*
@@ -90,38 +49,42 @@ struct filterops echodev_read_filterops = {
 struct filterops echodev_write_filterops = {
 	.f_isfd =	1,
 	.f_detach =	echodev_knote_detach,
+#ifdef MUTANT_FILTERS_ARE_THE_SAME
+	.f_event =	echodev_read_event,
+#else
 	.f_event =	echodev_write_event,
+#endif
 };
 
 static void
 echodev_knlist_lock(void *arg)
 {
-	sx_xlock((struct sx *)arg);
+	sx_xlock(arg);
 }
 
 static void
 echodev_knlist_unlock(void *arg)
 {
-	sx_xunlock((struct sx *)arg);
+	sx_xunlock(arg);
 }
 
 #if __FreeBSD_version >= 1300038
 static void
 echodev_knlist_assert(void *arg, int what)
 {
-	sx_assert((struct sx *)arg, what == LA_LOCKED ? SA_XLOCKED : SA_UNLOCKED);
+	sx_assert(arg, what == LA_LOCKED ? SA_XLOCKED : SA_UNLOCKED);
 }
 #else
 static void
 echodev_knlist_assert_locked(void *arg)
 {
-	sx_assert((struct sx *)arg, SA_XLOCKED);
+	sx_assert(arg, SA_XLOCKED);
 }
 
 static void
 echodev_knlist_assert_unlocked(void *arg)
 {
-	sx_assert((struct sx *)arg, SA_UNLOCKED);
+	sx_assert(arg, SA_UNLOCKED);
 }
 #endif
 
@@ -135,6 +98,22 @@ echodev_knlist_init(struct knlist *knl, struct sx *sx)
 	knlist_init(knl, sx, echodev_knlist_lock, echodev_knlist_unlock,
 	    echodev_knlist_assert_locked, echodev_knlist_assert_unlocked);
 #endif
+}
+
+/*
+ * sx_sleep(9) that a stop signal ends, too.  A thread that were stopped in
+ * its sleep would be in the method until it is continued: unloading would
+ * wait for it, and a wakeup_one(9) that chose it would be lost on others.
+ */
+int
+echodev_sleep(void *chan, struct sx *sx, int pri, const char *wmesg)
+{
+	int error, stops;
+
+	stops = sigdeferstop(SIGDEFERSTOP_ERESTART);
+	error = sx_sleep(chan, sx, pri, wmesg, 0);
+	sigallowstop(stops);
+	return (error);
 }
 
 struct thread *

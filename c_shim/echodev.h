@@ -12,14 +12,13 @@ struct echodev_softc;
 /* src/entry.rs */
 int	echodev_load(struct cdev **devp, struct echodev_softc **scp);
 void	echodev_unload(struct cdev *dev, struct echodev_softc *sc);
-int	echodev_open(struct echodev_softc *sc, int fflag);
-int	echodev_close(struct echodev_softc *sc, int fflag);
-int	echodev_read(struct echodev_softc *sc, struct uio *uio, int ioflag);
-int	echodev_write(struct echodev_softc *sc, struct uio *uio, int ioflag);
-int	echodev_ioctl(struct echodev_softc *sc, u_long cmd, caddr_t data,
-	    int fflag);
-int	echodev_poll(struct echodev_softc *sc, int events, struct thread *td);
-int	echodev_kqfilter(struct echodev_softc *sc, struct knote *kn);
+d_open_t	echodev_open;
+d_close_t	echodev_close;
+d_read_t	echodev_read;
+d_write_t	echodev_write;
+d_ioctl_t	echodev_ioctl;
+d_poll_t	echodev_poll;
+d_kqfilter_t	echodev_kqfilter;
 void	echodev_knote_detach(struct knote *kn);
 int	echodev_read_event(struct knote *kn, long hint);
 int	echodev_write_event(struct knote *kn, long hint);
@@ -29,6 +28,7 @@ extern struct cdevsw echodev_cdevsw;
 extern struct filterops echodev_read_filterops;
 extern struct filterops echodev_write_filterops;
 void	echodev_knlist_init(struct knlist *knl, struct sx *sx);
+int	echodev_sleep(void *chan, struct sx *sx, int pri, const char *wmesg);
 struct thread *echodev_curthread(void);
 
 #endif /* !_ECHODEV_H_ */

@@ -35,17 +35,31 @@ pub struct State {
     maxsize: usize,
     /// Descriptors that are open for writing and were not revoked.
     writers: u32,
-    /// Writers that have not been closed, the revoked ones included.
+    /// Writers that have not been closed, the revoked ones included. The unsafe code of entry.rs relies on it: while there
+    /// is one, the device stays.
     tokens: usize,
     /// The number of revocations. A writer from before one no longer counts, and who slept through one may not go on.
-    revokecnt: u32,
+    revokecnt: usize,
     /// The device is going away: nobody may wait for anything any more.
     dying: bool,
 }
 
-/// What a counted writer keeps for [`Softc::uncount`]: the number of revocations when it was opened.
+/// What a counted writer keeps for [`Softc::uncount`]: the number of revocations when it was opened. A plain number, so that
+/// an open file can keep it without memory of its own.
 #[derive(Clone, Copy)]
-pub struct Token(u32);
+pub struct Token(usize);
+
+impl From<Token> for usize {
+    fn from(token: Token) -> Self {
+        token.0
+    }
+}
+
+impl From<usize> for Token {
+    fn from(number: usize) -> Self {
+        Self(number)
+    }
+}
 
 /// A decoded ioctl(2) request.
 pub enum Request<'a> {
@@ -77,7 +91,7 @@ fn limited((name, default): (&CStr, usize), limit: usize) -> usize {
     if value > limit {
         tunable::warn_limited(name, value, limit);
     }
-    value.min(limit)
+    if cfg!(mutant = "limits-are-ignored") { value } else { value.min(limit) }
 }
 
 impl Softc {
@@ -91,30 +105,40 @@ impl Softc {
         if state.dying {
             return Err(Errno::ENXIO);
         }
-        state.writers = state.writers.checked_add(1).ok_or(Errno::EBUSY)?;
+        let counts = if cfg!(mutant = "writer-counts-twice") { 2 } else { 1 };
+        state.writers = state.writers.checked_add(counts).ok_or(Errno::EBUSY)?;
         state.tokens += 1;
         Ok(Some(Token(state.revokecnt)))
     }
 
-    /// The last close of a descriptor (D_TRACKCLOSE). A forced one, by revoke(2) or a forced unmount, comes once for all
-    /// descriptors, without their flags: no writer counts any longer, and whoever sleeps is sent back to the system call,
-    /// which finds out whether its descriptor is dead. Takes the lock.
+    /// The last close of a descriptor (D_TRACKCLOSE), or a forced one, by revoke(2) or a forced unmount, which comes once for
+    /// all descriptors of one devfs mount, without their flags. Takes the lock.
     pub fn close(&self, fflag: c_int) {
         if fflag & sys::FWRITE != 0 {
             cdev::clear_priv();
         } else if fflag & sys::FREVOKE != 0 && fflag & sys::FREAD == 0 {
-            let mut state = self.xlock();
-            state.revokecnt = state.revokecnt.wrapping_add(1);
-            state.writers = 0;
-            state.wake_all(Side::Read);
-            state.wake_all(Side::Write);
+            self.revoke();
         }
+    }
+
+    /// No writer counts any longer, and whoever sleeps is sent back to the system call, which finds out whether its descriptor
+    /// is dead. Takes the lock.
+    #[cold]
+    fn revoke(&self) {
+        let mut state = self.xlock();
+        state.revokecnt += 1;
+        if !cfg!(mutant = "revoked-writers-count") {
+            state.writers = 0;
+        }
+        state.wake_all(Side::Read);
+        state.wake_all(Side::Write);
     }
 
     /// Uncounts a writer, unless it was revoked; readers are told when the last one goes. Takes the lock.
     pub fn uncount(&self, token: Token) {
         let mut state = self.xlock();
-        if token.0 == state.revokecnt && state.writers != 0 {
+        if token.0 == state.revokecnt {
+            // This token is one of those that were counted.
             state.writers -= 1;
             if state.writers == 0 {
                 state.wake_all(Side::Read);
@@ -135,7 +159,7 @@ impl Softc {
         let mut state = self.xlock();
         let result = read_some(&mut state, uio, nonblock);
         // New bytes wake one reader only: whoever leaves some behind, for whatever reason, wakes the next.
-        if !state.fifo.is_empty() {
+        if !state.fifo.is_empty() && !cfg!(mutant = "reader-wakes-no-next") {
             state.wake_one(Side::Read);
         }
         result
@@ -150,7 +174,7 @@ impl Softc {
         let mut state = self.xlock();
         let result = write_all(&mut state, uio, nonblock);
         // As for readers.
-        if !state.fifo.is_full() {
+        if !state.fifo.is_full() && !cfg!(mutant = "writer-wakes-no-next") {
             state.wake_one(Side::Write);
         }
         result
@@ -167,7 +191,9 @@ impl Softc {
                 let mut state = self.xlock();
                 let was_full = state.fifo.is_full();
                 state.fifo.clear();
-                state.made_room(was_full);
+                if !cfg!(mutant = "clear-wakes-nobody") {
+                    state.made_room(was_full);
+                }
             }
             Request::NonBlock => {}
             Request::Async(on) if on != 0 => return Err(Errno::EINVAL),
@@ -192,11 +218,12 @@ impl Softc {
         }
         let was_full = state.fifo.is_full();
         let unused = state.fifo.replace(storage);
-        if unused.is_ok() && len > old_len {
+        if unused.is_ok() && len > old_len && !cfg!(mutant = "growing-wakes-nobody") {
             state.made_room(was_full);
         }
         drop(state);
-        unused.map(drop).map_err(|_| Errno::EBUSY)
+        let free = if cfg!(mutant = "buffer-leaks") { core::mem::forget } else { drop::<KBytes> };
+        unused.map(free).map_err(|_| Errno::EBUSY)
     }
 
     /// poll(2): the events of `events` that are there now, and POLLHUP. Else the thread is recorded on each side that is
@@ -217,7 +244,7 @@ impl Softc {
         }
         if revents == 0 {
             // Who asks for neither still waits for POLLHUP.
-            if events & READ != 0 || events & WRITE == 0 {
+            if (events & READ != 0 || events & WRITE == 0) && !cfg!(mutant = "poll-forgets-selrecord") {
                 state.record(Side::Read, poll);
             }
             if events & WRITE != 0 {
@@ -236,36 +263,58 @@ impl Softc {
     /// EVFILT_READ: the bytes held; EV_EOF while there is no writer. f_event holds the lock.
     pub fn read_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.valid());
-        kn.set_eof(state.writers == 0);
-        hung_up(state, kn, hint) || state.writers == 0 || !state.fifo.is_empty()
+        if state.dying {
+            hung_up(state, kn, hint);
+            return true;
+        }
+        if state.writers == 0 {
+            kn.set_eof();
+            return true;
+        }
+        if !cfg!(mutant = "eof-stays") {
+            kn.clear_eof();
+        }
+        !state.fifo.is_empty()
     }
 
     /// EVFILT_WRITE: the room left. f_event holds the lock.
     pub fn write_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.space());
-        kn.set_eof(false);
-        hung_up(state, kn, hint) || !state.fifo.is_full()
+        if state.dying {
+            hung_up(state, kn, hint);
+            return true;
+        }
+        kn.clear_eof();
+        !state.fifo.is_full()
     }
 
     /// The first step of unloading: whoever waits for anything is woken, and finds that the device is going away. Takes the
     /// lock exclusively.
     pub fn hang_up(&self) {
         let mut state = self.xlock();
+        if cfg!(mutant = "hangs-up-before-dying") {
+            state.hang_up();
+            state.dying = true;
+            return;
+        }
         state.dying = true;
         state.hang_up();
     }
 
     /// The last step before the device is freed, when no thread is in its methods any more. Takes the lock, and sleeps.
     ///
-    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods; only the newest
-    /// kernels wait for it, so all writers are waited for here. And kevent(2) waiters were woken, but have yet to look at
+    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods, and destroy_dev does
+    /// not wait for it, so all writers are waited for here; the unsafe code of entry.rs relies on that. And kevent(2) waiters were woken, but have yet to look at
     /// their event, which goes with the knotes.
     pub fn drain(&self) {
         let mut state = self.xlock();
         while state.tokens != 0 {
             state = state.sleep_drain(c"echoun");
         }
-        drop(state.wait_told(c"echoun", TOLD_TIMEOUT));
+        if !cfg!(mutant = "knotes-go-at-once") {
+            state = state.wait_told(c"echoun", TOLD_TIMEOUT);
+        }
+        drop(state);
         self.retire();
     }
 }
@@ -273,7 +322,7 @@ impl Softc {
 impl Exclusive<'_, State> {
     /// Says that there is room, to one writer if there was none before.
     fn made_room(&mut self, was_full: bool) {
-        if was_full {
+        if was_full && !cfg!(mutant = "room-wakes-nobody") {
             self.wake_one(Side::Write);
         }
         self.notify(Side::Write);
@@ -287,9 +336,11 @@ fn read_some(state: &mut Exclusive<'_, State>, uio: &mut ReadUio<'_>, nonblock: 
     }
     let was_full = state.fifo.is_full();
     let n = uio.resid().min(state.fifo.valid());
-    for piece in state.fifo.held(n) {
-        uio.uiomove(piece)?;
+    let moved = state.fifo.held(n).into_iter().try_for_each(|piece| uio.uiomove(piece));
+    if cfg!(mutant = "efault-drops-bytes") && moved.is_err() {
+        state.fifo.consume(n);
     }
+    moved?;
     state.fifo.consume(n);
     state.made_room(was_full);
     Ok(())
@@ -303,11 +354,21 @@ fn write_all(state: &mut Exclusive<'_, State>, uio: &mut WriteUio<'_>, nonblock:
         }
         let was_empty = state.fifo.is_empty();
         let n = uio.resid().min(state.fifo.space());
-        for piece in state.fifo.room(n) {
-            uio.uiomove(piece)?;
+        let moved = state.fifo.room(n).into_iter().try_for_each(|piece| uio.uiomove(piece));
+        if cfg!(mutant = "efault-loops") && moved.is_err() {
+            continue;
+        }
+        if cfg!(mutant = "efault-adds-bytes") && moved.is_err() {
+            state.fifo.append(n);
+        }
+        moved?;
+        if cfg!(mutant = "bytes-are-told-of-too-early") {
+            state.wake_all(Side::Read);
+            state.fifo.append(n);
+            continue;
         }
         state.fifo.append(n);
-        if was_empty {
+        if was_empty && !cfg!(mutant = "bytes-wake-nobody") {
             state.wake_one(Side::Read);
         }
         state.notify(Side::Read);
@@ -315,9 +376,11 @@ fn write_all(state: &mut Exclusive<'_, State>, uio: &mut WriteUio<'_>, nonblock:
     Ok(())
 }
 
-/// Waits for `side`, or says why not: ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal or a revocation.
+/// Waits for `side`, or says why not: ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal or a revocation. Out of line: next to
+/// a sleep a call costs nothing, and who need not wait is spared the registers.
+#[cold]
 fn wait(state: &mut Exclusive<'_, State>, side: Side, wmesg: &'static CStr, nonblock: bool) -> Result {
-    if state.dying {
+    if state.dying && !cfg!(mutant = "dying-is-not-looked-at") {
         return Err(Errno::ENXIO);
     }
     if nonblock {
@@ -325,19 +388,18 @@ fn wait(state: &mut Exclusive<'_, State>, side: Side, wmesg: &'static CStr, nonb
     }
     let revokecnt = state.revokecnt;
     state.sleep(side, wmesg)?;
-    if state.revokecnt != revokecnt { Err(Errno::ERESTART) } else { Ok(()) }
+    let revoked = state.revokecnt != revokecnt && !cfg!(mutant = "sleepers-survive-revoke");
+    if revoked { Err(Errno::ERESTART) } else { Ok(()) }
 }
 
-/// If the device is going away, makes the event say so, and notes that a waiter who looks by itself (hint 0) knows.
-fn hung_up(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
-    if state.dying {
-        kn.set_eof(true);
-        kn.set_fflags(sys::ENXIO);
-        if hint == 0 {
-            state.tell(kn);
-        }
+/// Makes the event say that the device is going away, and notes that a waiter who looks by itself (hint 0) knows.
+#[cold]
+fn hung_up(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) {
+    kn.set_eof();
+    kn.set_fflags(sys::ENXIO);
+    if hint == 0 {
+        state.tell(kn);
     }
-    state.dying
 }
 
 fn clamp(count: usize) -> c_int {

@@ -1,6 +1,6 @@
-//! The functions that `c_shim/echodev.c` calls: C types in, safe types out. No decisions here.
+//! The methods in the tables of `c_shim/echodev.c`, and what it calls: C types in, safe types out. No decisions here.
 
-use crate::device::{self, Request, Softc, Token};
+use crate::device::{self, Request, Softc};
 use crate::ioctl;
 use crate::kpi::cdev;
 use crate::kpi::errno::{Errno, Result, to_c};
@@ -9,6 +9,8 @@ use crate::kpi::malloc::KBox;
 use crate::kpi::monitor::{Poll, Side};
 use crate::kpi::uio::{ReadUio, WriteUio};
 use core::ffi::{c_int, c_long, c_ulong, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 use freebsd_kernel_sys as sys;
 
 unsafe extern "C" {
@@ -16,21 +18,8 @@ unsafe extern "C" {
     static mut echodev_write_filterops: sys::filterops;
 }
 
-/// A counted writer, kept with its open file (devfs_set_cdevpriv(9)): uncounted when that is closed, however it is.
-struct Writer {
-    softc: *const Softc,
-    token: Token,
-}
-
-// SAFETY: the softc may be used by every thread.
-unsafe impl Send for Writer {}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // SAFETY: unloading waits in Softc::drain for all writers before it frees the softc.
-        unsafe { &*self.softc }.uncount(self.token);
-    }
-}
+/// The device that is loaded, or was last: where the destructor of an open file, which gets a token only, finds it.
+static SOFTC: AtomicPtr<Softc> = AtomicPtr::new(ptr::null_mut());
 
 /// # Safety
 ///
@@ -38,6 +27,7 @@ impl Drop for Writer {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_load(devp: *mut *mut sys::cdev, scp: *mut *mut Softc) -> c_int {
     let softc = device::new().into_raw();
+    SOFTC.store(softc, Ordering::Relaxed);
     // SAFETY: the softc is what the shim's methods expect, and echodev_unload frees it after destroy_dev; if make_dev
     // fails, nobody else has seen it. The two places are the caller's.
     unsafe {
@@ -72,25 +62,41 @@ unsafe extern "C" fn echodev_unload(dev: *mut sys::cdev, sc: *mut Softc) {
 
 /// # Safety
 ///
-/// As d_open is called, with the device's `si_drv1`; so are the functions below, each as the method of its name.
+/// `dev` is what a method was called with, and that call has not returned while the reference is in use.
+unsafe fn softc<'a>(dev: *mut sys::cdev) -> &'a Softc {
+    // SAFETY: echodev_load made the device with this `si_drv1`, which outlives the methods.
+    unsafe { &*(*dev).si_drv1.cast() }
+}
+
+/// # Safety
+///
+/// As d_open is called; so are the functions below, each as the method of its name.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn echodev_open(sc: *const Softc, fflag: c_int) -> c_int {
-    // SAFETY: the softc outlives the methods.
-    let softc = unsafe { &*sc };
+unsafe extern "C" fn echodev_open(dev: *mut sys::cdev, fflag: c_int, _devtype: c_int, _td: *mut sys::thread) -> c_int {
+    // SAFETY: this is a method of the device.
+    let softc = unsafe { softc(dev) };
     to_c(softc.open(fflag).and_then(|counted| match counted {
         None => Ok(()),
-        // SAFETY: this is d_open, and Softc::drain keeps the softc until every writer is dropped.
-        Some(token) => unsafe { cdev::set_priv(KBox::new(Writer { softc: sc, token })) },
+        // SAFETY: this is d_open, and Softc::drain keeps the softc until every token is back.
+        Some(token) => unsafe { cdev::set_priv(token.into(), uncount) },
     }))
+}
+
+/// # Safety
+///
+/// As a destructor of devfs_set_cdevpriv(9): `token` is that of [`echodev_open`], given back once.
+unsafe extern "C" fn uncount(token: *mut c_void) {
+    // SAFETY: unloading waits in Softc::drain for all tokens before it frees the softc, or another one can be loaded.
+    unsafe { &*SOFTC.load(Ordering::Relaxed) }.uncount(token.addr().into());
 }
 
 /// # Safety
 ///
 /// See [`echodev_open`].
 #[unsafe(no_mangle)]
-unsafe extern "C" fn echodev_close(sc: *const Softc, fflag: c_int) -> c_int {
-    // SAFETY: the softc outlives the methods.
-    unsafe { &*sc }.close(fflag);
+unsafe extern "C" fn echodev_close(dev: *mut sys::cdev, fflag: c_int, _devtype: c_int, _td: *mut sys::thread) -> c_int {
+    // SAFETY: this is a method of the device.
+    unsafe { softc(dev) }.close(fflag);
     0
 }
 
@@ -98,9 +104,9 @@ unsafe extern "C" fn echodev_close(sc: *const Softc, fflag: c_int) -> c_int {
 ///
 /// See [`echodev_open`].
 #[unsafe(no_mangle)]
-unsafe extern "C" fn echodev_read(sc: *const Softc, uio: *mut sys::uio, ioflag: c_int) -> c_int {
-    // SAFETY: the softc outlives the methods; the uio is the call's own.
-    let (softc, mut uio) = unsafe { (&*sc, ReadUio::new(uio)) };
+unsafe extern "C" fn echodev_read(dev: *mut sys::cdev, uio: *mut sys::uio, ioflag: c_int) -> c_int {
+    // SAFETY: this is a method of the device; the uio is the call's own.
+    let (softc, mut uio) = unsafe { (softc(dev), ReadUio::new(uio)) };
     to_c(softc.read(&mut uio, ioflag & sys::O_NONBLOCK != 0))
 }
 
@@ -108,9 +114,9 @@ unsafe extern "C" fn echodev_read(sc: *const Softc, uio: *mut sys::uio, ioflag: 
 ///
 /// See [`echodev_open`].
 #[unsafe(no_mangle)]
-unsafe extern "C" fn echodev_write(sc: *const Softc, uio: *mut sys::uio, ioflag: c_int) -> c_int {
-    // SAFETY: the softc outlives the methods; the uio is the call's own.
-    let (softc, mut uio) = unsafe { (&*sc, WriteUio::new(uio)) };
+unsafe extern "C" fn echodev_write(dev: *mut sys::cdev, uio: *mut sys::uio, ioflag: c_int) -> c_int {
+    // SAFETY: this is a method of the device; the uio is the call's own.
+    let (softc, mut uio) = unsafe { (softc(dev), WriteUio::new(uio)) };
     to_c(softc.write(&mut uio, ioflag & sys::O_NONBLOCK != 0))
 }
 
@@ -118,10 +124,16 @@ unsafe extern "C" fn echodev_write(sc: *const Softc, uio: *mut sys::uio, ioflag:
 ///
 /// See [`echodev_open`].
 #[unsafe(no_mangle)]
-unsafe extern "C" fn echodev_ioctl(sc: *const Softc, cmd: c_ulong, data: *mut c_void, fflag: c_int) -> c_int {
-    // SAFETY: the softc outlives the methods; the request's code says what its argument is, and the kernel has made room
+unsafe extern "C" fn echodev_ioctl(
+    dev: *mut sys::cdev,
+    cmd: c_ulong,
+    data: *mut c_void,
+    fflag: c_int,
+    _td: *mut sys::thread,
+) -> c_int {
+    // SAFETY: this is a method of the device; the request's code says what its argument is, and the kernel has made room
     // for that, aligned, in its own memory.
-    let (softc, request) = unsafe { (&*sc, decode(cmd, data)) };
+    let (softc, request) = unsafe { (softc(dev), decode(cmd, data)) };
     to_c(request.and_then(|request| softc.ioctl(request, fflag)))
 }
 
@@ -148,9 +160,9 @@ unsafe fn decode<'a>(cmd: c_ulong, data: *mut c_void) -> Result<Request<'a>> {
 ///
 /// See [`echodev_open`].
 #[unsafe(no_mangle)]
-unsafe extern "C" fn echodev_poll(sc: *const Softc, events: c_int, td: *mut sys::thread) -> c_int {
-    // SAFETY: the softc outlives the methods; this is d_poll.
-    let (softc, poll) = unsafe { (&*sc, Poll::new(td)) };
+unsafe extern "C" fn echodev_poll(dev: *mut sys::cdev, events: c_int, td: *mut sys::thread) -> c_int {
+    // SAFETY: this is a method of the device, d_poll.
+    let (softc, poll) = unsafe { (softc(dev), Poll::new(td)) };
     softc.poll(events, &poll)
 }
 
@@ -158,9 +170,9 @@ unsafe extern "C" fn echodev_poll(sc: *const Softc, events: c_int, td: *mut sys:
 ///
 /// See [`echodev_open`].
 #[unsafe(no_mangle)]
-unsafe extern "C" fn echodev_kqfilter(sc: *const Softc, kn: *mut sys::knote) -> c_int {
-    // SAFETY: the softc outlives the methods; the knote is the call's own.
-    let (softc, mut kn) = unsafe { (&*sc, Knote::new(kn)) };
+unsafe extern "C" fn echodev_kqfilter(dev: *mut sys::cdev, kn: *mut sys::knote) -> c_int {
+    // SAFETY: this is a method of the device; the knote is the call's own.
+    let (softc, mut kn) = unsafe { (softc(dev), Knote::new(kn)) };
     let (side, fop) = match side_of(&kn) {
         Ok(Side::Read) => (Side::Read, &raw mut echodev_read_filterops),
         Ok(Side::Write) => (Side::Write, &raw mut echodev_write_filterops),

@@ -56,10 +56,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
 
     /// Discards the oldest `n` bytes (all, if there are not as many).
     pub fn consume(&mut self, n: usize) {
-        let n = n.min(self.valid);
-        self.valid -= n;
-        // An empty ring starts again at the front: the next bytes then lie in one piece.
-        self.head = if self.valid == 0 { 0 } else { self.wrap(self.head + n) };
+        if n < self.valid {
+            self.valid -= n;
+            self.head = self.wrap(self.head + n);
+        } else {
+            // An empty ring starts again at the front: the next bytes then lie in one piece.
+            self.valid = 0;
+            self.head = 0;
+        }
     }
 
     /// Room for `n` bytes (less if there is not as much), in order, as two pieces.
@@ -88,7 +92,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
             return Err(storage);
         }
         let mut rest = storage.as_mut();
-        for piece in self.held(self.valid) {
+        let mut pieces = self.held(self.valid);
+        if cfg!(mutant = "order-is-lost-in-a-resize") {
+            pieces.reverse();
+        }
+        for piece in pieces {
             let (to, behind) = rest.split_at_mut(piece.len());
             to.copy_from_slice(piece);
             rest = behind;
@@ -99,7 +107,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
 
     /// `at`, at most twice the capacity less one, folded into the ring.
     fn wrap(&self, at: usize) -> usize {
-        if at >= self.len() { at - self.len() } else { at }
+        let edge = if cfg!(mutant = "edge-is-one-off") { self.len() + 1 } else { self.len() };
+        if at >= edge { at - edge } else { at }
     }
 }
 

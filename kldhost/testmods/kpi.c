@@ -18,6 +18,9 @@
  *   106  uiomove(9) with a mutex held (the next read(2))
  *   107  sleeps without a lock and without a timeout
  *   108  unlocks a mutex that it does not hold
+ *   109  malloc(9) of SIZE_MAX bytes, with M_WAITOK
+ *   110  realloc(9) to SIZE_MAX bytes, with M_WAITOK
+ *   111  mallocarray(9) of SIZE_MAX elements
  *
  * read(2) gives the text "kpi\n", from the file's offset on.  EVFILT_READ fires
  * once KPI_FIRE, _IO('K', 200), was called.  KPI_SLEEP, _IO('K', 201), sleeps on
@@ -129,7 +132,12 @@ check_malloc(void)
 	p = malloc(10, M_TEMP, M_NOWAIT);
 	CHECK(p != NULL);
 	free(p, M_TEMP);
+	p = malloc(10, M_KPI, M_WAITOK | M_ZERO);
 	CHECK(malloc((size_t)1 << 60, M_KPI, M_NOWAIT) == NULL);
+	CHECK(malloc(SIZE_MAX, M_KPI, M_NOWAIT) == NULL);
+	CHECK(realloc(p, SIZE_MAX, M_KPI, M_NOWAIT) == NULL);
+	CHECK(p[0] == 0);
+	free(p, M_KPI);
 	return (0);
 }
 
@@ -349,6 +357,18 @@ kpi_misuse(int what)
 		break;
 	case 108:
 		mtx_unlock(&kpi_mtx);
+		break;
+	case 109:
+	case 110:
+	case 111:
+		p = malloc(100, M_KPI, M_WAITOK);
+		if (what == 109)
+			p = malloc(SIZE_MAX, M_KPI, M_WAITOK);
+		else if (what == 110)
+			p = realloc(p, SIZE_MAX, M_KPI, M_WAITOK);
+		else
+			p = mallocarray(SIZE_MAX, 2, M_KPI, M_WAITOK);
+		free(p, M_KPI);
 		break;
 	}
 }

@@ -34,6 +34,7 @@
  *  27  MISUSE_LEAK            at unload: leaves 100 bytes of type "misuse"
  *  28  MISUSE_KEEP_KNOTES     at unload: knlist_destroy(9) with knotes on it
  *  29  MISUSE_KEEP_DEVICE     at unload: does without destroy_dev(9)
+ *  30  MISUSE_DEFER_STOPS     sigdeferstop() without sigallowstop()
  *
  * What happens at unload is armed by the ioctl, which returns 0; without that,
  * unload is clean.  A block's size is 100 bytes, its type "misuse".
@@ -49,7 +50,9 @@
 #include <sys/lock.h>
 #include <sys/malloc.h>
 #include <sys/module.h>
+#include <sys/proc.h>
 #include <sys/selinfo.h>
+#include <sys/signalvar.h>
 #include <sys/sx.h>
 #include <sys/systm.h>
 
@@ -83,6 +86,7 @@ enum {
 	MISUSE_LEAK,
 	MISUSE_KEEP_KNOTES,
 	MISUSE_KEEP_DEVICE,
+	MISUSE_DEFER_STOPS,
 };
 
 #define	MISUSE_NUM(cmd)	((int)((cmd) & 0xff))
@@ -270,6 +274,9 @@ misuse_ioctl(struct cdev *dev, u_long cmd, caddr_t data, int fflag,
 	case MISUSE_DESTROY_LOCKED:
 	case MISUSE_LEAK ... MISUSE_KEEP_DEVICE:
 		armed = what;
+		return (0);
+	case MISUSE_DEFER_STOPS:
+		(void)sigdeferstop(SIGDEFERSTOP_SILENT);
 		return (0);
 	default:
 		return (ENOTTY);

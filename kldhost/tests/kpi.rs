@@ -78,6 +78,9 @@ fn each_misuse_is_reported() {
         (103, "sx_init_flags", "the lock is initialised already", Some("kpi sx")),
         (107, "_sleep", "without a lock or a timeout", None),
         (108, "__mtx_unlock_flags", "not held by this thread", Some("kpi mutex")),
+        (109, "malloc", "there never will be 18446744073709551615 bytes", Some("kpi")),
+        (110, "realloc", "there never will be 18446744073709551615 bytes", Some("kpi")),
+        (111, "mallocarray", "18446744073709551615 * 2 overflows", None),
     ];
     for (n, call, message, object) in cases {
         let kpi = Kpi::new();

@@ -97,6 +97,13 @@ fn each_misuse_in_a_call_is_reported() {
 }
 
 #[test]
+fn stop_signals_that_stay_deferred_are_reported() {
+    let misuse = Misuse::new();
+    assert_eq!(misuse.ioctl(30), Err(Errno::PANICKED));
+    check(30, &misuse.report(), ("ioctl", "with stop signals deferred", None)).unwrap();
+}
+
+#[test]
 fn each_misuse_at_unload_is_reported() {
     let cases: &[(u64, Expected)] = &[
         (12, ("destroy_dev", "with a lock held, \"misuse a\"", Some("misuse"))),

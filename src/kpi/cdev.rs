@@ -1,7 +1,6 @@
 //! The device node and what is kept per open file, make_dev(9), devfs_set_cdevpriv(9).
 
 use super::errno::{Result, from_c};
-use super::malloc::KBox;
 use core::ffi::{CStr, c_void};
 use core::ptr;
 use freebsd_kernel_sys as sys;
@@ -45,33 +44,21 @@ pub unsafe fn destroy(cdev: *mut sys::cdev) {
     unsafe { sys::destroy_dev(cdev) }
 }
 
-/// Keeps `data` with the file that is being opened. It is dropped by [`clear_priv`], at the file's last close, or when
-/// the device is destroyed, whichever comes first, without a lock held; its own memory is freed before. ENOENT if the
-/// kernel itself opens the device, without a file; EBUSY if the file has something already. `devfs_set_cdevpriv`.
+/// Keeps `token` with the file that is being opened. `destroy` gets it back, as an address, at [`clear_priv`], at the file's
+/// last close, or when the device is destroyed, whichever comes first, without a lock held; at once if there is an error:
+/// ENOENT if the kernel itself opens the device, without a file; EBUSY if the file has something already.
+/// `devfs_set_cdevpriv`.
 ///
 /// # Safety
 ///
-/// It is called from d_open; dropping `data` must be sound until the module is unloaded.
-pub unsafe fn set_priv<T: Send>(data: KBox<T>) -> Result {
-    let raw = data.into_raw();
-    // SAFETY: the destructor gets back what into_raw gave, once: the kernel sees to that.
-    from_c(unsafe { sys::devfs_set_cdevpriv(raw.cast(), Some(drop_priv::<T>)) }).inspect_err(|_| {
-        // SAFETY: the kernel has not taken it.
-        drop(unsafe { KBox::from_raw(raw) }.into_inner());
-    })
+/// It is called from d_open; `destroy` must be sound to call with the token, once, until the module is unloaded.
+pub unsafe fn set_priv(token: usize, destroy: unsafe extern "C" fn(*mut c_void)) -> Result {
+    let token = ptr::without_provenance_mut(token);
+    // SAFETY: as the caller says; the kernel only hands the token on, and does not take it if there is an error.
+    unsafe { from_c(sys::devfs_set_cdevpriv(token, Some(destroy))).inspect_err(|_| destroy(token)) }
 }
 
-/// # Safety
-///
-/// `data` came from into_raw in [`set_priv`], and this is its only destructor call.
-unsafe extern "C" fn drop_priv<T>(data: *mut c_void) {
-    // SAFETY: as the caller says.
-    let value = unsafe { KBox::from_raw(data.cast::<T>()) }.into_inner();
-    // Dropping the value may tell the unloading thread that it was the last: by then nothing must be left to free.
-    drop(value);
-}
-
-/// Drops what is kept with the file that the running method was called through; nothing if there is none.
+/// Gives back what is kept with the file that the running method was called through; nothing if there is none.
 /// `devfs_clear_cdevpriv`.
 pub fn clear_priv() {
     // SAFETY: it looks for the file by itself, and may be called from any method.

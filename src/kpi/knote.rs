@@ -43,14 +43,16 @@ impl Knote<'_> {
         unsafe { (*self.as_raw()).kn_kevent.data = data as i64 };
     }
 
-    /// Sets or clears EV_EOF.
-    pub fn set_eof(&mut self, eof: bool) {
-        let bit = sys::EV_EOF as u16;
+    /// Sets EV_EOF.
+    pub fn set_eof(&mut self) {
         // SAFETY: the knote is lent to us (see `new`), and the event is the filter's to write.
-        unsafe {
-            let flags = &raw mut (*self.as_raw()).kn_kevent.flags;
-            *flags = if eof { *flags | bit } else { *flags & !bit };
-        }
+        unsafe { (*self.as_raw()).kn_kevent.flags |= sys::EV_EOF as u16 };
+    }
+
+    /// Clears EV_EOF.
+    pub fn clear_eof(&mut self) {
+        // SAFETY: as above.
+        unsafe { (*self.as_raw()).kn_kevent.flags &= !(sys::EV_EOF as u16) };
     }
 
     /// Sets the event's `fflags`; with EV_EOF, an errno.

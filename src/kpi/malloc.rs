@@ -62,18 +62,6 @@ impl<T> KBox<T> {
         raw
     }
 
-    /// The value, out of its memory, which is freed.
-    pub fn into_inner(self) -> T {
-        let memory = self.0;
-        core::mem::forget(self);
-        // SAFETY: by the invariant the value is valid; it is moved out, and the box is gone.
-        unsafe {
-            let value = memory.read();
-            release(memory.cast(), size_of::<T>());
-            value
-        }
-    }
-
     /// # Safety
     ///
     /// `raw` came from [`KBox::into_raw`], was not taken back before, and nobody uses it any more.

@@ -2,7 +2,7 @@
 //!
 //! * An [`Exclusive`](monitor::Exclusive) or [`Shared`](monitor::Shared) guard is the proof that the sx lock is held, and
 //!   the only way to the state under it. Only the exclusive one can signal (wakeup, selwakeup, KNOTE).
-//! * Sleeping consumes the guard and gives it back: what was read before it must be read again.
+//! * Sleeping takes the guard by `&mut`: what was read before it must be read again.
 //! * A [`Poll`](monitor::Poll), without which nothing can be recorded, exists only inside d_poll.
 //! * A uio is either read from or written to: [`ReadUio`](uio::ReadUio), [`WriteUio`](uio::WriteUio).
 //! * What `malloc` gives is zeroed and owned.

@@ -1,13 +1,14 @@
 //! State under an sx(9) lock, with two sides that threads can wait for: by sleep(9), by poll(2), by kevent(2).
 //!
 //! Lock order: the caller's file descriptor table, then this lock, then the kernel's own behind it (sleep queues, select,
-//! kqueues). The lock may be held across a page fault in uiomove(9); whoever waits for it then waits for that, too.
+//! kqueues; vnodes and memory maps, for a page fault in uiomove(9) or a file that goes with its knote). Whoever waits for the
+//! lock waits for such a fault, too.
 
 use super::errno::{Result, from_c};
 use super::knote::{HINT, Knote};
 use super::malloc::KBox;
 use core::cell::{Cell, UnsafeCell};
-use core::ffi::{CStr, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::panic::Location;
@@ -17,6 +18,7 @@ use freebsd_kernel_sys as sys;
 
 unsafe extern "C" {
     fn echodev_knlist_init(knl: *mut sys::knlist, sx: *mut sys::sx);
+    fn echodev_sleep(chan: *mut c_void, sx: *mut sys::sx, pri: c_int, wmesg: *const c_char) -> c_int;
     fn echodev_curthread() -> *mut sys::thread;
 }
 
@@ -76,7 +78,9 @@ impl Waiters {
 /// It is made only by [`Monitor::new`], which initialises the lock and both knlists where they will stay: it never moves.
 /// `untold` is 0 until [`Exclusive::hang_up`]; from then on it counts the attached knotes that f_event was not called for
 /// by their own kqueue (see [`Held::tell`]).
+#[repr(C)]
 pub struct Monitor<T> {
+    // First, so that the address of the one is that of the other: every call needs both.
     sx: UnsafeCell<sys::sx>,
     read: Waiters,
     write: Waiters,
@@ -112,6 +116,7 @@ impl<T> Monitor<T> {
     fn waiters(&self, side: Side) -> &Waiters {
         match side {
             Side::Read => &self.read,
+            Side::Write if cfg!(mutant = "sides-are-one") => &self.read,
             Side::Write => &self.write,
         }
     }
@@ -173,21 +178,23 @@ impl<T> Monitor<T> {
     pub fn retire(&self) {
         // f_event is also called when a kevent(2) call changes a knote, before the same call waits; and two threads may wait
         // on one kqueue, of which one has looked. They get a moment to do so before the knotes go.
-        // SAFETY: only emptiness is asked, and nobody can attach any more.
-        if Side::BOTH.into_iter().any(|side| !unsafe { (*self.waiters(side).knlist()).kl_list.slh_first }.is_null()) {
+        let left = self.slock().has_knotes();
+        if left && !cfg!(mutant = "knotes-go-at-once") {
             settle();
         }
         for side in Side::BOTH {
             let waiters = self.waiters(side);
             // SAFETY: both lists are initialised. knlist_delete, not knlist_clear: the latter leaves knotes that point to
-            // our filterops.
+            // our filterops. It may let go of a file with the lock held, whose close then finds no device and no token: it
+            // does not come back here.
             unsafe {
-                sys::knlist_cleardel(waiters.knlist(), echodev_curthread(), 0, 1);
+                let kill = if cfg!(mutant = "knlist-clear") { 0 } else { 1 };
+                sys::knlist_cleardel(waiters.knlist(), echodev_curthread(), 0, kill);
                 sys::seldrain(waiters.selinfo.get());
             }
         }
         // A thread that dropped a knote of its own may still be on its way out of f_detach, or of the list's unlock
-        // callback, and reads kn_fop once more; another may be on its way out of a destructor. All this is module memory,
+        // callback, and reads kn_fop after that; another may be on its way out of a destructor. All this is module memory,
         // and nothing tells when they have left.
         settle();
     }
@@ -225,24 +232,29 @@ pub struct Exclusive<'a, T> {
 
 impl<T> Exclusive<'_, T> {
     /// Unlocks, sleeps until it is woken for `side`, and locks again. A signal of kill(2) ends the sleep, too (PCATCH): EINTR
-    /// or ERESTART, to be returned untouched. `wmesg` is what ps(1) shows. `sx_sleep`.
+    /// or ERESTART, to be returned untouched; a stop signal is one of them, and stops the thread only when it has left.
+    /// `wmesg` is what ps(1) shows. `sx_sleep`, `sigdeferstop`.
     ///
     /// Whoever has slept may be the one that [`Exclusive::wake_one`] chose, even after an error. If it leaves something for
     /// others to use, it has to wake the next.
-    #[track_caller]
     pub fn sleep(&mut self, side: Side, wmesg: &'static CStr) -> Result {
         let waiters = self.monitor.waiters(side);
         waiters.sleepers.update(|sleepers| sleepers + 1);
-        let result = self.sleep_on(waiters.channel(), sys::PCATCH, wmesg, 0);
+        let catch = if cfg!(mutant = "signals-are-not-caught") { 0 } else { sys::PCATCH };
+        // SAFETY: the lock is ours and held; the sleep gives it up and takes it back.
+        let result = unsafe { echodev_sleep(waiters.channel(), self.monitor.sx.get(), catch, wmesg.as_ptr()) };
         waiters.sleepers.update(|sleepers| sleepers - 1);
         from_c(result)
     }
 
-    fn sleep_on(&self, channel: *mut c_void, flags: c_int, wmesg: &'static CStr, timeout: sys::sbintime_t) -> c_int {
+    /// Unlocks, sleeps until [`Exclusive::wake_drain`], for at most `timeout` if that is not 0, and locks again. Signals do
+    /// not end it.
+    fn sleep_on_drain(&self, wmesg: &'static CStr, timeout: sys::sbintime_t) {
+        let channel = self.monitor.drain_channel();
         // SAFETY: the lock is ours and held; `_sleep` gives it up and takes it back.
         unsafe {
             let lock = &raw mut (*self.monitor.sx.get()).lock_object;
-            sys::_sleep(channel, lock, flags, wmesg.as_ptr(), timeout, 0, sys::C_HARDCLOCK)
+            sys::_sleep(channel, lock, 0, wmesg.as_ptr(), timeout, 0, sys::C_HARDCLOCK);
         }
     }
 
@@ -256,13 +268,16 @@ impl<T> Exclusive<'_, T> {
     }
 
     /// Wakes all who sleep for `side`, and notifies the others: for what concerns everyone. `wakeup`.
+    #[cold]
     pub fn wake_all(&mut self, side: Side) {
         let waiters = self.monitor.waiters(side);
         if waiters.sleepers.get() != 0 {
             // SAFETY: any address is a channel.
             unsafe { sys::wakeup(waiters.channel()) };
         }
-        self.notify(side);
+        if !cfg!(mutant = "what-concerns-all-is-not-told") {
+            self.notify(side);
+        }
     }
 
     /// Tells those who wait for `side`, but do not sleep in the driver, that its state has changed: selwakeup(9) for
@@ -299,7 +314,7 @@ impl<T> Exclusive<'_, T> {
 
     /// Wakes and notifies both sides for the last time, and from now on counts the knotes that were looked at: see [`Held::tell`].
     pub fn hang_up(&mut self) {
-        for side in Side::BOTH {
+        for side in Side::BOTH.into_iter().filter(|_| !cfg!(mutant = "unload-tells-nobody")) {
             self.wake_all(side);
         }
         let mut attached = 0;
@@ -318,18 +333,16 @@ impl<T> Exclusive<'_, T> {
 
     /// After [`Exclusive::hang_up`]: unlocks and sleeps until every attached knote was told or is gone, for at most
     /// `timeout`, and locks again. `sx_sleep`.
-    #[track_caller]
     pub fn wait_told(self, wmesg: &'static CStr, timeout: sys::sbintime_t) -> Self {
         if self.monitor.untold.get() != 0 {
-            self.sleep_on(self.monitor.drain_channel(), 0, wmesg, timeout);
+            self.sleep_on_drain(wmesg, timeout);
         }
         self
     }
 
     /// Unlocks, sleeps until [`Exclusive::wake_drain`], and locks again. Signals do not end it.
-    #[track_caller]
     pub fn sleep_drain(self, wmesg: &'static CStr) -> Self {
-        self.sleep_on(self.monitor.drain_channel(), 0, wmesg, 0);
+        self.sleep_on_drain(wmesg, 0);
         self
     }
 
@@ -374,9 +387,21 @@ pub struct Shared<'a, T> {
 }
 
 impl<T> Shared<'_, T> {
+    /// Whether a knote is attached to either side.
+    fn has_knotes(&self) -> bool {
+        // SAFETY: the lists are initialised, and change under the exclusive lock only.
+        Side::BOTH
+            .into_iter()
+            .any(|side| !unsafe { (*self.monitor.waiters(side).knlist()).kl_list.slh_first }.is_null())
+    }
+
     /// Lets the polling thread be woken when `side` is notified next: each side at most once in a d_poll, since the kernel
     /// has room for two. `selrecord`.
     pub fn record(&self, side: Side, poll: &Poll) {
+        if cfg!(mutant = "knote-under-the-shared-lock") {
+            // SAFETY: it is not: the lock is held shared.
+            unsafe { sys::knote(self.monitor.waiters(side).knlist(), HINT, sys::KNF_LISTLOCKED) };
+        }
         // SAFETY: a Poll exists only inside d_poll; the selinfo is initialised and the kernel locks it by itself.
         unsafe { sys::selrecord(poll.td, self.monitor.waiters(side).selinfo.get()) };
     }

@@ -25,6 +25,18 @@ pub fn kmod_sysdir(root: &Path, sysdir: &Path, kernbuilddir: Option<&Path>) -> R
     build(root, &c, vec!["--cfg".into(), "freebsd=\"sysdir\"".into()])
 }
 
+/// Builds `target/mutants/<name>/echodev.ko`: the module for FreeBSD 15 with the deliberate bug of this name.
+pub fn mutant(root: &Path, name: &str) -> Result<PathBuf> {
+    let mut c = CTools::release(&root.join("target/tools"), Freebsd::V15, &build_dir(root, "mutants")?)?;
+    c.name = "mutants".into();
+    c.define(&format!("MUTANT_{}", name.to_uppercase().replace('-', "_")));
+    let module = build(root, &c, vec!["--cfg".into(), format!("mutant={name:?}")])?;
+    let kept = root.join("target/mutants").join(name).join("echodev.ko");
+    fs::create_dir_all(kept.parent().context("a module without a directory")?)?;
+    fs::rename(&module, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
+    Ok(kept)
+}
+
 /// The directory where a module is built, made if it is not there.
 pub fn build_dir(root: &Path, name: &str) -> Result<PathBuf> {
     let dir = root.join("target/kernel").join(name);
@@ -70,13 +82,14 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
     Ok(module)
 }
 
-/// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`.
+/// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`, and the driver that the benchmarks
+/// measure against.
 pub fn testmods(root: &Path, freebsd: Freebsd) -> Result<Vec<PathBuf>> {
     let build = root.join("target/testmods").join(freebsd.major());
     fs::create_dir_all(&build)?;
     let c = CTools::release(&root.join("target/tools"), freebsd, &build)?;
     let dir = root.join("kldhost/testmods");
-    let mut modules = Vec::new();
+    let mut modules = vec![c_module(root, &c, &root.join("bench/baseline.c"), &build, &[])?];
     for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let source = entry?.path();
         if source.extension().is_some_and(|ext| ext == "c") {

@@ -1,12 +1,15 @@
 //! Build steps that make cannot say well. The Makefile calls them; `cargo run -p xtask -- --help` lists them.
 
+mod bench;
 mod bindings;
 mod check;
 mod core;
 mod echoctl;
 mod fetch;
+mod fuzz;
 mod kld;
 mod kmod;
+mod mutants;
 mod play;
 mod sh;
 mod test;
@@ -16,6 +19,7 @@ mod vm;
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use toolchain::Freebsd;
@@ -64,14 +68,31 @@ enum Command {
     Host,
     /// Build all, and run every test; on FreeBSD also the suite on the loaded module
     Test,
+    /// Measure the hosted driver against a plain C driver and memcpy, and write docs/benchmarks.md; on FreeBSD the driver in
+    /// the kernel
+    Bench {
+        /// How long all measurements take together, about
+        #[arg(long)]
+        seconds: NonZeroU32,
+    },
+    /// Build the module with deliberate bugs, one at a time, and see which check finds each
+    Mutants(mutants::Options),
     /// Build echodev.ko and load it into the running FreeBSD kernel
     Load,
     /// Unload it
     Unload,
     /// Build echodev.ko and echoctl, and install them on this FreeBSD system
     Install(kld::Places),
+    /// Run the fuzz targets, one after another
+    Fuzz {
+        /// How long each of them runs
+        #[arg(long)]
+        seconds: NonZeroU32,
+    },
     /// Run the suite on a FreeBSD kernel, in a virtual machine
     VmTest(vm::Options),
+    /// Measure the module, a C driver and pipe(2) on a FreeBSD kernel, in a virtual machine that counts instructions
+    VmBench(vm::bench::Options),
     /// Generate the bindings of the kernel headers anew
     Bindings {
         /// Only compare with the vendored files; fail where they differ
@@ -142,10 +163,14 @@ fn run() -> Result<()> {
         Command::Run => play::run(root),
         Command::Host => play::host(root),
         Command::Test => test::test(root),
+        Command::Bench { seconds } => bench::bench(root, seconds),
+        Command::Mutants(options) => mutants::mutants(root, &options),
         Command::Load => kld::load(root),
         Command::Unload => kld::unload(),
         Command::Install(places) => kld::install(root, &places),
+        Command::Fuzz { seconds } => fuzz::fuzz(root, seconds),
         Command::VmTest(options) => vm::vm_test(root, &options),
+        Command::VmBench(options) => vm::bench::vm_bench(root, &options),
         Command::Bindings { check } => {
             if !bindings::restarted(&tools)? {
                 bindings::bindings(&tools, &root.join("freebsd-kernel-sys"), check)?;

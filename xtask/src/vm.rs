@@ -4,6 +4,7 @@
 //! which is the guest program of `tests/vm`, and the modules. QEMU boots it through the loader of `tests/vm`, bhyve through
 //! FreeBSD's own ([`boot`]). The guest writes TAP to the console, which is judged here ([`judge`]).
 
+pub mod bench;
 mod boot;
 mod build;
 pub mod here;
@@ -26,9 +27,8 @@ use boot::{Accel, Machine};
 use kernel::Kernel;
 
 const NO_KERNEL: &str = "\
-vm-test: skipped, there is no kernel to boot. It takes /boot/kernel/kernel of FreeBSD/amd64, from an installed system
-  or out of a release's kernel.txz:  tar xf kernel.txz ./boot/kernel/kernel
-  make vm-test KERNEL=boot/kernel/kernel";
+skipped: there is no kernel to boot. It takes /boot/kernel/kernel of FreeBSD/amd64, from an installed system
+  or out of a release's kernel.txz:  tar xf kernel.txz ./boot/kernel/kernel";
 
 /// Processors of the machine, where nothing else is said.
 const CPUS: u32 = 2;
@@ -36,9 +36,9 @@ const CPUS: u32 = 2;
 /// Seconds until a machine is stopped, where nothing else is said.
 const TIMEOUT: u64 = 3600;
 
-/// What `vm-test` is told. An argument that is empty counts as not given.
-#[derive(clap::Args)]
-pub struct Options {
+/// What is booted, and the module for it. An argument that is empty counts as not given.
+#[derive(clap::Args, Default)]
+pub struct Target {
     /// The kernel to boot: the ELF file of FreeBSD/amd64 12 to 15
     #[arg(long, default_value = "", hide_default_value = true)]
     kernel: OsString,
@@ -51,6 +51,13 @@ pub struct Options {
     /// Where the kernel was built from that tree: its options are used
     #[arg(long, default_value = "", hide_default_value = true)]
     kernbuilddir: OsString,
+}
+
+/// What `vm-test` is told.
+#[derive(clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    target: Target,
     /// Run only the cases with this in their name, and no plain C driver
     #[arg(long, default_value = "", hide_default_value = true)]
     cases: String,
@@ -69,10 +76,7 @@ impl Options {
     /// All of the suite on this kernel.
     pub fn for_kernel(kernel: OsString) -> Self {
         Self {
-            kernel,
-            module: OsString::new(),
-            sysdir: OsString::new(),
-            kernbuilddir: OsString::new(),
+            target: Target { kernel, ..Target::default() },
             cases: String::new(),
             accel: Accel::Auto,
             cpus: CPUS,
@@ -100,8 +104,8 @@ struct Boot<'b> {
     name: &'b str,
     /// The module under test.
     module: &'b Path,
-    /// Another module that makes `/dev/echo`.
-    squat: Option<&'b Path>,
+    /// The other module: for the suite one that makes `/dev/echo`, too, for the benchmarks the C driver.
+    other: Option<&'b Path>,
     /// Additions to the kernel environment.
     env: &'b [(&'b str, &'b str)],
     /// Whether the TAP is printed as it comes.
@@ -110,17 +114,10 @@ struct Boot<'b> {
 
 /// Boots the kernel and judges what the suite says in it.
 pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
-    if options.kernel.is_empty() {
-        println!("{NO_KERNEL}");
-        return Ok(());
-    }
     let tools = root.join("target/tools");
-    let kernel = Kernel::read(Path::new(&options.kernel))?;
-    if !options.sysdir.is_empty() && bindings::restarted(&tools)? {
-        return Ok(());
-    }
-    let c = c_tools(root, options, &kernel)?;
-    let module = module(root, options, &kernel)?;
+    let Some(kernel) = options.target.kernel(&tools)? else { return Ok(()) };
+    let c = options.target.c_tools(root, &kernel)?;
+    let module = options.target.module(root, &kernel)?;
     let naive = match &c {
         Some(c) => {
             let source = root.join("kldhost/testmods/plain.c");
@@ -144,42 +141,57 @@ pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
     if options.cases.is_empty() { naive::show(&parts) } else { Ok(()) }
 }
 
-/// The compiler for C modules of the kernel; `None` where its headers are not at hand.
-fn c_tools(root: &Path, options: &Options, kernel: &Kernel) -> Result<Option<CTools>> {
-    let tools = root.join("target/tools");
-    if !options.sysdir.is_empty() {
-        let kernbuilddir = (!options.kernbuilddir.is_empty()).then(|| Path::new(&options.kernbuilddir));
-        let sysdir = Path::new(&options.sysdir);
-        return CTools::source_tree(&tools, sysdir, kernbuilddir, &kmod::build_dir(root, "sysdir")?).map(Some);
+impl Target {
+    /// The kernel; `None`, with a word about it, if there is none, or if this program was started anew and has done its work.
+    fn kernel(&self, tools: &Path) -> Result<Option<Kernel>> {
+        if self.kernel.is_empty() {
+            println!("{NO_KERNEL}");
+            return Ok(None);
+        }
+        let kernel = Kernel::read(Path::new(&self.kernel))?;
+        let restarted = !self.sysdir.is_empty() && bindings::restarted(tools)?;
+        Ok((!restarted).then_some(kernel))
     }
-    let Some(line) = kernel.release_line() else { return Ok(None) };
-    CTools::release(&tools, line, &kmod::build_dir(root, line.major())?).map(Some)
-}
 
-fn module(root: &Path, options: &Options, kernel: &Kernel) -> Result<PathBuf> {
-    if !options.module.is_empty() {
-        let module = PathBuf::from(&options.module);
-        ensure!(module.is_file(), "there is no file {}", module.display());
-        return Ok(module);
+    fn kernbuilddir(&self) -> Option<&Path> {
+        (!self.kernbuilddir.is_empty()).then(|| Path::new(&self.kernbuilddir))
     }
-    if !options.sysdir.is_empty() {
-        let kernbuilddir = (!options.kernbuilddir.is_empty()).then(|| Path::new(&options.kernbuilddir));
-        return kmod::kmod_sysdir(root, Path::new(&options.sysdir), kernbuilddir);
+
+    /// The compiler for C modules of the kernel; `None` where its headers are not at hand.
+    fn c_tools(&self, root: &Path, kernel: &Kernel) -> Result<Option<CTools>> {
+        let tools = root.join("target/tools");
+        if !self.sysdir.is_empty() {
+            let build = kmod::build_dir(root, "sysdir")?;
+            return CTools::source_tree(&tools, Path::new(&self.sysdir), self.kernbuilddir(), &build).map(Some);
+        }
+        let Some(line) = kernel.release_line() else { return Ok(None) };
+        CTools::release(&tools, line, &kmod::build_dir(root, line.major())?).map(Some)
     }
-    let Some(line) = kernel.release_line() else {
-        bail!(
-            "the kernel is {}, for which no module is built by itself: build it with `make kmod SYSDIR=...` against \
-             the kernel's source tree, and name it with MODULE=... (--module)",
-            kernel.title()
-        );
-    };
-    kmod::kmod(root, line)
+
+    fn module(&self, root: &Path, kernel: &Kernel) -> Result<PathBuf> {
+        if !self.module.is_empty() {
+            let module = PathBuf::from(&self.module);
+            ensure!(module.is_file(), "there is no file {}", module.display());
+            return Ok(module);
+        }
+        if !self.sysdir.is_empty() {
+            return kmod::kmod_sysdir(root, Path::new(&self.sysdir), self.kernbuilddir());
+        }
+        let Some(line) = kernel.release_line() else {
+            bail!(
+                "the kernel is {}, for which no module is built by itself: build it with `make kmod SYSDIR=...` against \
+                 the kernel's source tree, and name it with MODULE=... (--module)",
+                kernel.title()
+            );
+        };
+        kmod::kmod(root, line)
+    }
 }
 
 /// Runs the suite; an error if anything is not as it should.
 fn suite(parts: &Parts, module: &Path, cases: &str) -> Result<()> {
     let env = [("echodev.cases", cases)];
-    let run = parts.run(&Boot { name: "suite", module, squat: parts.naive.as_deref(), env: &env, print: true })?;
+    let run = parts.run(&Boot { name: "suite", module, other: parts.naive.as_deref(), env: &env, print: true })?;
     print!("{}", run.judge.report());
     println!(
         "vm-test: {} on {}, {} s; console: {}",
@@ -203,8 +215,8 @@ impl Parts {
     /// Boots a machine and watches it until it ends.
     fn run(&self, boot: &Boot<'_>) -> Result<Run> {
         let mut modules = vec![("echodev.ko", fs::read(boot.module)?)];
-        if let Some(squat) = boot.squat {
-            modules.push(("squat.ko", fs::read(squat)?));
+        if let Some(other) = boot.other {
+            modules.push(("other.ko", fs::read(other)?));
         }
         let image = iso::image(&[
             iso::Directory { name: "dev", files: vec![] },

@@ -36,6 +36,7 @@ pub use self::metadata::Metadata;
 pub(crate) use self::metadata::read as read_metadata;
 pub(crate) use self::peek::Target;
 pub(crate) use self::reloc::{is_known as is_known_relocation, kind_name as relocation_name};
+pub(crate) use self::symbols::readable;
 
 /// A module in memory, relocated and ready to run; unmapped on drop.
 ///

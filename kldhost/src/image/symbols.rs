@@ -1,6 +1,7 @@
 //! Names for addresses in an image, and addresses for names.
 
 use std::collections::HashMap;
+use std::fmt::{self, Write as _};
 
 use object::elf;
 use rustc_demangle::demangle;
@@ -8,6 +9,30 @@ use rustc_demangle::demangle;
 use super::elf::{Object, Place};
 use super::layout::STUB;
 use super::reloc::Linker;
+
+/// The longest name that is demangled, as it is then, in bytes.
+const READABLE_MAX: usize = 1024;
+
+/// A symbol's name as people write it. A mangled name can stand for one that is a million times as long; that one is left
+/// as it is.
+pub(crate) fn readable(name: &str) -> String {
+    /// Takes no more than it has room for.
+    struct Short(String);
+    impl fmt::Write for Short {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            if self.0.len() + text.len() > READABLE_MAX {
+                return Err(fmt::Error);
+            }
+            self.0.push_str(text);
+            Ok(())
+        }
+    }
+    let mut short = Short(String::new());
+    match write!(short, "{:#}", demangle(name)) {
+        Ok(()) => short.0,
+        Err(fmt::Error) => name.to_owned(),
+    }
+}
 
 /// The symbols of an image.
 pub(crate) struct Symbols {
@@ -30,7 +55,7 @@ impl Symbols {
     pub fn nearest(&self, address: usize) -> Option<(String, usize)> {
         let behind = self.by_address.partition_point(|(start, _)| *start <= address);
         let (start, name) = self.by_address.get(behind.checked_sub(1)?)?;
-        Some((format!("{:#}", demangle(name)), address - start))
+        Some((readable(name), address - start))
     }
 }
 

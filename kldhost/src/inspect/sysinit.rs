@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use object::elf;
-use rustc_demangle::demangle;
 
-use crate::image::{LoadError, Object, Place, Target};
+use crate::image::{LoadError, Object, Place, Target, readable};
 
 /// A function that runs when the module is loaded or unloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +74,7 @@ fn target_name(object: &Object, names: &PlaceNames, target: Target) -> String {
     match target {
         Target::Import(symbol) => object.symbols[symbol].name.to_owned(),
         Target::Section { index, offset } => match names.get(&(index, offset)) {
-            Some(name) => format!("{:#}", demangle(name)),
+            Some(name) => readable(name),
             None => format!("{}+{offset:#x}", object.sections[index].name),
         },
     }

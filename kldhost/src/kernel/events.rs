@@ -53,9 +53,13 @@ impl Events {
 }
 
 impl Inner {
-    /// The threads that are in a system call.
+    /// The threads that are in a system call, all as they are at one moment: where each sleeps, nobody is about to be woken
+    /// by another.
     pub fn thread_infos(&self) -> Vec<ThreadInfo> {
-        self.threads.all().iter().filter_map(|td| td.info()).collect()
+        let all = self.threads.all();
+        // Nobody else takes the `wait` of two threads, so the order does not matter.
+        let waits: Vec<_> = all.iter().map(|td| (td, td.wait.lock())).collect();
+        waits.iter().filter_map(|(td, wait)| td.info(wait)).collect()
     }
 
     /// See [`super::Kernel::wait_threads`].

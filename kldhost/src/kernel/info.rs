@@ -27,7 +27,8 @@ impl Default for Config {
 pub type ConsoleSink = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// See [`Config::hook`]. With `Some(value)` the function is not run and returns `value` instead: an errno, a null
-/// pointer. It runs on the thread that calls, and must not call into the kernel.
+/// pointer. It runs on the thread that calls, and must not make system calls; it may send signals, start threads that make
+/// some, and wait until those are asleep.
 pub type KpiHook = Arc<dyn Fn(&KpiCall) -> Option<i64> + Send + Sync>;
 
 /// A KPI call that is about to happen.

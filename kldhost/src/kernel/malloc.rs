@@ -176,22 +176,20 @@ impl Inner {
         }
         let key = std::ptr::from_ref(ty).addr();
         let mut heap = self.heap.0.lock();
-        let Some(known) = heap.types.get_mut(&key) else {
+        if !heap.types.contains_key(&key) {
             drop(heap);
             return Err(td.misuse(call, "the malloc type is not initialised, or destroyed", None));
-        };
-        known.stats.allocations += 1;
-        known.stats.bytes += size;
+        }
         heap.sequence += 1;
         let block = Block::new(size, key, heap.sequence, super::pcpu::caller());
         let addr = block.and_then(|block| Some((block.allocate(flags & M_ZERO != 0)?, block)));
         if let Some((addr, block)) = addr {
             heap.blocks.insert(addr, block);
+            if let Some(known) = heap.types.get_mut(&key) {
+                known.stats.allocations += 1;
+                known.stats.bytes += size;
+            }
             return Ok(addr);
-        }
-        if let Some(known) = heap.types.get_mut(&key) {
-            known.stats.allocations -= 1;
-            known.stats.bytes -= size;
         }
         let name = heap.name(key);
         drop(heap);

@@ -283,5 +283,8 @@ pub fn system_call<T>(
 fn returned<T>(td: &Thread, name: &str, result: Result<T, Errno>) -> Result<T, Errno> {
     let checked: Result<(), Stop> = td.check_no_locks(name, 0);
     checked?;
+    if td.own().stops.replace(0) != 0 {
+        return Err(td.misuse_at(0, name, "returns to user mode with stop signals deferred", None).into());
+    }
     result
 }

@@ -69,6 +69,8 @@ pub struct Own {
     pub arguments: RefCell<Arguments>,
     /// In kldload(2): why MOD_LOAD failed, as printed, and its errno.
     pub mod_load: Cell<Option<(String, Errno)>>,
+    /// How it takes stop signals, sigdeferstop(): 0, or a mode that it has to undo.
+    pub stops: Cell<i32>,
     /// How often uiomove(9) has failed in this system call.
     pub uiomove_failures: Cell<u32>,
 }
@@ -151,6 +153,7 @@ impl Thread {
                 kq_locked: Cell::new(null()),
                 arguments: RefCell::default(),
                 mod_load: Cell::new(None),
+                stops: Cell::new(0),
                 uiomove_failures: Cell::new(0),
             },
         }
@@ -197,10 +200,9 @@ impl Thread {
         self.module_function.store(function, Relaxed);
     }
 
-    /// What it is doing; `None` in user mode.
-    pub fn info(&self) -> Option<ThreadInfo> {
+    /// What it is doing, by its `wait`; `None` in user mode.
+    pub fn info(&self, wait: &Wait) -> Option<ThreadInfo> {
         let pid = self.pid();
-        let wait = self.wait.lock();
         let state = match wait.asleep {
             Some(wmesg) if wait.wake.is_none() => ThreadState::Sleeping { wmesg: wmesg.to_string() },
             _ => ThreadState::Running,

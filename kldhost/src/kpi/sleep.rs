@@ -23,6 +23,15 @@ const C_ABSOLUTE: c_int = 0x0200;
 /// `C_CATCH`.
 const C_CATCH: c_int = 0x0800;
 
+/// `SIGDEFERSTOP_NOP`.
+const SIGDEFERSTOP_NOP: c_int = 0;
+/// `SIGDEFERSTOP_OFF`.
+const SIGDEFERSTOP_OFF: c_int = 1;
+/// `SIGDEFERSTOP_ERESTART`.
+const SIGDEFERSTOP_ERESTART: c_int = 4;
+/// `SIGDEFERSTOP_VAL_NCHG`.
+const SIGDEFERSTOP_VAL_NCHG: c_int = -1;
+
 /// When a sleep of `sbt` ends, in units of 2^-32 seconds; `None` for 0.
 fn deadline(td: &Thread, sbt: i64, flags: c_int) -> Option<Instant> {
     let sbt = u64::try_from(sbt).unwrap_or(0);
@@ -107,6 +116,23 @@ kpi! {
             deadline: deadline(td, sbt, flags),
         };
         sleep(td, how, std::ptr::null(), false)
+    }
+
+    fn sigdeferstop_impl(td, mode: c_int) -> c_int {
+        // Stop signals are ignored here anyway: what is looked at is that the thread does what it owes.
+        let stops = match mode {
+            SIGDEFERSTOP_NOP => return Ok(SIGDEFERSTOP_VAL_NCHG),
+            SIGDEFERSTOP_OFF => 0,
+            _ if (SIGDEFERSTOP_OFF..=SIGDEFERSTOP_ERESTART).contains(&mode) => mode,
+            _ => return Err(td.misuse("sigdeferstop", "there is no such mode", None)),
+        };
+        let before = td.own().stops.replace(stops);
+        Ok(if before == stops { SIGDEFERSTOP_VAL_NCHG } else { before })
+    }
+
+    fn sigallowstop_impl(td, before: c_int) -> () {
+        td.own().stops.set(before);
+        Ok(())
     }
 
     fn wakeup(td, chan: *const c_void) -> () {

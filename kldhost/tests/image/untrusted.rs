@@ -108,6 +108,53 @@ fn names_that_overlap_are_refused() {
     assert!(matches!(inspect(&bytes), Err(LoadError::Damaged(why)) if why.ends_with("has no readable name")));
 }
 
+/// A mangled name whose parts refer back to other parts, each to two, can stand for gigabytes.
+#[test]
+fn names_that_unfold_are_not_unfolded() {
+    const SYSINITS: usize = 100;
+    let mut name = "INvC1a1b".to_owned();
+    let mut before = name.len();
+    name += "TuuE";
+    for _ in 0..40 {
+        let here = name.len();
+        let back = reference(before);
+        name += &format!("T{back}{back}E");
+        before = here;
+    }
+    let mut ko = Ko::new();
+    let text = ko.section(".text", "AX", &[0xc3], 1);
+    let name = format!("_R{name}E");
+    let function = ko.function(&name, text, 0);
+    let sysinit = ko.section(".data.sysinit", "WA", &[0; 32], 8);
+    let record = ko.data("record", sysinit, 0);
+    ko.relocate(sysinit, 16, R_X86_64_64, function, 0);
+    let set = ko.section("set_sysinit_set", "A", &[0; 8 * SYSINITS], 8);
+    for number in 0..SYSINITS {
+        ko.relocate(set, 8 * number as u64, R_X86_64_64, record, 0);
+    }
+    let bytes = ko.finish();
+    let report = inspect(&bytes).unwrap();
+    assert_eq!(report.sysinits.len(), SYSINITS);
+    assert!(report.to_string().len() < SYSINITS * 4096, "{} bytes", report.to_string().len());
+    let image = Image::load(&bytes, &|_| None).unwrap();
+    let (found, _) = image.symbolize(image.symbol(&name).unwrap()).unwrap();
+    assert_eq!(found, name);
+}
+
+/// A reference back, in Rust's mangling: `B`, and the position in base 62, less one, with no digit for 0.
+fn reference(position: usize) -> String {
+    const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut digits = String::new();
+    let mut rest = position - 1;
+    loop {
+        digits.insert(0, char::from(DIGITS[rest % 62]));
+        rest /= 62;
+        if rest == 0 {
+            return format!("B{digits}_");
+        }
+    }
+}
+
 /// A relocation for each of many places, all against the same symbol: large, but sound.
 #[test]
 fn a_large_module_is_loaded() {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 
 pub use qemu::Accel;
+use qemu::Qemu;
 
 /// The kernel environment, besides what the caller adds: the root file system, and the serial console.
 const ENVIRONMENT: [(&str, &str); 13] = [
@@ -51,15 +52,25 @@ impl Files<'_> {
 /// A program that runs virtual machines.
 pub enum Machine {
     /// QEMU, with our own loader.
-    Qemu(qemu::Qemu),
+    Qemu(Qemu),
     /// FreeBSD's bhyve.
     Bhyve,
 }
 
 impl Machine {
-    /// bhyve where it is at hand, else QEMU, which is fetched if need be. `loader` is what QEMU boots.
+    /// bhyve where it is at hand and nothing special is asked for, else QEMU, which is fetched if need be. `loader` is what
+    /// QEMU boots.
     pub fn find(tools: &Path, accel: Accel, loader: PathBuf) -> Result<Self> {
-        if bhyve::usable() { Ok(Self::Bhyve) } else { Ok(Self::Qemu(qemu::Qemu::find(tools, accel, loader)?)) }
+        let any = accel != Accel::Counting;
+        if any && bhyve::usable() { Ok(Self::Bhyve) } else { Ok(Self::Qemu(Qemu::find(tools, accel, loader)?)) }
+    }
+
+    /// What it is, and how it runs machines, in more words than [`fmt::Display`] takes.
+    pub fn description(&self) -> Result<String> {
+        match self {
+            Self::Qemu(qemu) => qemu.description(),
+            Self::Bhyve => Ok("bhyve".into()),
+        }
     }
 
     /// Starts a machine with so many processors; its files are kept under `dir` while it runs.

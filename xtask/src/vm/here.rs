@@ -1,4 +1,4 @@
-//! The suite on the FreeBSD system that this is: the guest program of `tests/vm`, as an ordinary process.
+//! The guest program of `tests/vm` as an ordinary process, on the FreeBSD system that this is.
 
 use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader};
@@ -13,19 +13,28 @@ use crate::toolchain::{CTools, Freebsd};
 
 /// Runs the suite on the kernel that runs here, which loads and unloads the module many times. It takes root.
 pub fn test(root: &Path) -> Result<()> {
+    let judge = guest(root, "test", "kldhost/testmods/plain.c", &["-DPLAIN_NAME=\"echo\""])?;
+    println!("the suite on the kernel of this system: {}", judge.summary());
+    ensure!(judge.passed(), "the suite failed on the kernel of this system");
+    Ok(())
+}
+
+/// Runs the guest program for `job`, with the module and one that is built from the C file `other`.
+pub fn guest(root: &Path, job: &str, other: &str, cflags: &[&str]) -> Result<Judge> {
     let user = sh::output(Command::new("id").arg("-u"))?;
-    ensure!(user.trim() == "0", "the suite loads and unloads the module: run `make test` as root");
+    ensure!(user.trim() == "0", "modules are loaded and unloaded: run `make {job}` as root");
     let loaded = sh::run(Command::new("kldstat").args(["-q", "-m", "echodev"])).is_ok();
-    ensure!(!loaded, "echodev is loaded, and the suite loads what was just built: `make unload` first");
+    ensure!(!loaded, "echodev is loaded, and what was just built is to be loaded: `make unload` first");
     let line = Freebsd::at_hand()?.pop().context("no release line to build for")?;
     let module = kmod::kmod(root, line)?;
     let dir = root.join("target/vm");
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let c = CTools::release(&root.join("target/tools"), line, &kmod::build_dir(root, line.major())?)?;
-    let plain = kmod::c_module(root, &c, &root.join("kldhost/testmods/plain.c"), &dir, &["-DPLAIN_NAME=\"echo\""])?;
+    let other = kmod::c_module(root, &c, &root.join(other), &dir, cflags)?;
 
-    let mut suite = Command::new(build::guest(root)?);
-    let mut running = suite.arg(&module).arg(&plain).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut program = Command::new(build::guest(root)?);
+    program.arg(job).arg(&module).arg(&other);
+    let mut running = program.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let mut judge = Judge::default();
     for line in BufReader::new(running.stdout.take().context("a program without output")?).lines() {
         let line = line?;
@@ -36,7 +45,5 @@ pub fn test(root: &Path) -> Result<()> {
     running.wait()?;
     judge.end(None);
     print!("{}", judge.report());
-    println!("the suite on the kernel of this system: {}", judge.summary());
-    ensure!(judge.passed(), "the suite failed on the kernel of this system");
-    Ok(())
+    Ok(judge)
 }

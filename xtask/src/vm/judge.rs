@@ -117,6 +117,12 @@ impl Judge {
         self.lines.iter().map(String::as_str).find(|line| line.contains(text))
     }
 
+    /// The names of the cases that passed.
+    pub fn passed_cases(&self) -> impl Iterator<Item = &str> {
+        let results = self.lines.iter().filter_map(|line| line.strip_prefix("ok "));
+        results.filter_map(|result| result.split_once(" - ")).map(|(_, name)| name)
+    }
+
     /// The counts.
     pub fn summary(&self) -> String {
         let not_run = self.plan.unwrap_or(0).saturating_sub(self.passed + self.skipped + self.failed);

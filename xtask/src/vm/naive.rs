@@ -33,7 +33,7 @@ pub fn show(parts: &Parts) -> Result<()> {
     println!("a plain C driver in the same machine:");
     for expected in EXPECTATIONS {
         let env = [("echodev.cases", expected.case), ("echodev.bound", "10")];
-        let run = parts.run(&Boot { name: "naive", module, squat: None, env: &env, print: false })?;
+        let run = parts.run(&Boot { name: "naive", module, other: None, env: &env, print: false })?;
         let Some(said) = expected.console.iter().find_map(|text| run.judge.line_with(text)) else {
             bail!("{} did not go as expected with a plain C driver:\n{}", expected.case, run.judge.report());
         };

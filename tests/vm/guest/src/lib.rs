@@ -3,13 +3,14 @@
 //!
 //! It is all there is: no libc, no shell, no other program. A process of a case is a fork of this one ([`agent`]), which
 //! gets its calls through a socket, makes them as raw system calls ([`freebsd`]) and sends back what came of them. Besides
-//! the suite's own cases there are [`scenarios`] that only a whole kernel can show. The results go to the console as TAP,
-//! the Test Anything Protocol; then the machine is powered off.
+//! the suite's own cases there are [`scenarios`] that only a whole kernel can show. Or it measures how fast the device is
+//! ([`bench`]). The results go to the console as TAP, the Test Anything Protocol; then the machine is powered off.
 #![no_std]
 
 extern crate alloc;
 
 pub mod agent;
+pub mod bench;
 pub mod channel;
 pub mod freebsd;
 pub mod host;

@@ -3,6 +3,7 @@
 mod crowd;
 mod farewell;
 mod spinning;
+mod stopped;
 
 use alloc::format;
 use alloc::string::String;
@@ -22,11 +23,13 @@ use crate::host::{Machine, Modules};
 use crate::{proc, tap};
 
 /// The scenarios of this program, as cases like the suite's.
-fn own() -> [Case; 4] {
+fn own() -> [Case; 6] {
     let case = |name, run| Case { section: "kernel", name, needs: &[Need::Unload, Need::Kqueue], run };
     [
         case("everybody_is_told_within_a_second", farewell::everybody_is_told_within_a_second),
         case("bad_pointers_then_sigkill", spinning::bad_pointers_then_sigkill),
+        case("a_stopped_process_does_not_hold_up_unload", stopped::does_not_hold_up_unload),
+        case("a_stopped_process_does_not_keep_a_wakeup", stopped::does_not_keep_a_wakeup),
         case("crowd_with_resize_and_clear", crowd::with_resize_and_clear),
         case("unload_in_the_middle_of_the_crowd", crowd::unload_in_the_middle),
     ]

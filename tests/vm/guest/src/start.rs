@@ -10,7 +10,7 @@ use conformance::abi::O_RDWR;
 
 use crate::freebsd::{files, kernel, processes};
 use crate::host::Modules;
-use crate::{scenarios, tap};
+use crate::{bench, scenarios, tap};
 
 global_asm!(".globl _start", "_start:", "xor ebp, ebp", "and rsp, -16", "call guest_main",);
 
@@ -33,20 +33,22 @@ extern "C" fn guest_main(stack: *const usize) -> ! {
     let arguments = unsafe { core::slice::from_raw_parts(stack.add(1).cast::<*const c_char>(), *stack) };
     // SAFETY: the same.
     let argument = |i: usize| arguments.get(i).map(|text| unsafe { CStr::from_ptr(*text) });
-    program(argument(1), argument(2))
+    program(argument(1), argument(2), argument(3))
 }
 
 /// The life of an ordinary process: 0 or 1, as all went well or not.
-fn program(tested: Option<&CStr>, squatter: Option<&CStr>) -> ! {
-    let (Some(tested), Some(squatter)) = (tested, squatter) else {
-        tap::bail_out(format_args!("two arguments are needed: the module's file, and that of another with /dev/echo"));
+fn program(job: Option<&CStr>, tested: Option<&CStr>, other: Option<&CStr>) -> ! {
+    let (Some(job), Some(tested), Some(other)) = (job, tested, other) else {
+        tap::bail_out(format_args!(
+            "three arguments are needed: test or bench, the module's file, and that of the other module"
+        ));
         processes::exit(2)
     };
     if let Err(error) = processes::become_reaper() {
         tap::bail_out(format_args!("procctl: {error}"));
         processes::exit(1)
     }
-    let well = scenarios::run_all(Modules { tested, squatter });
+    let well = run(job.to_bytes(), tested, other);
     processes::exit(if well { 0 } else { 1 })
 }
 
@@ -60,8 +62,18 @@ fn machine() -> ! {
     }
     // It is the one that many busy processes wait for. No harm is done if it may not.
     let _ = processes::nice(-20);
-    scenarios::run_all(Modules { tested: c"/modules/echodev.ko", squatter: c"/modules/squat.ko" });
+    let job = kernel::kenv(c"echodev.job").unwrap_or_default();
+    run(job.as_bytes(), c"/modules/echodev.ko", c"/modules/other.ko");
     kernel::power_off()
+}
+
+/// Does what it is for, and says whether all went well. The other module makes another `/dev/echo` for the tests; for the
+/// benchmarks it is the C driver.
+fn run(job: &[u8], tested: &CStr, other: &CStr) -> bool {
+    match job {
+        b"bench" => bench::run_all(tested, other),
+        _ => scenarios::run_all(Modules { tested, squatter: other }),
+    }
 }
 
 #[panic_handler]

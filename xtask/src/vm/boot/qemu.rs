@@ -26,6 +26,21 @@ pub enum Accel {
     Kvm,
     /// Emulation
     Tcg,
+    /// Emulation in which a nanosecond passes with each instruction, however busy this machine is
+    Counting,
+}
+
+impl Accel {
+    /// QEMU's flags for it; what `auto` means is settled before.
+    fn flags(self) -> &'static [&'static str] {
+        // SMAP finds a kernel that touches user memory by itself.
+        const EMULATED: &str = "qemu64,+rdrand,+smep,+smap";
+        match self {
+            Self::Auto | Self::Tcg => &["-accel", "tcg,thread=multi", "-cpu", EMULATED],
+            Self::Kvm => &["-accel", "kvm", "-cpu", "host"],
+            Self::Counting => &["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", EMULATED],
+        }
+    }
 }
 
 /// QEMU, ready to start.
@@ -34,13 +49,13 @@ pub struct Qemu {
     /// Where its shared libraries are, if the system does not know.
     libraries: Option<PathBuf>,
     loader: PathBuf,
-    kvm: bool,
+    accel: Accel,
 }
 
 impl Qemu {
     /// QEMU in the path, else Debian's, fetched.
     pub fn find(tools: &Path, accel: Accel, loader: PathBuf) -> Result<Self> {
-        let mut qemu = Self { program: PROGRAM.into(), libraries: None, loader, kvm: false };
+        let mut qemu = Self { program: PROGRAM.into(), libraries: None, loader, accel };
         if sh::output(Command::new(PROGRAM).arg("--version")).is_err() {
             if sh::output(Command::new("apt-get").arg("--version")).is_err() {
                 bail!("{PROGRAM} is needed to run a virtual machine; on FreeBSD: pkg install qemu, or kldload vmm");
@@ -53,11 +68,9 @@ impl Qemu {
             qemu.program = dir.join("usr/bin").join(PROGRAM);
             qemu.libraries = Some(dir.join("usr/lib/x86_64-linux-gnu"));
         }
-        qemu.kvm = match accel {
-            Accel::Kvm => true,
-            Accel::Tcg => false,
-            Accel::Auto => qemu.kvm_works(),
-        };
+        if accel == Accel::Auto {
+            qemu.accel = if qemu.kvm_works() { Accel::Kvm } else { Accel::Tcg };
+        }
         Ok(qemu)
     }
 
@@ -68,7 +81,7 @@ impl Qemu {
         if !virtualizes || fs::File::options().read(true).write(true).open("/dev/kvm").is_err() {
             return false;
         }
-        let Ok(mut child) = self.command(true, 1).spawn() else { return false };
+        let Ok(mut child) = self.command(Accel::Kvm, 1).spawn() else { return false };
         let (sender, first_line) = mpsc::channel();
         let console = child.stdout.take();
         thread::spawn(move || {
@@ -90,20 +103,31 @@ impl Qemu {
         fs::write(dir.join("mfs_root"), files.image)?;
         let env: String = files.environment().map(|(name, value)| format!("{name}={value}\n")).collect();
         fs::write(dir.join("kernel.env"), env)?;
-        let mut command = self.command(self.kvm, cpus);
+        let mut command = self.command(self.accel, cpus);
         command.args(["-initrd", "kernel,kernel.env,mfs_root"]).current_dir(dir);
         command.spawn().with_context(|| format!("cannot start {}", self.program.display()))
     }
 
-    fn command(&self, kvm: bool, cpus: u32) -> Command {
+    /// Its version, and the flags that decide how fast a machine is, for people.
+    pub fn description(&self) -> Result<String> {
+        let version = sh::output(self.program().arg("--version"))?;
+        let version = version.lines().next().unwrap_or_default();
+        Ok(format!("{version}, `{}`", self.accel.flags().join(" ")))
+    }
+
+    fn program(&self) -> Command {
         let mut command = Command::new(&self.program);
         if let Some(libraries) = &self.libraries {
             command.env("LD_LIBRARY_PATH", libraries);
         }
-        // SMAP finds a kernel that touches user memory by itself.
-        let (accel, cpu) = if kvm { ("kvm", "host") } else { ("tcg,thread=multi", "qemu64,+rdrand,+smep,+smap") };
         command
-            .args(["-accel", accel, "-cpu", cpu, "-m", MEMORY, "-smp", &cpus.to_string()])
+    }
+
+    fn command(&self, accel: Accel, cpus: u32) -> Command {
+        let mut command = self.program();
+        command
+            .args(accel.flags())
+            .args(["-m", MEMORY, "-smp", &cpus.to_string()])
             .args(["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"])
             .arg("-kernel")
             .arg(&self.loader)
@@ -115,6 +139,10 @@ impl Qemu {
 
 impl fmt::Display for Qemu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "QEMU, {}", if self.kvm { "KVM" } else { "emulated" })
+        f.write_str(match self.accel {
+            Accel::Kvm => "QEMU, KVM",
+            Accel::Auto | Accel::Tcg => "QEMU, emulated",
+            Accel::Counting => "QEMU, emulated, counting instructions",
+        })
     }
 }

@@ -19,6 +19,7 @@ const SYS_READV: usize = 120;
 const SYS_WRITEV: usize = 121;
 const SYS_PREAD: usize = 475;
 const SYS_PWRITE: usize = 476;
+const SYS_PIPE2: usize = 542;
 const SYS_FSTATAT: usize = 552;
 
 const AT_FDCWD: isize = -100;
@@ -58,6 +59,14 @@ pub fn dup(fd: Fd) -> Result<Fd> {
 pub fn dup2(from: Fd, onto: Fd) -> Result<Fd> {
     // SAFETY: does not touch memory.
     Ok(unsafe { syscall(SYS_DUP2, [from as usize, onto as usize]) }? as Fd)
+}
+
+/// pipe(2): the end to read from, and the one to write to.
+pub fn pipe() -> Result<(Fd, Fd)> {
+    let mut fds = [0 as Fd; 2];
+    // SAFETY: writes two descriptors.
+    unsafe { syscall(SYS_PIPE2, [fds.as_mut_ptr() as usize, 0]) }?;
+    Ok((fds[0], fds[1]))
 }
 
 /// read(2)

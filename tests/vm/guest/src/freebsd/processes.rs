@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use conformance::errno::EINVAL;
+use conformance::errno::{EINVAL, Errno};
 use conformance::host::Pid;
 use conformance::sys::Disposition;
 
@@ -14,7 +14,9 @@ const SYS_WAIT4: usize = 7;
 const SYS_GETPID: usize = 20;
 const SYS_KILL: usize = 37;
 const SYS_SETPRIORITY: usize = 96;
+const SYS_RTPRIO: usize = 166;
 const SYS_SIGACTION: usize = 416;
+const SYS_CPUSET_SETAFFINITY: usize = 488;
 const SYS_PROCCTL: usize = 544;
 
 const SIG_DFL: usize = 0;
@@ -89,6 +91,35 @@ pub fn nice(priority: i32) -> Result<()> {
     const PRIO_PROCESS: usize = 0;
     // SAFETY: does not touch memory.
     unsafe { syscall(SYS_SETPRIORITY, [PRIO_PROCESS, 0, priority as isize as usize]) }.map(drop)
+}
+
+/// rtprio(2): from now on this process runs only while no other wants to.
+pub fn run_last() -> Result<()> {
+    const RTP_SET: usize = 1;
+    // `struct rtprio`: the class, and the priority in it.
+    const RTP_PRIO_IDLE: [u16; 2] = [4, 0];
+    // SAFETY: only reads the class.
+    unsafe { syscall(SYS_RTPRIO, [RTP_SET, 0, RTP_PRIO_IDLE.as_ptr() as usize]) }.map(drop)
+}
+
+/// cpuset_setaffinity(2): from now on this process, and its children to come, run on the first processor only.
+pub fn stay_on_first_processor() -> Result<()> {
+    const CPU_LEVEL_WHICH: usize = 3;
+    const CPU_WHICH_PID: usize = 2;
+    /// `sizeof(cpuset_t)`, in 12 and 13, and since then.
+    const SIZES: [usize; 2] = [32, 128];
+    const ERANGE: Errno = Errno(34);
+    let mut set = [0u8; SIZES[1]];
+    set[0] = 1;
+    let stay = |size: usize| {
+        let arguments = [CPU_LEVEL_WHICH, CPU_WHICH_PID, usize::MAX, size, set.as_ptr() as usize];
+        // SAFETY: only reads the set, which is as long as the longest.
+        unsafe { syscall(SYS_CPUSET_SETAFFINITY, arguments) }.map(drop)
+    };
+    match stay(SIZES[0]) {
+        Err(ERANGE) => stay(SIZES[1]),
+        done => done,
+    }
 }
 
 /// sigaction(2)

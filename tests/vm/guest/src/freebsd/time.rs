@@ -23,10 +23,15 @@ impl Timespec {
 
 /// Milliseconds since some moment in the past.
 pub fn now() -> u64 {
+    nanoseconds() / 1_000_000
+}
+
+/// Nanoseconds since the same moment.
+pub fn nanoseconds() -> u64 {
     let mut time = Timespec::default();
     // SAFETY: writes to `time`. With these arguments it does not fail.
     let _ = unsafe { syscall(SYS_CLOCK_GETTIME, [CLOCK_MONOTONIC, &raw mut time as usize]) };
-    time.seconds as u64 * 1000 + time.nanoseconds as u64 / 1_000_000
+    time.seconds as u64 * 1_000_000_000 + time.nanoseconds as u64
 }
 
 /// sched_yield(2)

@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ptr;
 
-use conformance::errno::{EBADF, EINVAL};
+use conformance::errno::{EBADF, EINVAL, EWOULDBLOCK};
 use conformance::sys::{Fd, FdSets, Kevent, PollFd, Timeout};
 
 use super::raw::{Result, syscall};
@@ -59,6 +59,16 @@ pub fn poll(fds: &mut [PollFd], timeout: Timeout) -> Result<usize> {
     Ok(ready)
 }
 
+/// poll(2) of one descriptor, which does not wait; EWOULDBLOCK if nothing is there.
+pub fn poll_one(fd: Fd, events: i16) -> Result<()> {
+    let mut entry = RawPollFd { fd, events, revents: 0 };
+    // SAFETY: writes to the entry.
+    match unsafe { syscall(SYS_POLL, [&raw mut entry as usize, 1, 0]) }? {
+        0 => Err(EWOULDBLOCK),
+        _ => Ok(()),
+    }
+}
+
 /// select(2)
 pub fn select(sets: &mut FdSets, timeout: Timeout) -> Result<usize> {
     let mut raw = [bits(&sets.read)?, bits(&sets.write)?, bits(&sets.except)?];
@@ -100,6 +110,18 @@ pub fn kevent(kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Resul
     // SAFETY: writes to the events, as many as there is room for.
     let count = unsafe { syscall(SYS_KEVENT, arguments) }?;
     Ok(events[..count].iter().map(Kevent::from).collect())
+}
+
+/// kevent(2) that takes one event, and does not wait; EWOULDBLOCK if there is none.
+pub fn collect_one(kq: Fd) -> Result<()> {
+    let mut event = RawKevent::default();
+    let time = Timespec::default();
+    let arguments = [kq as usize, 0, 0, &raw mut event as usize, 1, &raw const time as usize];
+    // SAFETY: reads the time, and writes to the event.
+    match unsafe { syscall(SYS_KEVENT, arguments) }? {
+        0 => Err(EWOULDBLOCK),
+        _ => Ok(()),
+    }
 }
 
 impl core::convert::From<&Kevent> for RawKevent {

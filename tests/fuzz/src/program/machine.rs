@@ -1,0 +1,278 @@
+//! A kernel with the module, and the processes that a program runs on it.
+
+use kldhost::sync::{Arc, Duration, Mutex};
+use kldhost::{
+    Config, Errno, FIONREAD, FIONWRITE, Fd, Kernel, KldId, O_NONBLOCK, O_RDONLY, POLLIN, POLLOUT, PollFd, PollWatch,
+    Process, ThreadInfo, ThreadState,
+};
+
+use super::Seen;
+use super::call::AnyFd;
+use super::pending::Pending;
+use super::perform::Done;
+use super::stream::{Stream, Taking, Writer};
+use super::waits::{Unloading, hash, hook};
+
+/// The device that the module makes.
+pub const DEVICE: &str = "/dev/echo";
+/// The module's file, as it is called when it is loaded.
+const FILE: &str = "echodev.ko";
+/// The module's malloc(9) type.
+const MALLOC_TYPE: &str = "echodev";
+
+/// Far more than any call takes: what takes longer hangs.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// A process.
+pub struct Slot {
+    pub process: Process,
+    /// How often its descriptors have changed.
+    pub generation: u32,
+    /// One more than the highest descriptor that was ever open.
+    pub end: Fd,
+    /// The kqueues that it has made.
+    pub kqueues: Vec<Fd>,
+}
+
+impl Slot {
+    /// A process with nothing open.
+    pub fn new(process: Process) -> Slot {
+        Slot { process, generation: 0, end: 0, kqueues: Vec::new() }
+    }
+
+    /// The descriptor that a program means.
+    pub fn descriptor(&self, fd: AnyFd) -> Fd {
+        match fd {
+            AnyFd::Open(number) => Fd::from(number) % self.end.max(1),
+            AnyFd::Kqueue(number) => *self.kqueues.get(usize::from(number) % self.kqueues.len().max(1)).unwrap_or(&0),
+            AnyFd::Number(number) => number.into(),
+        }
+    }
+}
+
+/// A kernel that runs a program.
+pub struct Machine {
+    pub kernel: Kernel,
+    pub slots: Vec<Slot>,
+    /// The calls that are under way.
+    pub pending: Vec<Pending>,
+    pub watches: Vec<PollWatch>,
+    pub seen: Seen,
+    /// The next byte to be written.
+    pub next: u8,
+    module: &'static [u8],
+    /// The number of the module's file, if it is loaded.
+    loaded: Option<KldId>,
+    /// A process of our own, and its descriptor of the device.
+    observer: Process,
+    eye: Option<Fd>,
+    stream: Stream,
+    /// Set while the module is unloaded.
+    unloading: Arc<Mutex<Option<Unloading>>>,
+}
+
+/// A call that has ended, and what it wrote.
+pub type Ended = (Done, Option<Writer>);
+
+impl Machine {
+    /// A kernel with the module loaded, and one process.
+    pub fn boot(module: &'static [u8], bufsize: u8, seen: Seen) -> Machine {
+        let unloading = Arc::default();
+        let tunables = [("hw.echodev.bufsize", bufsize.to_string()), ("hw.echodev.maxsize", "4096".to_owned())];
+        let kernel = Kernel::new(Config {
+            tunables: tunables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            hook: Some(hook(Arc::clone(&unloading), seen)),
+            ..Config::default()
+        });
+        let (observer, slot) = (kernel.process(), Slot::new(kernel.process()));
+        let mut machine = Machine {
+            kernel,
+            slots: vec![slot],
+            pending: Vec::new(),
+            watches: Vec::new(),
+            seen,
+            next: 0,
+            module,
+            loaded: None,
+            observer,
+            eye: None,
+            stream: Stream::new(),
+            unloading,
+        };
+        let process = machine.observer.clone();
+        machine.load(&process);
+        machine.look(None);
+        machine
+    }
+
+    /// kldload(2).
+    pub fn load(&mut self, process: &Process) {
+        match (process.kldload_bytes(FILE, self.module), self.loaded) {
+            (Ok(id), None) => {
+                self.loaded = Some(id);
+                self.stream.clear();
+            }
+            (Err(error), Some(_)) if error.errno() == Errno::EEXIST => {}
+            (result, loaded) => panic!("kldload(2) of {FILE}, loaded as {loaded:?}: {result:?}"),
+        }
+    }
+
+    /// kldunload(2).
+    pub fn unload(&mut self, process: &Process) {
+        let Some(id) = self.loaded else { return };
+        let in_kevent = self.pending.iter().any(|call| call.is_kevent);
+        *self.unloading.lock() = Some(Unloading { kernel: self.kernel.clone(), in_kevent });
+        let result = process.kldunload(id);
+        self.unloading.lock().take();
+        self.check_panic();
+        assert_eq!(result, Ok(()), "kldunload(2)");
+        self.loaded = None;
+        if let Some(eye) = self.eye.take() {
+            // Whether it is told that the device is gone depends on how long that is ago.
+            let _ = self.observer.close(eye);
+        }
+    }
+
+    /// The device has been emptied by a call.
+    pub fn cleared(&mut self) {
+        self.stream.clear();
+    }
+
+    /// Waits until every thread is back or asleep, and checks what has come of it.
+    pub fn look(&mut self, ended: Option<Ended>) {
+        self.wait_quiet();
+        let mut ended: Vec<Ended> = ended.into_iter().collect();
+        ended.extend(self.pending.extract_if(.., |call| call.is_done()).map(Pending::end));
+        for (done, _) in &ended {
+            self.check(done.call, done.result);
+        }
+        if let Some(count) = self.held() {
+            let reads = ended.iter_mut().map(|(done, _)| std::mem::take(&mut done.bytes));
+            let reads = reads.filter(|bytes| !bytes.is_empty()).collect();
+            let done = ended.iter_mut().filter_map(|(done, writer)| Some(taking(done.result, writer.as_mut()?)));
+            let waiting = self.pending.iter_mut().filter_map(|call| call.writer.as_mut());
+            let writes = done.chain(waiting.map(|writer| Taking { writer, total: None })).collect();
+            self.stream.look(reads, writes, count);
+            (self.seen)((count + 1).ilog2());
+        }
+        self.check_sleepers();
+    }
+
+    fn wait_quiet(&self) {
+        let asleep = |td: &ThreadInfo| matches!(td.state, ThreadState::Sleeping { .. });
+        let waiting = || self.pending.iter().filter(|call| !call.is_done()).count();
+        let quiet = |all: &[ThreadInfo]| all.len() == waiting() && all.iter().all(asleep);
+        if let Err(why) = self.kernel.wait_threads(BOUND, quiet) {
+            self.check_panic();
+            panic!("a call neither returns nor sleeps: {why}");
+        }
+    }
+
+    /// How many bytes the device says that it holds; `None` if there is no device.
+    fn held(&mut self) -> Option<usize> {
+        self.loaded?;
+        let mut count = [0; 4];
+        // Ours may have been revoked.
+        while self.eye.is_none_or(|eye| self.observer.ioctl(eye, FIONREAD, &mut count).is_err()) {
+            self.check_panic();
+            let eye = self.observer.open(DEVICE, O_RDONLY | O_NONBLOCK).expect("anybody may open the device to read");
+            if let Some(old) = self.eye.replace(eye) {
+                let _ = self.observer.close(old);
+            }
+        }
+        Some(i32::from_ne_bytes(count) as usize)
+    }
+
+    /// Whether a write(2) of so many bytes has to wait for room; of 0 bytes: whether a read(2) has to wait for bytes.
+    pub fn has_to_wait(&self, room: usize) -> bool {
+        let Some(eye) = self.eye else { return false };
+        if room == 0 {
+            return self.observer.poll(&mut [PollFd::new(eye, POLLIN)], 0) == Ok(0);
+        }
+        let mut space = [0; 4];
+        self.observer.ioctl(eye, FIONWRITE, &mut space).is_err() || (i32::from_ne_bytes(space) as usize) < room
+    }
+
+    /// Nobody sleeps who has reason to be awake.
+    fn check_sleepers(&self) {
+        let threads = self.kernel.threads();
+        for td in &threads {
+            if let ThreadState::Sleeping { wmesg } = &td.state {
+                (self.seen)(hash(wmesg));
+            }
+        }
+        for (wmesg, events) in [("echord", POLLIN), ("echowr", POLLOUT)] {
+            if !threads.iter().any(|td| matches!(&td.state, ThreadState::Sleeping { wmesg: at } if at == wmesg)) {
+                continue;
+            }
+            let eye = self.eye.unwrap_or_else(|| panic!("somebody sleeps on {wmesg} in a module that is gone"));
+            let ready = self.observer.poll(&mut [PollFd::new(eye, events)], 0);
+            assert_eq!(ready, Ok(0), "somebody sleeps on {wmesg} for no reason: {threads:?}");
+        }
+        for call in &self.pending {
+            let slot = &self.slots[call.slot];
+            // What it sleeps for is the files that it found when it began.
+            if slot.generation == call.generation
+                && let Some(question) = &call.question
+            {
+                let answer = question.ask(&slot.process);
+                assert_eq!(answer, Ok(0), "somebody sleeps in poll(2) or select(2) for no reason: {threads:?}");
+            }
+        }
+        self.check_panic();
+    }
+
+    /// Ends everything. With `exit_first`, the processes end before the module is unloaded, else after it.
+    pub fn finish(mut self, exit_first: bool) {
+        if exit_first {
+            self.exit_all();
+        }
+        let process = self.observer.clone();
+        self.unload(&process);
+        self.look(None);
+        self.exit_all();
+        assert!(self.pending.is_empty(), "a process has ended, and its calls have not: {:?}", self.kernel.threads());
+        self.watches.clear();
+        if let Err(report) = self.kernel.check_memory() {
+            panic!("{report}");
+        }
+        assert_eq!(self.kernel.leaks(), [], "memory is left of the unloaded module");
+        assert_eq!(self.kernel.malloc_stats(MALLOC_TYPE).allocations, 0, "memory is left of the unloaded module");
+    }
+
+    fn exit_all(&mut self) {
+        for slot in &self.slots {
+            slot.process.exit();
+        }
+        self.look(None);
+    }
+
+    /// A call has returned: with an errno that exists, if any.
+    pub fn check<T>(&self, call: &str, result: Result<T, Errno>) {
+        self.check_panic();
+        let error = result.err().unwrap_or(Errno(0));
+        let inner = [Errno::ERESTART, Errno::ENOIOCTL].contains(&error);
+        assert!(error == Errno(0) || error.name().is_some() && !inner, "{call}(2) returns {error:?}");
+        (self.seen)(hash(call) ^ error.0 as u32);
+    }
+
+    /// No call may have made the kernel panic.
+    pub fn check_panic(&self) {
+        if let Some(report) = self.kernel.panic_report() {
+            panic!("{report}");
+        }
+    }
+}
+
+/// What a write that has ended says of what it has moved.
+fn taking(result: Result<usize, Errno>, writer: &mut Writer) -> Taking<'_> {
+    let total = match result {
+        Ok(total) => Some(total),
+        // What was moved before the bad address stays moved, and the error does not tell how much that was.
+        Err(Errno::EFAULT) => None,
+        // It was asleep: nothing since the last look.
+        Err(Errno::KILLED) => writer.taken,
+        Err(_) => Some(0),
+    };
+    Taking { writer, total }
+}

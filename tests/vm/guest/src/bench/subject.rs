@@ -1,0 +1,127 @@
+//! What is measured, and its two ends.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use conformance::abi::{ECHODEV_SBUFSIZE, O_NONBLOCK, O_RDWR};
+use conformance::errno::EWOULDBLOCK;
+use conformance::sys::Fd;
+
+use crate::agent::DEVICE;
+use crate::freebsd::files::{self, Iovec};
+use crate::freebsd::kernel;
+
+pub use crate::freebsd::Result;
+
+/// The largest request.
+pub const REQUEST_MAX: usize = 64 << 10;
+
+/// A FIFO.
+pub enum Subject<'m> {
+    /// The module under test: its file.
+    Echodev(&'m CStr),
+    /// The C driver: its file.
+    Baseline(&'m CStr),
+    /// pipe(2)
+    Pipe,
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Echodev(_) => "echodev",
+            Self::Baseline(_) => "C driver",
+            Self::Pipe => "pipe",
+        })
+    }
+}
+
+impl Subject<'_> {
+    /// Loads its module, if it has one.
+    pub fn load(&self) -> Result<Option<i32>> {
+        match self {
+            Self::Echodev(module) | Self::Baseline(module) => kernel::kldload(module).map(Some),
+            Self::Pipe => Ok(None),
+        }
+    }
+
+    /// Its device, if it is one.
+    pub fn device(&self) -> Option<&'static CStr> {
+        match self {
+            Self::Echodev(_) | Self::Baseline(_) => Some(DEVICE),
+            Self::Pipe => None,
+        }
+    }
+
+    /// An empty one that holds `size` bytes; a pipe grows as it needs.
+    pub fn ends(&self, size: usize) -> Result<Ends> {
+        let Some(device) = self.device() else {
+            let (read, write) = files::pipe()?;
+            return Ok(Ends { read, write });
+        };
+        let fd = files::open(device, O_RDWR)?;
+        let ends = Ends { read: fd, write: fd };
+        // SAFETY: the request only reads a size_t.
+        unsafe { files::ioctl(fd, ECHODEV_SBUFSIZE, &raw const size as usize) }?;
+        Ok(ends)
+    }
+}
+
+/// Both ends; closed when dropped.
+pub struct Ends {
+    /// To read from.
+    pub read: Fd,
+    /// To write to; a device has one descriptor for both.
+    pub write: Fd,
+}
+
+impl Ends {
+    /// Lets calls fail that would wait.
+    pub fn nonblocking(self) -> Result<Self> {
+        files::set_flags(self.write, O_RDWR | O_NONBLOCK)?;
+        files::set_flags(self.read, O_RDWR | O_NONBLOCK)?;
+        Ok(self)
+    }
+
+    /// read(2) of at most `len` bytes, which are dropped.
+    pub fn read(&self, len: usize) -> Result<usize> {
+        static mut INTO: [u8; REQUEST_MAX] = [0; REQUEST_MAX];
+        // SAFETY: nobody looks at what is read, so it does not matter that every call reads to the same place.
+        unsafe { files::read(self.read, Iovec { base: &raw mut INTO as usize, len: len.min(REQUEST_MAX) }) }
+    }
+
+    /// write(2) of at most `len` bytes.
+    pub fn write(&self, len: usize) -> Result<usize> {
+        static FROM: [u8; REQUEST_MAX] = [0x5a; REQUEST_MAX];
+        files::write(self.write, Iovec { base: &raw const FROM as usize, len: len.min(REQUEST_MAX) })
+    }
+
+    /// Writes all of `len` bytes.
+    pub fn write_all(&self, mut len: usize) -> Result<()> {
+        while len > 0 {
+            len -= self.write(len)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what it holds; the ends do not block.
+    pub fn empty(&self) -> Result<()> {
+        loop {
+            match self.read(REQUEST_MAX) {
+                Ok(_) => {}
+                Err(EWOULDBLOCK) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // They were open: closing them does not fail.
+        let _ = files::close(self.read);
+        if self.write != self.read {
+            let _ = files::close(self.write);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Processes that are stopped, as by Ctrl-Z, while they sleep in the device.
+
+use alloc::format;
+
+use conformance::abi::{O_RDONLY, O_RDWR, O_WRONLY};
+use conformance::call::Call;
+use conformance::check::{Failure, Outcome};
+use conformance::ctx::Ctx;
+use conformance::errno::{EIO, ENXIO};
+use conformance::host::{ECHORD, ECHOWR, Wmesg};
+use conformance::process::Process;
+use conformance::sys::Fd;
+
+use super::{close_dead, expect};
+
+const SIGSTOP: i32 = 17;
+const SIGCONT: i32 = 19;
+
+/// A process that sleeps in `call`, and was stopped there.
+fn stopped(cx: &mut Ctx<'_>, flags: i32, call: fn(Fd) -> Call, wmesg: Wmesg) -> Outcome<(Process, Fd)> {
+    let (mut process, fd) = cx.opened(flags)?;
+    process.start(call(fd))?;
+    cx.asleep(&process, wmesg)?;
+    process.kill(SIGSTOP)?;
+    Ok((process, fd))
+}
+
+/// A stopped process does not hold up an unload; it is told when it goes on.
+pub fn does_not_hold_up_unload(cx: &mut Ctx<'_>) -> Outcome {
+    let (mut owner, w) = cx.opened(O_WRONLY)?;
+    owner.resize(w, 0)?;
+    let reader = stopped(cx, O_RDONLY, |fd| Call::read(fd, 10), ECHORD)?;
+    let writer = stopped(cx, O_RDWR, |fd| Call::write(fd, b"abc"), ECHOWR)?;
+    cx.unload()?;
+    let ((mut reader, r), (mut writer, rw)) = (reader, writer);
+    reader.kill(SIGCONT)?;
+    writer.kill(SIGCONT)?;
+    let (read, written) = (reader.finish_read()?.map(drop), writer.finish_write()?.map(drop));
+    for (who, end) in [("read", read), ("write", written)] {
+        if !matches!(end, Err(ENXIO | EIO)) {
+            return Err(Failure::new(format!("{who}: expected ENXIO or EIO, got {end:?}")));
+        }
+    }
+    close_dead(&mut reader, r)?;
+    close_dead(&mut writer, rw)?;
+    reader.exit()?;
+    writer.exit()?;
+    owner.exit()
+}
+
+/// A stopped process does not keep for itself what another one could use.
+pub fn does_not_keep_a_wakeup(cx: &mut Ctx<'_>) -> Outcome {
+    let (mut owner, w) = cx.opened(O_WRONLY)?;
+    let (mut first, _) = stopped(cx, O_RDONLY, |fd| Call::read(fd, 1), ECHORD)?;
+    let (mut second, r) = cx.opened(O_RDONLY)?;
+    second.start(Call::read(r, 1))?;
+    cx.asleep(&second, ECHORD)?;
+    expect("write", owner.write(w, b"x")?, Ok(1))?;
+    expect("the reader that was not stopped", second.finish_read()?, Ok(b"x".to_vec()))?;
+    first.kill(SIGCONT)?;
+    expect("write", owner.write(w, b"y")?, Ok(1))?;
+    expect("the reader that was stopped", first.finish_read()?, Ok(b"y".to_vec()))?;
+    first.exit()?;
+    second.exit()?;
+    owner.exit()
+}

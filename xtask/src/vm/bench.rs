@@ -1,0 +1,106 @@
+//! How fast the device is on a FreeBSD kernel, beside a C driver and pipe(2): the guest program of `tests/vm` measures, and
+//! here it becomes a table.
+//!
+//! In a virtual machine time is the number of guest instructions, of user program and kernel together: the same on every
+//! machine and however busy that is, to some tenths of a percent.
+
+mod table;
+
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::boot::{Accel, Machine};
+use super::judge::Judge;
+use super::{Boot, CPUS, Parts, TIMEOUT, Target, build, here};
+use crate::kmod;
+use crate::sh;
+use table::Table;
+
+/// The C driver.
+const BASELINE: &str = "bench/baseline.c";
+
+/// It makes the device under the same name, since what a name costs to look up depends on the name.
+const BASELINE_CFLAGS: [&str; 1] = ["-DBASELINE_NAME=\"echo\""];
+
+/// Where the table goes.
+const REPORT: &str = "docs/benchmarks-kernel.md";
+
+/// What `vm-bench` is told.
+#[derive(clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    target: Target,
+    /// Measure only what has this in its name, and write no report
+    #[arg(long, default_value = "", hide_default_value = true)]
+    cases: String,
+}
+
+/// Boots the kernel and measures.
+pub fn vm_bench(root: &Path, options: &Options) -> Result<()> {
+    let tools = root.join("target/tools");
+    let Some(kernel) = options.target.kernel(&tools)? else { return Ok(()) };
+    let c = options.target.c_tools(root, &kernel)?;
+    let c = c.with_context(|| format!("the C driver can be built for {} with SYSDIR= only", kernel.title()))?;
+    let module = options.target.module(root, &kernel)?;
+    let baseline = kmod::c_module(root, &c, &root.join(BASELINE), &root.join("target/vm"), &BASELINE_CFLAGS)?;
+    let built = build::build(root)?;
+    let machine = Machine::find(&tools, Accel::Counting, built.loader)?;
+    println!("booting {} with {machine}", kernel.title());
+    let parts = Parts {
+        dir: root.join("target/vm"),
+        kernel,
+        init: built.init,
+        machine,
+        naive: None,
+        cpus: CPUS,
+        timeout: Duration::from_secs(TIMEOUT),
+    };
+    let env = [("echodev.job", "bench"), ("echodev.cases", options.cases.as_str())];
+    let run = parts.run(&Boot { name: "bench", module: &module, other: Some(&baseline), env: &env, print: true })?;
+    let table = judged(&run.judge)?;
+    println!("instructions per operation, of user program and kernel:\n\n{table}");
+    println!("vm-bench: {} s; console: {}", run.seconds, run.log.display());
+    if !options.cases.is_empty() {
+        return Ok(());
+    }
+    let date = sh::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
+    let report = root.join(REPORT);
+    fs::create_dir_all(root.join("docs"))?;
+    let text = format!(
+        "# The device on a FreeBSD kernel\n\n\
+         Guest instructions per operation, of user program and kernel together: `make vm-bench`, {}, on {}, {CPUS} \
+         processors; {}. A drain is of a buffer that was full at first; at most 64 Ki bytes of it are drained, and fewer \
+         where that takes too long. Processes that work together run on one processor.\n\n\
+         {table}\n\
+         - echodev: the module. C driver: `{BASELINE}`, a flat buffer whose rest is moved down by each read, and wakeup(9) \
+         at each transition. pipe: pipe(2).\n\
+         - Targets: at or below the C driver everywhere; pairs and drains within 1.10 of a pipe; drains within 1.10 of the \
+         drain of 64 bytes; blocked readers at a quarter of the C driver. A difference of 0.2 % counts as none: \
+         so far apart are two runs.\n\
+         - What stands in the way: a sleep costs the module some 200 instructions more than it costs the C driver, since stop \
+         signals are deferred meanwhile (`sigdeferstop`). Without that, a process that is stopped in read(2) holds up \
+         kldunload(8). It shows where every operation sleeps: ping-pong, and the stream.\n",
+        date.trim(),
+        parts.kernel.title(),
+        parts.machine.description()?,
+    );
+    fs::write(&report, text).with_context(|| format!("cannot write {}", report.display()))?;
+    println!("written to {REPORT}");
+    Ok(())
+}
+
+/// Measures on the FreeBSD system that this is, in time. It takes root.
+pub fn here(root: &Path) -> Result<()> {
+    let table = judged(&here::guest(root, "bench", BASELINE, &BASELINE_CFLAGS)?)?;
+    println!("nanoseconds per operation:\n\n{table}");
+    Ok(())
+}
+
+fn judged(judge: &Judge) -> Result<Table> {
+    print!("{}", judge.report());
+    ensure!(judge.passed(), "not everything could be measured: {}", judge.summary());
+    judge.passed_cases().map(str::parse).collect()
+}
