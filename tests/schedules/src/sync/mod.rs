@@ -32,13 +32,10 @@ pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
         set_running(Running::new(null()));
         body();
     };
-    // Starting a thread is a switch.
+    // Starting a thread is a switch. Nobody joins it: an execution does not end well before all its threads have.
     let running = running();
-    let thread = shuttle::thread::Builder::new().name(name).spawn(body).expect("shuttle always has a thread");
+    shuttle::thread::Builder::new().name(name).spawn(body).expect("shuttle always has a thread");
     set_running(running);
-    // Without its handle a thread would be detached, and a detached one is unwound, through the module's frames, when the
-    // others have ended.
-    std::mem::forget(thread);
 }
 
 /// Lets others run while waiting for something that is about to happen. What happens, happens at a switch.

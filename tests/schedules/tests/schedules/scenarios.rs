@@ -228,6 +228,7 @@ fn signal_waiter(stage: &Stage) -> Vec<(Process, Fd)> {
 fn revoke_against_waiters(stage: &Stage) -> Vec<(Process, Fd)> {
     let writer = start_writer(stage, "writer 0", 0, &[1, 1, 1]);
     start_reader(stage, "reader 0", 1);
+    start_reader(stage, "reader 1", 1);
     start_poller(stage, "poller");
     start_kevent_reader(stage, "kevent", 0);
     let revoker = writer.0.clone();
