@@ -304,8 +304,8 @@ impl Softc {
     /// The last step before the device is freed, when no thread is in its methods any more. Takes the lock, and sleeps.
     ///
     /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods, and destroy_dev does
-    /// not wait for it, so all writers are waited for here; the unsafe code of entry.rs relies on that. And kevent(2) waiters were woken, but have yet to look at
-    /// their event, which goes with the knotes.
+    /// not wait for it, so all writers are waited for here; the unsafe code of entry.rs relies on that. And kevent(2) waiters
+    /// were woken, but have yet to look at their event, which goes with the knotes.
     pub fn drain(&self) {
         let mut state = self.xlock();
         while state.tokens != 0 {

@@ -6,10 +6,9 @@ use crate::sh;
 use crate::toolchain::{Freebsd, ON_FREEBSD};
 use crate::vm;
 use anyhow::{Context, Result};
+use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::process::Command;
-use std::{env, fs};
 
 /// Rounds of all measurements. Other programs disturb some of them; the report takes each measurement's best.
 const ROUNDS: u32 = 8;
@@ -29,7 +28,7 @@ pub fn bench(root: &Path, seconds: NonZeroU32) -> Result<()> {
         println!("round {round} of {ROUNDS}");
         let name = format!("round{round}");
         sh::run(
-            cargo(root)
+            sh::cargo(root)
                 .args(["bench", "--quiet", "--locked", "--package", "bench", "--bench", "hosted", "--"])
                 .args(["--save-baseline", &name])
                 .env("CRITERION_HOME", &measured)
@@ -40,16 +39,12 @@ pub fn bench(root: &Path, seconds: NonZeroU32) -> Result<()> {
                 .env("MALLOC_MMAP_THRESHOLD_", MUCH),
         )?;
     }
-    sh::run(cargo(root).args(["run", "--quiet", "--locked", "--release", "--package", "bench", "--"]).arg(&measured))?;
+    sh::run(
+        sh::cargo(root).args(["run", "--quiet", "--locked", "--release", "--package", "bench", "--"]).arg(&measured),
+    )?;
     println!("wrote docs/benchmarks.md");
     Ok(())
 }
 
 /// More bytes than the benchmarks use.
 const MUCH: &str = "1073741824";
-
-fn cargo(root: &Path) -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root);
-    cargo
-}

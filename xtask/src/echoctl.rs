@@ -28,11 +28,13 @@ fn native(root: &Path) -> Result<Vec<u8>> {
 
 /// A call of cargo that builds the program.
 fn cargo(root: &Path) -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .current_dir(root)
-        .args(["rustc", "--quiet", "--locked", "--package", "echoctl", "--bin", "echoctl", "--release"])
-        .args(["--config", "profile.release.panic='abort'", "--config", "profile.release.strip=true"]);
+    let mut cargo = sh::cargo(root);
+    cargo.args(["rustc", "--quiet", "--locked", "--package", "echoctl", "--bin", "echoctl", "--release"]).args([
+        "--config",
+        "profile.release.panic='abort'",
+        "--config",
+        "profile.release.strip=true",
+    ]);
     cargo
 }
 

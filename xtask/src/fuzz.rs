@@ -26,7 +26,7 @@ pub fn fuzz(root: &Path, seconds: NonZeroU32) -> Result<()> {
     let cxx = env::var_os("CXX").unwrap_or_else(|| "c++".into());
     sh::run(Command::new(&cxx).arg("--version"))
         .context("libFuzzer needs a C++ compiler (Debian: apt-get install g++; or name one in CXX)")?;
-    let bin = cargo_fuzz(&root.join("target/tools"))?;
+    let bin = cargo_fuzz(root)?;
     let mut finds = 0;
     for (name, sanitizer) in TARGETS {
         println!("{name}: building");
@@ -39,11 +39,12 @@ pub fn fuzz(root: &Path, seconds: NonZeroU32) -> Result<()> {
 }
 
 /// The directory with cargo-fuzz in it.
-fn cargo_fuzz(tools: &Path) -> Result<PathBuf> {
+fn cargo_fuzz(root: &Path) -> Result<PathBuf> {
+    let tools = root.join("target/tools");
     let title = format!("cargo-fuzz {CARGO_FUZZ} (crates.io): builds fuzz targets");
     let dir = fetch::once(&tools.join(format!("cargo-fuzz-{CARGO_FUZZ}")), &title, |dir| {
         sh::run(
-            cargo()
+            sh::cargo(root)
                 .args(["install", "--quiet", "--locked", "cargo-fuzz", "--version", CARGO_FUZZ, "--root"])
                 .arg(dir)
                 .arg("--target-dir")
@@ -113,10 +114,6 @@ fn why(log: &str) -> &str {
     let mut lines = log.lines().skip_while(|line| !line.contains("panicked at"));
     let panic = lines.next().and(lines.next());
     panic.or_else(|| log.lines().find(|line| line.contains("ERROR:"))).unwrap_or("see there")
-}
-
-fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 #[cfg(test)]

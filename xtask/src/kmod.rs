@@ -5,9 +5,9 @@ use crate::core::{RUSTFLAGS, TARGET, sysroot};
 use crate::sh;
 use crate::toolchain::{CTools, Freebsd, Rust};
 use anyhow::{Context, Result, ensure};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
 /// Builds `target/kmod/<major>/echodev.ko`, from the vendored bindings.
 pub fn kmod(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
@@ -60,12 +60,11 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
             "white space in a path cannot be passed to the C compiler: {text}"
         );
     }
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = sh::cargo(root);
     rust.environment(&mut cargo);
     c.environment(&mut cargo, &build);
     sh::run(
         cargo
-            .current_dir(root)
             .args(["rustc", "--quiet", "--locked", "--package", "echodev", "--lib", "--crate-type", "staticlib"])
             .args(["--profile", "kernel", "--target", TARGET, "--target-dir"])
             .arg(&build)

@@ -5,10 +5,8 @@ use crate::kmod;
 use crate::sh;
 use crate::toolchain::{Freebsd, ON_FREEBSD};
 use anyhow::{Context, Result};
-use std::env;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
 
 /// Where the hosted device appears, in the subdirectory dev.
 const DIR: &str = "target/run";
@@ -33,15 +31,9 @@ fn play(root: &Path, what: &str, more: &[&str]) -> Result<()> {
         packages.push("kldhost");
     }
     let packages = packages.iter().flat_map(|package| ["--package", package]);
-    sh::run(cargo(root).args(["build", "--quiet", "--locked"]).args(packages))?;
+    sh::run(sh::cargo(root).args(["build", "--quiet", "--locked"]).args(packages))?;
     // In place of this program, so that it alone gets the signals of the terminal.
-    let mut demo = cargo(root);
+    let mut demo = sh::cargo(root);
     demo.args(["run", "--quiet", "--locked", "--package", "demo", "--", what]).arg(module).args(more);
     Err(demo.exec()).context("cannot start cargo")
-}
-
-fn cargo(root: &Path) -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root);
-    cargo
 }

@@ -1,6 +1,8 @@
 //! Running other programs, with errors that say what was run.
 
 use anyhow::{Context, Result, bail};
+use std::env;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Runs `command` to its end; an error if it cannot be started or fails. What it prints is shown only then.
@@ -21,6 +23,13 @@ pub fn output(command: &mut Command) -> Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
+/// A call of cargo, the one that started this program, in the project's directory `root`.
+pub fn cargo(root: &Path) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root);
+    cargo
 }
 
 fn name(command: &Command) -> String {

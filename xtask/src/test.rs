@@ -2,11 +2,10 @@
 
 use crate::toolchain::{Freebsd, ON_FREEBSD};
 use crate::vm::{self, here};
-use crate::{bindings, check, echoctl, kmod};
+use crate::{bindings, check, echoctl, kmod, sh};
 use anyhow::{Context, Result, ensure};
 use std::env;
 use std::path::Path;
-use std::process::Command;
 
 /// Packages whose tests run on FreeBSD, too: kldhost is for Linux.
 const PORTABLE: [&str; 5] = ["echodev", "freebsd-kernel-sys", "echoctl", "demo", "xtask"];
@@ -44,8 +43,8 @@ pub fn test(root: &Path) -> Result<()> {
 
 /// Runs tests, which print for themselves.
 fn cargo_test(root: &Path, arguments: &[&str]) -> Result<()> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["test", "--locked"]).args(arguments);
+    let mut cargo = sh::cargo(root);
+    cargo.args(["test", "--locked"]).args(arguments);
     let status = cargo.status().context("cannot start cargo")?;
     ensure!(status.success(), "tests failed: cargo test {}", arguments.join(" "));
     Ok(())

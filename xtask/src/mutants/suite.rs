@@ -122,8 +122,8 @@ fn pieces(child: &mut Child) -> Receiver<String> {
 
 /// Builds a test program of the suite; its path.
 fn build(root: &Path, test: &str) -> Result<PathBuf> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["test", "--quiet", "--locked", "--package", "conformance", "--test", test]);
+    let mut cargo = sh::cargo(root);
+    cargo.args(["test", "--quiet", "--locked", "--package", "conformance", "--test", test]);
     let messages = sh::output(cargo.args(["--no-run", "--message-format=json"]))?;
     let programs = messages.split("\"executable\":\"").skip(1).filter_map(|rest| rest.split_once('"'));
     let last = programs.last().with_context(|| format!("cargo has not said where the test program {test} is"))?;

@@ -1,9 +1,9 @@
 //! Building what runs in the machine: the loader and the guest program.
 
 use anyhow::{Context, Result};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
 use crate::core::{self, RUSTFLAGS, TARGET};
 use crate::fetch::once;
@@ -50,11 +50,10 @@ fn archive(root: &Path, package: &str) -> Result<PathBuf> {
     let target_dir = root.join("target/vm/build");
     let mut rustflags: Vec<String> = RUSTFLAGS.map(String::from).into();
     rustflags.extend(["--sysroot".into(), sysroot.display().to_string(), "-Dwarnings".into()]);
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = sh::cargo(root);
     rust.environment(&mut cargo);
     sh::run(
         cargo
-            .current_dir(root)
             .args(["rustc", "--quiet", "--locked", "--lib", "--crate-type", "staticlib", "--package", package])
             .args(["--profile", "kernel", "--target", TARGET, "--target-dir"])
             .arg(&target_dir)
