@@ -56,6 +56,8 @@ pub fn perform<S: Sys>(sys: &mut S, call: Call) -> Reply {
             Value::Selected(sets)
         }
         Call::Kqueue => number(sys.kqueue()?),
+        Call::KqueueCponfork => number(sys.kqueue_cponfork()?),
+        Call::ReportKqueues { pid } => Value::Events(sys.report_kqueues(pid)?),
         Call::Kevent { kq, changes, max, timeout } => Value::Events(sys.kevent(kq, &changes, max, timeout)?),
         Call::Sigaction { signal, to } => done(sys.sigaction(signal, to)?),
         Call::Caught { signal } => Value::Number(sys.caught(signal).into()),

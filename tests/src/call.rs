@@ -89,6 +89,10 @@ pub enum Call {
         timeout: Timeout,
     },
     Kqueue,
+    KqueueCponfork,
+    ReportKqueues {
+        pid: i32,
+    },
     Kevent {
         kq: Fd,
         changes: Vec<Kevent>,

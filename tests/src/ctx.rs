@@ -170,6 +170,12 @@ impl<'h> Ctx<'h> {
         must("taking the device's name", self.host.squat(present))
     }
 
+    /// Ends the page faults on [`Reach::Hung`](crate::sys::Reach) memory.
+    #[track_caller]
+    pub fn release_faults(&mut self) -> Outcome {
+        must("ending the page faults", self.host.release_faults())
+    }
+
     /// The device node's owner and mode.
     #[track_caller]
     pub fn node(&mut self) -> Outcome<Node> {

@@ -36,6 +36,14 @@ pub enum Need {
     Positioned,
     /// F_SETFL with O_ASYNC, and every FIO* request, reach the device.
     RawIoctl,
+    /// The kqueues of a process can be reported (`kern.proc.kq`).
+    KqueueReport,
+    /// A process dumps core when a signal such as SIGQUIT ends it.
+    CoreDump,
+    /// A kqueue can be copied at fork(2) (`KQUEUE_CPONFORK`).
+    CopyOnFork,
+    /// User memory exists whose page fault does not end until [`Host::release_faults`] ([`Reach::Hung`](crate::sys::Reach)).
+    HungMemory,
 }
 
 /// Why a host could not do what it was asked. Never a system call's own error.
@@ -79,6 +87,10 @@ pub const ECHOWR: Wmesg = "echowr";
 pub const SELECT: Wmesg = "select";
 /// kevent(2).
 pub const KQREAD: Wmesg = "kqread";
+/// A page fault that does not end ([`Reach::Hung`](crate::sys::Reach)).
+pub const HUNGPG: Wmesg = "hungpg";
+/// The device's sx(9) lock, which another thread holds.
+pub const ECHO_LOCK: Wmesg = "echo";
 
 /// A process with one thread, which makes the calls that it is sent, one at a time. Dropping it ends the process, as
 /// SIGKILL does, and returns when it is gone.
@@ -153,4 +165,6 @@ pub trait Host {
     fn squat(&mut self, present: bool) -> Result<()>;
     /// The device node's owner and mode ([`Need::Node`]).
     fn node(&mut self) -> Result<Node>;
+    /// Ends every page fault on [`Reach::Hung`](crate::sys::Reach) memory, now and later ([`Need::HungMemory`]).
+    fn release_faults(&mut self) -> Result<()>;
 }

@@ -24,6 +24,8 @@ pub enum Reach {
     First(usize),
     /// Only the last so many bytes.
     Last(usize),
+    /// Every byte, but the page fault on the first does not end until `Host::release_faults`.
+    Hung,
 }
 
 /// A user buffer of some length, with a part that may be out of reach.
@@ -132,6 +134,10 @@ pub trait Sys {
     fn select(&mut self, sets: &mut FdSets, timeout: Timeout) -> Result<usize>;
     /// kqueue(2)
     fn kqueue(&mut self) -> Result<Fd>;
+    /// kqueuex(2) with `KQUEUE_CPONFORK`
+    fn kqueue_cponfork(&mut self) -> Result<Fd>;
+    /// sysctl(3) `kern.proc.kq`: the events that the kqueues of process `pid` wait for.
+    fn report_kqueues(&mut self, pid: i32) -> Result<Vec<Kevent>>;
     /// kevent(2); at most `max` events, none are waited for when it is 0.
     fn kevent(&mut self, kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Result<Vec<Kevent>>;
 

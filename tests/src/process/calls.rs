@@ -193,6 +193,18 @@ impl Process {
         Ok(must("kqueue", number(self.call(Call::Kqueue)?)?)? as Fd)
     }
 
+    /// kqueuex(2) with `KQUEUE_CPONFORK`, which must succeed.
+    #[track_caller]
+    pub fn kqueue_cponfork(&mut self) -> Outcome<Fd> {
+        Ok(must("kqueuex", number(self.call(Call::KqueueCponfork)?)?)? as Fd)
+    }
+
+    /// The events that the kqueues of process `pid` wait for, which must succeed.
+    #[track_caller]
+    pub fn report_kqueues(&mut self, pid: i32) -> Outcome<Vec<Kevent>> {
+        must("kern.proc.kq", events(self.call(Call::ReportKqueues { pid })?)?)
+    }
+
     /// kevent(2) that changes one entry and asks for no event.
     #[track_caller]
     pub fn change(&mut self, kq: Fd, change: Kevent) -> Outcome<Result<()>> {

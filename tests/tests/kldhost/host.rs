@@ -43,6 +43,9 @@ impl Host for KldHost {
     fn lacks(&self, need: Need) -> Option<String> {
         match need {
             Need::Node => Some("kldhost keeps no owner and mode of a device".to_owned()),
+            Need::KqueueReport | Need::CoreDump | Need::CopyOnFork | Need::HungMemory => {
+                Some("kldhost does not do that yet".to_owned())
+            }
             _ => None,
         }
     }
@@ -112,5 +115,9 @@ impl Host for KldHost {
 
     fn node(&mut self) -> Result<Node> {
         Err(Trouble::Other("kldhost keeps no owner and mode of a device".to_owned()))
+    }
+
+    fn release_faults(&mut self) -> Result<()> {
+        Err(Trouble::Other("no page fault waits here".to_owned()))
     }
 }

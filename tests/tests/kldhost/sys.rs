@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use conformance::errno::Errno;
+use conformance::errno::{ENOSYS, Errno};
 use conformance::sys::{Disposition, Fd, FdSets, Kevent, Memory, PollFd, Reach, Result, Sys, Timeout};
 use kldhost::{FdSet, IoctlArg, Process, SigAction, Signal, UserIn, UserMem, UserOut};
 
@@ -106,7 +106,7 @@ impl Sys for KldSys {
         match reach {
             Reach::All => KldMemory::Plain(vec![0; len]),
             Reach::First(good) => KldMemory::Head { good: UserMem::new(good), len },
-            Reach::Last(_) => KldMemory::Nowhere { len },
+            Reach::Last(_) | Reach::Hung => KldMemory::Nowhere { len },
         }
     }
 
@@ -183,6 +183,14 @@ impl Sys for KldSys {
             fds.retain(|fd| bits.contains(*fd));
         }
         found.map_err(errno)
+    }
+
+    fn kqueue_cponfork(&mut self) -> Result<Fd> {
+        Err(ENOSYS)
+    }
+
+    fn report_kqueues(&mut self, _pid: i32) -> Result<Vec<Kevent>> {
+        Err(ENOSYS)
     }
 
     fn kqueue(&mut self) -> Result<Fd> {

@@ -71,7 +71,8 @@ fn sleeps_in_poll(pid: Pid) -> bool {
 impl Host for MountHost {
     fn lacks(&self, need: Need) -> Option<String> {
         let why = match need {
-            Need::Kqueue => "Linux has no kqueue(2)",
+            Need::Kqueue | Need::KqueueReport | Need::CoreDump | Need::CopyOnFork => "Linux has no kqueue(2)",
+            Need::HungMemory => "Linux reads the user's memory before it asks the device",
             Need::Restart => "a FUSE driver may only end an interrupted call with EINTR",
             Need::Faults => "Linux looks at the user's memory before it asks the device",
             Need::Positioned => "to Linux, a file that is a stream has no positions",
@@ -162,5 +163,9 @@ impl Host for MountHost {
     fn node(&mut self) -> Result<Node> {
         let metadata = fs::metadata(self.device()).map_err(other)?;
         Ok(Node { uid: metadata.uid(), gid: metadata.gid(), mode: metadata.mode() & 0o7777 })
+    }
+
+    fn release_faults(&mut self) -> Result<()> {
+        Err(other("no page fault waits here"))
     }
 }

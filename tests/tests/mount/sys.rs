@@ -223,6 +223,14 @@ impl Sys for LinuxSys {
         Ok(found as usize)
     }
 
+    fn kqueue_cponfork(&mut self) -> Result<Fd> {
+        Err(errno::ENOSYS)
+    }
+
+    fn report_kqueues(&mut self, _pid: i32) -> Result<Vec<Kevent>> {
+        Err(errno::ENOSYS)
+    }
+
     fn kqueue(&mut self) -> Result<Fd> {
         Err(errno::ENOSYS)
     }

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 
 use conformance::agent::perform;
 use conformance::call::Call;
-use conformance::errno::Errno;
+use conformance::errno::{ENOSYS, Errno};
 use conformance::host::Pid;
 use conformance::sys::{Disposition, Fd, FdSets, Kevent, PollFd, Reach, Result, Sys, Timeout};
 use serde::{Deserialize, Serialize};
@@ -168,6 +168,14 @@ impl Sys for Kernel<'_> {
 
     fn select(&mut self, sets: &mut FdSets, timeout: Timeout) -> Result<usize> {
         wait::select(sets, timeout)
+    }
+
+    fn kqueue_cponfork(&mut self) -> Result<Fd> {
+        Err(ENOSYS)
+    }
+
+    fn report_kqueues(&mut self, _pid: i32) -> Result<Vec<Kevent>> {
+        Err(ENOSYS)
     }
 
     fn kqueue(&mut self) -> Result<Fd> {

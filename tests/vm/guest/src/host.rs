@@ -54,6 +54,9 @@ fn failed(what: &str) -> impl FnOnce(Errno) -> Trouble + '_ {
 impl Host for Machine<'_> {
     fn lacks(&self, need: Need) -> Option<String> {
         match need {
+            Need::KqueueReport | Need::CoreDump | Need::CopyOnFork | Need::HungMemory => {
+                Some("the guest does not do that yet".to_string())
+            }
             Need::Poke => Some("a kernel does not list the memory of a type".to_string()),
             Need::Squat if files::stat(self.modules.squatter).is_err() => {
                 Some("no module that makes such a device".to_string())
@@ -121,5 +124,9 @@ impl Host for Machine<'_> {
     fn node(&mut self) -> Result<Node> {
         let stat = files::stat(DEVICE).map_err(failed("stat of /dev/echo"))?;
         Ok(Node { uid: stat.uid, gid: stat.gid, mode: u32::from(stat.mode & 0o7777) })
+    }
+
+    fn release_faults(&mut self) -> Result<()> {
+        Err(Trouble::Other("no page fault waits here".to_string()))
     }
 }

@@ -36,6 +36,7 @@ impl Buffer {
             Reach::All => (Store::Heap(vec![0; len]), 0..len),
             Reach::First(n) => (mapped(0, pages(n), pages(len - n) + 1), 0..n),
             Reach::Last(n) => (mapped(pages(len - n) + 1, pages(n), 1), len - n..len),
+            Reach::Hung => (mapped(1, 0, 1), len..len),
         };
         Self { store, len, good }
     }
