@@ -108,11 +108,11 @@ pub struct Leak {
 /// What a thread is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ThreadState {
-    /// Running in the kernel, or waiting for a lock that another thread is about to release.
+    /// Running in the kernel, or waiting for a mutex that another thread is about to release.
     Running,
     /// Asleep.
     Sleeping {
-        /// Where, as ps(1) shows it: `echord`, `select`, `kqread`, `devdrn`.
+        /// Where, as ps(1) shows it: `echord`, `select`, `kqread`, `devdrn`, or the name of an sx lock.
         wmesg: String,
     },
 }
