@@ -276,6 +276,28 @@ fn the_memory_of_a_resize_is_refused() {
     host.check_as_new();
 }
 
+/// Where no knote was attached there is nothing to wait for: unloading never sleeps, and leaves no memory behind.
+#[test]
+fn an_unload_without_knotes_waits_for_nothing() {
+    let host = Failing::boot();
+    let before = host.kernel.malloc_stats("devbuf");
+    for uses in [false, true] {
+        let id = host.kernel.kldload(&module()).expect("kldload");
+        let process = host.kernel.process();
+        if uses {
+            let rw = process.open(DEVICE, O_RDWR).expect("open");
+            assert_eq!((process.write(rw, b"hello"), process.read(rw, &mut [0; 9])), (Ok(5), Ok(5)));
+        }
+        host.called.lock().expect("nobody panics with it").clear();
+        assert_eq!(host.kernel.kldunload(id), Ok(()), "{:?}", host.kernel.panic_report());
+        let called = host.called.lock().expect("nobody panics with it");
+        let sleeps = |call: &&KpiCall| call.name.contains("sleep") || call.name.contains("pause");
+        assert_eq!(called.iter().find(sleeps).map(|call| call.name), None, "the device was used: {uses}");
+        assert!(called.iter().any(|call| call.name == "destroy_dev"));
+        assert_eq!(host.kernel.malloc_stats("devbuf"), before, "the device was used: {uses}");
+    }
+}
+
 /// devfs_set_cdevpriv(9) fails: so does the open, which counts nobody.
 #[test]
 fn the_token_of_a_writer_is_refused() {
