@@ -4,11 +4,14 @@
 //! when it releases the lock: each ends in a tail call, and the function that releases the lock returns to the kernel
 //! itself. Unloading takes the lock once more before it frees anything. `xtask check` reads the finished file for this.
 
-use super::{Exclusive, Lock, Monitor, Side, UNLOCK};
+use super::{Exclusive, Lock, Monitor, Side};
 use crate::kpi::knote::Knote;
-use core::ffi::{c_int, c_void};
+use core::ffi::{CStr, c_int, c_void};
 use core::mem;
 use freebsd_kernel_sys as sys;
+
+/// This file, for witness(4).
+const FILE: &CStr = c"src/kpi/monitor/leave.rs";
 
 /// `kl_lock` of both knlists.
 ///
@@ -18,7 +21,7 @@ use freebsd_kernel_sys as sys;
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_knlist_lock(arg: *mut c_void) {
     // SAFETY: as the caller says.
-    unsafe { sys::_sx_xlock(arg.cast(), 0, UNLOCK.as_ptr(), line!() as c_int) };
+    unsafe { sys::_sx_xlock(arg.cast(), 0, FILE.as_ptr(), line!() as c_int) };
 }
 
 /// `kl_unlock` of both knlists: wakes up the thread that unloads, if it waits for knotes, and unlocks.
@@ -36,11 +39,11 @@ unsafe extern "C" fn echodev_knlist_unlock(arg: *mut c_void) {
         }
         if cfg!(mutant = "unlock-callback-returns-through-the-module") {
             let sx = (*lock).sx.get();
-            sys::_sx_xunlock(sx, UNLOCK.as_ptr(), line!() as c_int);
+            sys::_sx_xunlock(sx, FILE.as_ptr(), line!() as c_int);
             core::hint::black_box(());
             return;
         }
-        sys::_sx_xunlock((*lock).sx.get(), UNLOCK.as_ptr(), line!() as c_int);
+        sys::_sx_xunlock((*lock).sx.get(), FILE.as_ptr(), line!() as c_int);
     }
 }
 
@@ -68,6 +71,6 @@ impl<T, C> Exclusive<'_, T, C> {
         let sx = self.monitor.sx();
         mem::forget(self);
         // SAFETY: the lock is held exclusively by this thread.
-        unsafe { sys::_sx_xunlock(sx, UNLOCK.as_ptr(), line!() as c_int) };
+        unsafe { sys::_sx_xunlock(sx, FILE.as_ptr(), line!() as c_int) };
     }
 }
