@@ -42,7 +42,7 @@ use crate::syscall::errno::Errno;
 
 pub use devfs::DeviceNode;
 pub use info::{
-    Config, ConsoleSink, KldError, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, ThreadInfo, ThreadState,
+    Config, ConsoleSink, KldError, KnoteInfo, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, ThreadInfo, ThreadState,
 };
 pub use interrupt::Interrupt;
 pub use release::{NoSuchRelease, Release};
@@ -75,6 +75,8 @@ pub struct Inner {
     threads: thread::Threads,
     next_tid: AtomicI32,
     next_pid: AtomicI32,
+    /// The processes.
+    pub procs: process::Procs,
     faults: uio::Faults,
     /// Who sleeps.
     pub sleepq: sleepq::SleepQueues,
@@ -133,6 +135,7 @@ impl Kernel {
             threads: thread::Threads::default(),
             next_tid: AtomicI32::new(100_001),
             next_pid: AtomicI32::new(100),
+            procs: process::Procs::default(),
             faults: uio::Faults::default(),
             sleepq: sleepq::SleepQueues::default(),
             events: events::Events::default(),

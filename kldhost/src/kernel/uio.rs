@@ -6,9 +6,9 @@ use super::sleepq::Sleep;
 use super::thread::Thread;
 use crate::fault::copy_user;
 use crate::kpi::layout::*;
-use crate::syscall::errno::Errno;
 use crate::sync::atomic::AtomicBool;
 use crate::sync::atomic::Ordering::SeqCst;
+use crate::syscall::errno::Errno;
 use crate::syscall::usermem::{is_hung, is_user_region};
 
 /// A module whose uiomove(9) has failed so often in one system call goes on for ever.

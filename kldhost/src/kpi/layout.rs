@@ -117,6 +117,18 @@ pub struct Knote {
     pub kn_fop: *const Filterops,
 }
 
+/// `struct kinfo_knote`, `<sys/user.h>`.
+#[repr(C)]
+pub struct KinfoKnote {
+    pub knt_kq_fd: c_int,
+    pub knt_event: Kevent,
+    pub knt_status: c_int,
+    pub knt_extdata: c_int,
+    pub knt_spare0: [u64; 4],
+    /// What the filter adds: of a file, its path.
+    pub knt_more: [u64; 131],
+}
+
 pub const KN_ACTIVE: c_int = 0x01;
 pub const KN_QUEUED: c_int = 0x02;
 pub const KN_DISABLED: c_int = 0x04;

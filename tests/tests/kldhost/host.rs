@@ -43,9 +43,8 @@ impl Host for KldHost {
     fn lacks(&self, need: Need) -> Option<String> {
         match need {
             Need::Node => Some("kldhost keeps no owner and mode of a device".to_owned()),
-            Need::KqueueReport | Need::CoreDump | Need::CopyOnFork => {
-                Some("kldhost does not do that yet".to_owned())
-            }
+            Need::KqueueReport if self.release < Release::V14_4 => Some("it has no kern.proc.kq".to_owned()),
+            Need::CopyOnFork if self.release < Release::V15_1 => Some("it has no KQUEUE_CPONFORK".to_owned()),
             _ => None,
         }
     }

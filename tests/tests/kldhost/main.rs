@@ -18,7 +18,6 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use host::KldHost;
 
-
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = match std::env::var_os("ECHODEV_KMOD") {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use conformance::errno::{ENOSYS, Errno};
+use conformance::errno::Errno;
 use conformance::sys::{Disposition, Fd, FdSets, Kevent, Memory, PollFd, Reach, Result, Sys, Timeout};
-use kldhost::{FdSet, IoctlArg, Process, SigAction, Signal, UserIn, UserMem, UserOut};
+use kldhost::{FdSet, IoctlArg, KQUEUE_CPONFORK, Process, SigAction, Signal, UserIn, UserMem, UserOut};
 
 const DEVICE: &str = "/dev/echo";
 
@@ -193,11 +193,12 @@ impl Sys for KldSys {
     }
 
     fn kqueue_cponfork(&mut self) -> Result<Fd> {
-        Err(ENOSYS)
+        self.process.kqueuex(KQUEUE_CPONFORK).map_err(errno)
     }
 
-    fn report_kqueues(&mut self, _pid: i32) -> Result<Vec<Kevent>> {
-        Err(ENOSYS)
+    fn report_kqueues(&mut self, pid: i32) -> Result<Vec<Kevent>> {
+        let report = self.process.report_kqueues(pid).map_err(errno)?;
+        Ok(report.iter().map(|info| from_kernel(&info.event)).collect())
     }
 
     fn kqueue(&mut self) -> Result<Fd> {

@@ -4,8 +4,10 @@
 //! others while the kqueue is unlocked.
 
 mod filter;
+mod fork;
 pub mod knlist;
 mod register;
+mod report;
 mod scan;
 mod table;
 
@@ -22,6 +24,7 @@ use crate::sync::{self, Arc, SleepMutex, SleepMutexGuard};
 use crate::syscall::abi::{POLLIN, POLLRDNORM};
 use crate::syscall::errno::Errno;
 
+pub use fork::Copying;
 pub use knlist::Knlists;
 
 /// A kqueue.
@@ -29,6 +32,8 @@ pub struct Kqueue {
     state: SleepMutex<State>,
     /// `kq_sel`: who polls the kqueue itself.
     sel: Selinfo,
+    /// `KQ_CPONFORK`: fork(2) copies it.
+    pub cponfork: bool,
 }
 
 // SAFETY: the raw pointers in `sel` are not used, its atomics are; the knotes are only used as their locks allow.
@@ -89,11 +94,11 @@ pub struct Kqueues {
 }
 
 impl Kqueues {
-    /// kqueue(2).
-    pub fn create(&self) -> Arc<Kqueue> {
+    /// kqueuex(2).
+    pub fn create(&self, cponfork: bool) -> Arc<Kqueue> {
         // SAFETY: all-zero bytes are a valid selinfo, that nobody waits on.
         let sel = unsafe { std::mem::zeroed() };
-        Arc::new(Kqueue { state: SleepMutex::default(), sel })
+        Arc::new(Kqueue { state: SleepMutex::default(), sel, cponfork })
     }
 
     /// Whether the kernel may still read a filter's table that satisfies `ours`, for some knote.
