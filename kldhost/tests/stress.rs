@@ -5,7 +5,7 @@ mod common;
 use kldhost::sync::Duration;
 use kldhost::{
     Call, Config, EV_ADD, EV_CLEAR, EVFILT_READ, EVFILT_WRITE, Errno, Kernel, Kevent, O_NONBLOCK, O_RDONLY, O_WRONLY,
-    POLLIN, POLLOUT, PollFd, Process,
+    POLLIN, POLLOUT, PollFd, Process, Release,
 };
 
 /// Bytes that each writer writes.
