@@ -2,6 +2,7 @@
 
 use std::ffi::{c_int, c_long};
 
+use super::register::FILE_FILTOPS;
 use super::{Kqueue, NotePtr};
 use crate::kernel::module_call;
 use crate::kernel::report::Stop;
@@ -12,6 +13,22 @@ use crate::kpi::layout::{Filterops, Knlist};
 fn filterops<'a>(note: NotePtr) -> &'a Filterops {
     // SAFETY: the caller keeps the knote alive; the filter is the kernel's own, or was set by the module in d_kqfilter.
     unsafe { &*(*note).kn.kn_fop }
+}
+
+/// The kernel is about to read the knote's filter, which must still be there.
+pub fn check_table(td: &Thread, note: NotePtr) -> Result<(), Stop> {
+    // SAFETY: the caller keeps the knote alive.
+    let table = unsafe { (*note).kn.kn_fop };
+    let (kernel, addr) = (td.kernel(), table.addr());
+    if std::ptr::eq(table, &raw const FILE_FILTOPS)
+        || kernel.is_in_module(addr)
+        || kernel.with_memory(addr, size_of::<Filterops>(), |_| ()).is_some()
+    {
+        return Ok(());
+    }
+    let module = kernel.unloaded(addr);
+    let place = if module.is_some() { "the unloaded module" } else { "memory that is not in use" };
+    Err(td.misuse_at(addr, "knote_drop", format!("kn_fop points into {place}"), module))
 }
 
 /// A function of a filter, by its address and name.

@@ -17,7 +17,7 @@ use super::sleepq::Sleep;
 use super::thread::Thread;
 use super::{Inner, select};
 use crate::kpi::layout::*;
-use crate::sync::{Arc, Mutex, SleepMutex, SleepMutexGuard, Weak};
+use crate::sync::{self, Arc, Mutex, SleepMutex, SleepMutexGuard, Weak};
 use crate::syscall::abi::{POLLIN, POLLRDNORM};
 use crate::syscall::errno::Errno;
 
@@ -209,13 +209,15 @@ impl Kqueue {
     fn drop_note(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
         if status(note) & KN_DETACHED == 0 {
             filter::detach(td, note)?;
+            // FreeBSD 15 may sleep here ("kqflxwt").
+            sync::stay("knote_drop", || td.is_free());
         }
-        self.drop_detached(td, note);
-        Ok(())
+        self.drop_detached(td, note)
     }
 
-    /// `knote_drop_detached`.
-    fn drop_detached(&self, td: &Thread, note: NotePtr) {
+    /// `knote_drop_detached`. FreeBSD reads f_isfd twice here.
+    fn drop_detached(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
+        filter::check_table(td, note)?;
         let mut state = self.state.lock();
         // SAFETY: the knote is in flux, so nobody else drops it.
         let ident = unsafe { (*note).kn.kn_kevent.ident };
@@ -228,8 +230,11 @@ impl Kqueue {
         }
         self.flux_wakeup(td, &mut state);
         drop(state);
+        sync::stay("KQ_UNLOCK_FLUX", || td.is_free());
+        filter::check_table(td, note)?;
         // SAFETY: made by `Note::new`; it is on no list any more.
         drop(unsafe { Box::from_raw(note) });
+        Ok(())
     }
 
     /// `knote_fdclose`: drops the knotes of a descriptor that is being closed.

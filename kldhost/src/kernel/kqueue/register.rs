@@ -10,7 +10,7 @@ use crate::syscall::abi::*;
 use crate::syscall::errno::Errno;
 
 /// What `kn_fop` is until the device's d_kqfilter has set it, `file_filtops`.
-static FILE_FILTOPS: Filterops = Filterops { f_isfd: 1, f_attach: 0, f_detach: 0, f_event: 0, f_touch: 0 };
+pub(super) static FILE_FILTOPS: Filterops = Filterops { f_isfd: 1, f_attach: 0, f_detach: 0, f_event: 0, f_touch: 0 };
 
 /// The filters that are about descriptors: read, write, vnode, procdesc, empty.
 fn is_fd_filter(filter: i16) -> bool {
@@ -78,7 +78,7 @@ impl Kqueue {
             None => Errno::EINVAL.0,
         };
         if let Err(error) = Errno::check(attached) {
-            self.drop_detached(td, note);
+            self.drop_detached(td, note)?;
             return Err(error);
         }
         // SAFETY: the knote is in flux.

@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use shuttle::scheduler::{Task, TaskId};
 
-use super::Instant;
+use super::{Instant, choose};
 use crate::kernel::pcpu::{self, Running};
 
 /// The thread that an execution begins with, by its number.
 const MAIN: usize = 0;
+
+/// One in so many times, a thread that may stay away does, and one that stays away comes back.
+const CHANCE: usize = 4;
 
 /// An execution that takes more steps than this does not end.
 const MAX_STEPS: usize = 20_000;
@@ -30,6 +33,10 @@ struct Execution {
     current: usize,
     /// Who waits, by number.
     waiting: Vec<bool>,
+    /// Who stays away, by number: see [`stay`]. They count as waiting, too.
+    away: Vec<usize>,
+    /// How many mutexes each thread holds that may be held over a switch, by number.
+    locks: Vec<usize>,
     names: Vec<String>,
     /// The first thread runs only if nobody else can.
     quiescing: bool,
@@ -47,6 +54,8 @@ impl Execution {
         Execution {
             current: MAIN,
             waiting: Vec::new(),
+            away: Vec::new(),
+            locks: Vec::new(),
             names: Vec::new(),
             quiescing: false,
             now: Instant::BOOT,
@@ -66,6 +75,16 @@ impl Execution {
             self.waiting.resize(thread + 1, false);
         }
         self.waiting[thread] = waits;
+    }
+
+    fn come_back(&mut self, index: usize) {
+        let thread = self.away.swap_remove(index);
+        self.set_waiting(thread, false);
+    }
+
+    /// Those that can run.
+    fn able<'a>(&self, unfinished: &[&'a Task]) -> Vec<&'a Task> {
+        unfinished.iter().copied().filter(|task| !self.waits(task.id().into())).collect()
     }
 
     fn name(&self, thread: usize) -> &str {
@@ -104,8 +123,11 @@ pub(crate) fn begin() {
 /// Decides who runs next: by `choose`, unless there is no choice. `None` ends the execution, which has failed.
 pub(crate) fn next(unfinished: &[&Task], choose: impl FnOnce(&[&Task]) -> Option<TaskId>) -> Option<TaskId> {
     with(|execution| {
-        let mut able: Vec<&Task> =
-            unfinished.iter().copied().filter(|task| !execution.waits(task.id().into())).collect();
+        let mut able = execution.able(unfinished);
+        while able.is_empty() && !execution.away.is_empty() {
+            execution.come_back(0);
+            able = execution.able(unfinished);
+        }
         if execution.quiescing && able.len() > 1 {
             able.retain(|task| usize::from(task.id()) != MAIN);
         }
@@ -179,6 +201,38 @@ pub fn switch(at: &'static str) {
     pcpu::set_running(running);
 }
 
+/// As [`switch`]; but a thread that holds no mutex, and for which `may` holds, may also stay away. It comes back when no
+/// other thread can run, or when time has passed since, as chance will have it: see [`quiesce`].
+pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
+    let me = current();
+    let can = with(|execution| me != MAIN && !execution.over && execution.locks.get(me).is_none_or(|&held| held == 0));
+    if !can || !may() || choose(CHANCE) != 0 {
+        return switch(at);
+    }
+    with(|execution| {
+        execution.steps.push((me, at));
+        execution.away.push(me);
+        execution.set_waiting(me, true);
+    });
+    switch("away");
+}
+
+/// The names of the threads that stay away.
+pub fn away() -> Vec<String> {
+    with(|execution| execution.away.iter().map(|&thread| execution.name(thread).to_owned()).collect())
+}
+
+/// The thread that runs holds so many mutexes more, or less.
+pub(super) fn count_lock(change: isize) {
+    with(|execution| {
+        let me = execution.current;
+        if me >= execution.locks.len() {
+            execution.locks.resize(me + 1, 0);
+        }
+        execution.locks[me] = execution.locks[me].saturating_add_signed(change);
+    });
+}
+
 /// Waits for [`wake`], or until `deadline`.
 pub(super) fn wait(at: &'static str, deadline: Option<Instant>) {
     let me = current();
@@ -199,17 +253,36 @@ pub(super) fn wake(thread: usize) {
 /// For the first thread: lets the others run until all of them wait or have ended. Then `look` says whether that is as it
 /// should be. If one of them waits for a time, this time comes next, and they run on; else this returns.
 ///
-/// So time never rescues anybody who should have been woken: before it passes, `look` has found them asleep.
-pub fn quiesce(mut look: impl FnMut() -> Result<(), String>) {
+/// So time never rescues anybody who should have been woken: before it passes, `look` has found them asleep. Only while a
+/// thread stays away, time passes and this returns without a look.
+pub fn quiesce(look: impl FnMut() -> Result<(), String>) {
+    while_others_run(look, true);
+}
+
+/// As [`quiesce`], but nobody stays away in the end.
+pub fn quiesce_all(look: impl FnMut() -> Result<(), String>) {
+    while_others_run(look, false);
+}
+
+fn while_others_run(mut look: impl FnMut() -> Result<(), String>, may_stay: bool) {
     loop {
         with(|execution| execution.quiescing = true);
         switch("quiesce");
         with(|execution| execution.quiescing = false);
-        if let Err(what) = look() {
-            fail(what);
-        }
-        if !advance() {
-            return;
+        let away = with(|execution| execution.away.len());
+        if away == 0 {
+            if let Err(what) = look() {
+                fail(what);
+            }
+            if !advance() {
+                return;
+            }
+        } else if choose(CHANCE) == 0 || !advance() {
+            if may_stay && choose(CHANCE) != 0 {
+                return;
+            }
+            let index = choose(away);
+            with(|execution| execution.come_back(index));
         }
     }
 }

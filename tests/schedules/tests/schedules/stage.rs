@@ -47,7 +47,8 @@ struct Inner {
     module: KldId,
     /// Whether a thread unloads the module while the scenario plays.
     unload: bool,
-    /// Set when that has happened.
+    /// Set when that is about to happen, and when it has happened.
+    unloading: AtomicBool,
     unloaded: AtomicBool,
     /// Looks at the device.
     probe: Mutex<(Process, Fd)>,
@@ -93,6 +94,7 @@ impl Stage {
             kernel,
             module,
             unload: setup.unload,
+            unloading: AtomicBool::new(setup.unload),
             unloaded: AtomicBool::new(false),
             probe: Mutex::new(probe),
             processes: Mutex::default(),
@@ -171,7 +173,7 @@ impl Stage {
 
     /// Whether a call may fail like this, since the module is being unloaded, or the device was revoked.
     pub fn is_gone(&self, error: Errno) -> bool {
-        (self.0.unload || self.0.revoking.load(SeqCst))
+        (self.0.unloading.load(SeqCst) || self.0.revoking.load(SeqCst))
             && matches!(error, Errno::ENXIO | Errno::EIO | Errno::ENOENT | Errno::ENOTTY)
     }
 
@@ -213,6 +215,7 @@ impl Stage {
 
     /// Starts the thread that unloads the module.
     pub fn start_unload(&self) {
+        self.0.unloading.store(true, SeqCst);
         self.spawn("unload", |stage| {
             let unloaded = stage.0.kernel.kldunload(stage.0.module);
             unloaded.map_err(|error| format!("kldunload: {error}"))?;
