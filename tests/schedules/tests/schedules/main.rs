@@ -7,6 +7,7 @@
 
 mod broken;
 mod bytes;
+mod leaving;
 mod roles;
 mod scenarios;
 mod stage;
@@ -100,6 +101,9 @@ fn trials(settings: &Arc<Settings>) -> Vec<Trial> {
             let setup = settings.setup(&scenario, broken.unload);
             trials.push(Trial::test(name, move || Ok(broken.find(scenario, &setup)?)));
         }
+    }
+    for way in leaving::ALL {
+        trials.push(Trial::test(format!("leaving::{}", way.name), move || Ok(way.try_it()?)));
     }
     trials
 }
