@@ -217,11 +217,6 @@ pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
     switch("away");
 }
 
-/// The names of the threads that stay away.
-pub fn away() -> Vec<String> {
-    with(|execution| execution.away.iter().map(|&thread| execution.name(thread).to_owned()).collect())
-}
-
 /// The thread that runs holds so many mutexes more, or less.
 pub(super) fn count_lock(change: isize) {
     with(|execution| {
@@ -254,35 +249,25 @@ pub(super) fn wake(thread: usize) {
 /// should be. If one of them waits for a time, this time comes next, and they run on; else this returns.
 ///
 /// So time never rescues anybody who should have been woken: before it passes, `look` has found them asleep. Only while a
-/// thread stays away, time passes and this returns without a look.
-pub fn quiesce(look: impl FnMut() -> Result<(), String>) {
-    while_others_run(look, true);
-}
-
-/// As [`quiesce`], but nobody stays away in the end.
-pub fn quiesce_all(look: impl FnMut() -> Result<(), String>) {
-    while_others_run(look, false);
-}
-
-fn while_others_run(mut look: impl FnMut() -> Result<(), String>, may_stay: bool) {
+/// thread stays away, time passes without a look.
+pub fn quiesce(mut look: impl FnMut() -> Result<(), String>) {
     loop {
         with(|execution| execution.quiescing = true);
         switch("quiesce");
         with(|execution| execution.quiescing = false);
         let away = with(|execution| execution.away.len());
-        if away == 0 {
-            if let Err(what) = look() {
-                fail(what);
+        if away > 0 {
+            if choose(CHANCE) == 0 || !advance() {
+                let index = choose(away);
+                with(|execution| execution.come_back(index));
             }
-            if !advance() {
-                return;
-            }
-        } else if choose(CHANCE) == 0 || !advance() {
-            if may_stay && choose(CHANCE) != 0 {
-                return;
-            }
-            let index = choose(away);
-            with(|execution| execution.come_back(index));
+            continue;
+        }
+        if let Err(what) = look() {
+            fail(what);
+        }
+        if !advance() {
+            return;
         }
     }
 }

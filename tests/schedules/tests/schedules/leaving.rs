@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use kldhost_shuttle::explore::{BATCH, Failure, Seed, Strategy, explore};
-use kldhost_shuttle::sync::{fail, quiesce_all, spawn};
+use kldhost_shuttle::sync::{fail, quiesce, spawn};
 use kldhost_shuttle::{Config, EV_ADD, EVFILT_READ, Errno, Kernel, Kevent, O_RDWR, Process};
 
 /// A way to leave the module.
@@ -88,7 +88,7 @@ impl Way {
             start("device", Box::new(move || theirs.close(fd)));
             let unloaded = kernel.clone();
             start("unload", Box::new(move || unloaded.kldunload(id)));
-            quiesce_all(|| kernel.panic_report().map_or(Ok(()), |report| Err(report.to_string())));
+            quiesce(|| kernel.panic_report().map_or(Ok(()), |report| Err(report.to_string())));
             let gone = |(_, result): &(_, Result<(), Errno>)| matches!(result, Ok(()) | Err(Errno::ENXIO));
             let results = results.lock().unwrap();
             if results.len() != 3 || !results.iter().all(gone) {

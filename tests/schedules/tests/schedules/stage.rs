@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
-use kldhost_shuttle::sync::{self, fail};
+use kldhost_shuttle::sync::{self, choose, fail};
 use kldhost_shuttle::{
     Config, Errno, Fd, Kernel, KldId, KpiHook, O_NONBLOCK, O_RDONLY, O_WRONLY, Pid, Process, Signal,
 };
 
 use crate::bytes::Bytes;
+use crate::roles::start_leaver;
 
 /// The device.
 pub const PATH: &str = "/dev/echo";
@@ -213,9 +214,14 @@ impl Stage {
         process.kill(signal);
     }
 
-    /// Starts the thread that unloads the module.
+    /// Starts the thread that unloads the module. In every other schedule, a thread leaves the device meanwhile.
     pub fn start_unload(&self) {
         self.0.unloading.store(true, SeqCst);
+        if choose(2) == 0
+            && let Err(what) = start_leaver(self)
+        {
+            fail(what);
+        }
         self.spawn("unload", |stage| {
             let unloaded = stage.0.kernel.kldunload(stage.0.module);
             unloaded.map_err(|error| format!("kldunload: {error}"))?;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use kldhost_shuttle::sync::{away, fail, quiesce, quiesce_all};
+use kldhost_shuttle::sync::{fail, quiesce};
 use kldhost_shuttle::{Errno, FIONREAD, FIONWRITE, Fd, MallocStats, O_NONBLOCK, O_RDONLY, Pid, Process, ThreadState};
 
 use super::{Side, Stage, open};
@@ -15,19 +15,19 @@ fn int(process: &Process, fd: Fd, request: u64) -> Result<usize, Errno> {
 }
 
 impl Stage {
-    /// Lets all threads run until nothing moves, and sees that nobody waits without need. A thread may still stay away.
+    /// Lets all threads run until nothing moves, and sees that nobody waits without need.
     pub fn settle(&self) {
         quiesce(|| self.look());
     }
 
-    /// The end: all threads must have ended, and the module goes without a trace, though some stay away until it has gone.
+    /// The end: all threads must have ended, and the module goes without a trace.
     pub fn finish(&self) {
+        self.check_ended();
         if !self.0.unload {
-            self.check_ended(&away());
             self.start_unload();
+            self.settle();
+            self.check_ended();
         }
-        quiesce_all(|| self.look());
-        self.check_ended(&[]);
         let kernel = &self.0.kernel;
         let checked = kernel.check_memory().map_err(|report| report.to_string());
         let checked = checked.and_then(|()| match (kernel.leaks(), kernel.malloc_stats("echodev"), kernel.threads()) {
@@ -39,9 +39,8 @@ impl Stage {
         }
     }
 
-    fn check_ended(&self, away: &[String]) {
-        let mut unfinished = self.0.unfinished.lock().unwrap().clone();
-        unfinished.retain(|name| !away.contains(name));
+    fn check_ended(&self) {
+        let unfinished = self.0.unfinished.lock().unwrap().clone();
         if !unfinished.is_empty() {
             fail(format!("the end, but not of {}: {:?}", unfinished.join(", "), self.0.kernel.threads()));
         }
