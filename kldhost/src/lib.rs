@@ -34,7 +34,7 @@ mod syscall;
 
 pub use kernel::{
     Config, ConsoleSink, DeviceNode, Interrupt, Kernel, KldError, KldId, KpiCall, KpiHook, Leak, MallocBlock,
-    MallocStats, Pid, Report, ThreadInfo, ThreadState, Tid,
+    MallocStats, NoSuchRelease, Pid, Release, Report, ThreadInfo, ThreadState, Tid,
 };
 pub use syscall::abi::*;
 pub use syscall::errno::Errno;

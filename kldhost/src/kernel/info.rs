@@ -1,14 +1,16 @@
 //! What goes into a kernel, and what it tells about itself.
 
-use super::{Pid, Tid};
+use super::{Pid, Release, Tid};
 use crate::image::LoadError;
 use crate::sync::Arc;
 use crate::syscall::errno::Errno;
 
 /// What kind of kernel it shall be.
 pub struct Config {
-    /// `__FreeBSD_version` of the kernel; decides which modules may be loaded. Default: 1500068, FreeBSD 15.0.
-    pub osreldate: i32,
+    /// Its release. Default: 15.0.
+    pub release: Release,
+    /// Bytes of memory that the machine has. Default: 512 MiB.
+    pub memory: usize,
     /// Kernel environment (loader.conf(5)), for tunables: names and values.
     pub tunables: Vec<(String, String)>,
     /// Called at each KPI call of a module. `None` costs nothing.
@@ -19,7 +21,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { osreldate: 1_500_068, tunables: Vec::new(), hook: None, console: None }
+        Config { release: Release::default(), memory: 512 << 20, tunables: Vec::new(), hook: None, console: None }
     }
 }
 

@@ -124,7 +124,11 @@ impl Inner {
     /// What FreeBSD prints about a file that is not for this kernel, or whose module is there already.
     fn check_metadata(&self, file: &str, metadata: &[Metadata]) -> Option<String> {
         metadata.iter().find_map(|record| match record {
-            Metadata::Depend { on, min, max, .. } if on == "kernel" && (*min..=*max).contains(&self.osreldate) => None,
+            Metadata::Depend { on, min, max, .. }
+                if on == "kernel" && (*min..=*max).contains(&self.release.osreldate()) =>
+            {
+                None
+            }
             Metadata::Depend { on, .. } => {
                 let line = format!("KLD {file}: depends on {on} - not available or version mismatch");
                 (on == "kernel" || !self.has_module(on)).then_some(line)

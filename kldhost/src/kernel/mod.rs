@@ -19,6 +19,7 @@ pub mod module_call;
 pub mod mtx;
 pub mod pcpu;
 pub mod process;
+mod release;
 pub mod report;
 pub mod select;
 pub mod sleepq;
@@ -44,6 +45,7 @@ pub use info::{
     Config, ConsoleSink, KldError, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, ThreadInfo, ThreadState,
 };
 pub use interrupt::Interrupt;
+pub use release::{NoSuchRelease, Release};
 pub use report::Report;
 
 /// The number of a process.
@@ -57,8 +59,8 @@ pub type KldId = i32;
 pub struct Inner {
     /// Tells kernels apart.
     pub id: u64,
-    /// `__FreeBSD_version`.
-    pub osreldate: i32,
+    /// See [`Config::release`].
+    pub release: Release,
     /// See [`Config::hook`].
     pub hook: Option<KpiHook>,
     /// When it was booted: uptime starts here.
@@ -120,7 +122,7 @@ impl Kernel {
         fault::set_handler(module_fault);
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Relaxed),
-            osreldate: config.osreldate,
+            release: config.release,
             hook: config.hook,
             boot: Instant::now(),
             dead: AtomicBool::new(false),
@@ -133,13 +135,13 @@ impl Kernel {
             sleepq: sleepq::SleepQueues::default(),
             events: events::Events::default(),
             witness: witness::Witness::default(),
-            heap: malloc::Heap::default(),
+            heap: malloc::Heap::new(config.memory),
             devfs: devfs::Devfs::default(),
             waiters: select::Waiters::default(),
             kqueues: kqueue::Kqueues::default(),
             knlists: kqueue::Knlists::default(),
             knlist_lock: Box::new(kpi::new_mtx(c"knlist lock for lockless objects")),
-            data: kpi::data::KernelData::new(config.osreldate),
+            data: kpi::data::KernelData::new(config.release, config.memory),
             klds: kld::Klds::default(),
         };
         inner.witness.lock_initialised(inner.knlist_lock.addr());

@@ -218,6 +218,14 @@ pub struct MallocType {
 pub const M_WAITOK: c_int = 0x0002;
 pub const M_ZERO: c_int = 0x0100;
 
+/// `struct bintime`.
+#[repr(C)]
+pub struct Bintime {
+    pub sec: i64,
+    /// In units of 2^-64 seconds.
+    pub frac: u64,
+}
+
 /// `struct sysinit`.
 #[repr(C)]
 pub struct Sysinit {

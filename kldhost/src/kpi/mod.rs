@@ -15,6 +15,7 @@ mod malloc;
 mod module;
 mod print;
 mod sleep;
+mod time;
 mod uio;
 mod varargs;
 
@@ -50,12 +51,13 @@ static SYMBOLS: &[&[Symbol]] = &[
     print::SYMBOLS,
     print::FIXED_SYMBOLS,
     sleep::SYMBOLS,
+    time::SYMBOLS,
     uio::SYMBOLS,
 ];
 
 /// The address of a kernel symbol, function or data.
 pub fn resolve(kernel: &Inner, name: &str) -> Option<usize> {
-    let found = SYMBOLS.iter().copied().flatten().find(|symbol| symbol.name == name);
+    let found = SYMBOLS.iter().copied().flatten().find(|symbol| symbol.name == name && kernel.release.has_symbol(name));
     let function = found.map(|symbol| if kernel.hook.is_some() { symbol.hooked } else { symbol.entry } as usize);
     function.or_else(|| kernel.data.resolve(name))
 }
