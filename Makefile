@@ -54,6 +54,7 @@ install:
 
 prove:
 	@$(XTASK) kmod --freebsd=15
+	@$(XTASK) testmods
 	SCHEDULES='$(SCHEDULES)' FIRST=`date +%s` SEED='$(SEED)' $(CARGO) test --locked --package schedules --test schedules -- $(SCENARIO)
 	PROPTEST_CASES=10000 $(CARGO) test --locked --package conformance --test model random::
 
