@@ -27,8 +27,8 @@ pub fn switch(at: &'static str) {
     let _ = at;
 }
 
-/// As [`switch`]. If `may` holds, the thread may also stay away here for any length of time. The operating system's threads
-/// do so by themselves, but seldom.
+/// As [`switch`]. If `may` holds, the thread may also stay away here for any length of time. Threads
+/// of the operating system do that by themselves, but seldom.
 #[inline(always)]
 pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
     let _ = (at, may);

@@ -44,7 +44,7 @@ enum {
 	STAYS_DTOR_SLEEPS,
 };
 
-/* A filter, and zeroes for the methods that later kernels know of. */
+/* A filter, and zeroes for the methods that later kernels have. */
 struct stays_filter {
 	struct filterops	 fop;
 	void			*tail[8];
@@ -232,6 +232,8 @@ stays_load(void)
 	args.mda_mode = 0600;
 	error = make_dev_s(&args, &dev, "stays");
 	if (error != 0) {
+		if (way != STAYS_TABLE)
+			free(filter, M_DEVBUF);
 		knlist_destroy(&list);
 		sx_destroy(&lock);
 	}

@@ -1,5 +1,5 @@
-//! A thread that has yet to return into a module is found when the module is unloaded; one that has left it by a tail call is
-//! not in the way. The module is `testmods/stays.c`.
+//! Unload reports a thread that has yet to return into the module. A thread that has left by a tail
+//! call is not in the way. The module is `testmods/stays.c`.
 
 mod common;
 

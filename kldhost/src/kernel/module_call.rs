@@ -20,14 +20,15 @@ pub struct Frame {
     sp: usize,
 }
 
-/// So many calls into modules may nest in each other: each comes from a KPI function that the one around it has called.
+/// The most calls into modules that may nest. A nested one comes from a KPI function that the
+/// outer one has called.
 pub const NESTED: usize = 16;
 
 /// Where a thread is, for each call into a module that has not returned, outermost first.
 ///
-/// While module code runs, it is a place in the module. In a KPI function it is the place that this function returns to.
-/// After a tail call that place is behind the call into the module, in [`enter`]. The thread has left the module then,
-/// though the call has not returned.
+/// While module code runs, this is a place in the module. In a KPI function it is the address
+/// that the function returns to. After a tail call, this address is in [`enter`]: the thread has
+/// left the module, although the call has not returned.
 #[derive(Default)]
 pub struct Places([AtomicUsize; NESTED]);
 
@@ -38,11 +39,11 @@ impl Places {
     }
 }
 
-/// A KPI function has been called: notes where it returns to.
+/// Records where a KPI function returns to. To be called before it does anything.
 pub fn enter_kpi(td: &Thread) {
     let depth = td.own().frames.borrow().len();
     if let Some(place) = depth.checked_sub(1).and_then(|innermost| td.places.0.get(innermost)) {
-        // The KPI function has released nothing yet: a thread that finds its lock free sees this.
+        // The KPI function has not released any lock yet. A thread that takes one sees this store.
         place.store(pcpu::caller(), Relaxed);
     }
 }

@@ -32,7 +32,7 @@ pub struct Thread {
     me: Weak<Thread>,
     /// The process in whose system call it is; 0 in user mode.
     pid: AtomicI32,
-    /// Where in modules it is.
+    /// Where it is in modules.
     pub places: Places,
     /// What the thread waits for and is sent.
     pub wait: Mutex<Wait>,
@@ -194,8 +194,8 @@ impl Thread {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Whether no other thread has a reason to wait for this one: it holds no lock of a module, and is in no method of a
-    /// device.
+    /// Whether no other thread has a reason to wait for this one. It holds no lock of a module, and
+    /// is in no method of a device.
     pub fn is_free(&self) -> bool {
         self.own().held.borrow().is_empty() && self.own().devices.borrow().is_empty()
     }

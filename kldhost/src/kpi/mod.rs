@@ -62,8 +62,8 @@ pub fn resolve(kernel: &Inner, name: &str) -> Option<usize> {
     function.or_else(|| kernel.data.resolve(name))
 }
 
-/// Runs the body of KPI function `name`. Another thread may run after it, before the module goes on. If nobody has a reason
-/// to wait for this thread any more, it may also stay away.
+/// Runs the body of KPI function `name`. Another thread may run after it, before the module goes
+/// on. A thread that no other has a reason to wait for may also stay away here.
 fn run<T>(name: &'static str, body: impl FnOnce(&Thread) -> Result<T, Stop>) -> T {
     let td = current();
     module_call::enter_kpi(td);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Names the module that the test programs test.
 const MODULE: &str = "ECHODEV_KMOD";
 
-/// So many schedules of each scenario: enough for what the scenarios are for.
+/// The number of schedules of each scenario: enough to find what the scenarios are for.
 const SCHEDULES: &str = "1000";
 
 /// A test program.

@@ -15,7 +15,7 @@ fn filterops<'a>(note: NotePtr) -> &'a Filterops {
     unsafe { &*(*note).kn.kn_fop }
 }
 
-/// The kernel is about to read the knote's filter, which must still be there.
+/// To be called before the kernel reads the knote's filter: the table must still be there.
 pub fn check_table(td: &Thread, note: NotePtr) -> Result<(), Stop> {
     // SAFETY: the caller keeps the knote alive.
     let table = unsafe { (*note).kn.kn_fop };

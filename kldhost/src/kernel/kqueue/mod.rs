@@ -209,7 +209,7 @@ impl Kqueue {
     fn drop_note(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
         if status(note) & KN_DETACHED == 0 {
             filter::detach(td, note)?;
-            // FreeBSD 15 may sleep here ("kqflxwt").
+            // From late 2025 on, FreeBSD may sleep here ("kqflxwt").
             sync::stay("knote_drop", || td.is_free());
         }
         self.drop_detached(td, note)

@@ -15,7 +15,8 @@ use crate::kernel::pcpu::{self, Running};
 /// The thread that an execution begins with, by its number.
 const MAIN: usize = 0;
 
-/// One in so many times, a thread that may stay away does, and one that stays away comes back.
+/// A thread that may stay away does so one time in this many. One that stays away comes back, rather
+/// than time passes, one time in this many.
 const CHANCE: usize = 4;
 
 /// An execution that takes more steps than this does not end.
@@ -33,9 +34,9 @@ struct Execution {
     current: usize,
     /// Who waits, by number.
     waiting: Vec<bool>,
-    /// Who stays away, by number: see [`stay`]. They count as waiting, too.
+    /// Threads that stay away, by number: see [`stay`]. They also count as waiting.
     away: Vec<usize>,
-    /// How many mutexes each thread holds that may be held over a switch, by number.
+    /// The number of [`super::SleepMutex`]es that each thread holds, by number.
     locks: Vec<usize>,
     names: Vec<String>,
     /// The first thread runs only if nobody else can.
@@ -82,7 +83,7 @@ impl Execution {
         self.set_waiting(thread, false);
     }
 
-    /// Those that can run.
+    /// The threads that can run.
     fn able<'a>(&self, unfinished: &[&'a Task]) -> Vec<&'a Task> {
         unfinished.iter().copied().filter(|task| !self.waits(task.id().into())).collect()
     }
@@ -201,8 +202,8 @@ pub fn switch(at: &'static str) {
     pcpu::set_running(running);
 }
 
-/// As [`switch`]; but a thread that holds no mutex, and for which `may` holds, may also stay away. It comes back when no
-/// other thread can run, or when time has passed since, as chance will have it: see [`quiesce`].
+/// As [`switch`]. But a thread that holds no mutex may also stay away if `may` holds, by chance. It
+/// comes back when no other thread can run. By chance, time passes before: see [`quiesce`].
 pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
     let me = current();
     let can = with(|execution| me != MAIN && !execution.over && execution.locks.get(me).is_none_or(|&held| held == 0));
@@ -217,7 +218,7 @@ pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
     switch("away");
 }
 
-/// The thread that runs holds so many mutexes more, or less.
+/// Adds `change` to the number of mutexes that the running thread holds.
 pub(super) fn count_lock(change: isize) {
     with(|execution| {
         let me = execution.current;
@@ -248,8 +249,8 @@ pub(super) fn wake(thread: usize) {
 /// For the first thread: lets the others run until all of them wait or have ended. Then `look` says whether that is as it
 /// should be. If one of them waits for a time, this time comes next, and they run on; else this returns.
 ///
-/// So time never rescues anybody who should have been woken: before it passes, `look` has found them asleep. Only while a
-/// thread stays away, time passes without a look.
+/// So time never rescues a thread that a wake-up has missed: before it passes, `look` has found the
+/// thread asleep. Only while a thread stays away, time passes without a look.
 pub fn quiesce(mut look: impl FnMut() -> Result<(), String>) {
     loop {
         with(|execution| execution.quiescing = true);

@@ -1,5 +1,5 @@
-//! Threads that stay away on their last steps out of a module: see `testmods/stays.c`. Each way to be still in it, or in need of
-//! it, must be found, and the safe way must pass.
+//! Threads that stay away while they leave a module, `testmods/stays.c`. The explorer must find each
+//! way in which such a thread still runs or reads the module. The safe way must pass.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ pub struct Way {
     pub name: &'static str,
     /// The number of the way in `testmods/stays.c`.
     number: u32,
-    /// What must be said of it; `None` if it is safe.
+    /// What the report must contain; `None` if it is safe.
     says: Option<&'static str>,
 }
 
@@ -29,7 +29,7 @@ pub const ALL: [Way; 6] = [
     Way { name: "table_freed", number: 5, says: Some("kn_fop points into memory that is not in use") },
 ];
 
-/// So many schedules must be enough.
+/// The number of schedules that must be enough.
 const ENOUGH: usize = 2000;
 
 fn file() -> PathBuf {
@@ -38,11 +38,11 @@ fn file() -> PathBuf {
 }
 
 impl Way {
-    /// Finds it, and finds it again; or, if it is safe, does not.
+    /// Finds it, twice; or finds nothing, if it is safe.
     ///
     /// # Errors
     ///
-    /// What went otherwise.
+    /// What was not found, or should not have been.
     pub fn try_it(self) -> Result<(), String> {
         let file = file();
         let module = std::fs::read(&file).map_err(|error| format!("{}: {error}: run `make test`", file.display()))?;
@@ -63,7 +63,8 @@ impl Way {
         Ok(())
     }
 
-    /// One thread closes a kqueue that has a knote on the device, and one closes the device, while another unloads it.
+    /// One thread closes a kqueue that has a knote on the device. Another closes the device, and a
+    /// third unloads the module.
     fn play(self, module: &Arc<Vec<u8>>, first: Seed, count: usize) -> Result<(), Box<Failure>> {
         let module = module.clone();
         let explored = explore(first, count, move || {

@@ -197,10 +197,11 @@ pub fn kevent_and_write(
     if stage.unloads() { stage.close_writer(process, fd) } else { Ok(()) }
 }
 
-/// Starts a thread that closes the device, which it has open for writing and waits for in a kqueue. That may be closed before.
+/// Starts a thread that closes the device, which is open for writing and has a knote. By chance it
+/// closes the kqueue of that knote first.
 pub fn start_leaver(stage: &Stage) -> Result<(), String> {
     let (process, fd) = stage.writer(0);
-    // None: it was revoked at once.
+    // There is none if the device was revoked at once.
     let kq = kqueue(stage, &process, fd, EVFILT_WRITE, 0)?;
     stage.spawn("leaver", move |stage| {
         if let Some(kq) = kq.filter(|_| choose(2) == 0) {

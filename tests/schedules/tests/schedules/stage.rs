@@ -214,7 +214,8 @@ impl Stage {
         process.kill(signal);
     }
 
-    /// Starts the thread that unloads the module. In every other schedule, a thread leaves the device meanwhile.
+    /// Starts the thread that unloads the module. In half of the schedules, another thread leaves the
+    /// device meanwhile.
     pub fn start_unload(&self) {
         self.0.unloading.store(true, SeqCst);
         if choose(2) == 0
