@@ -49,7 +49,7 @@ fn check(bytes: &[u8], osreldate: Option<u32>) -> Result<String> {
     wrong.extend(loader::special(&file));
     wrong.extend(pages::shared(&file));
     wrong.extend(symbols::relocations(&file));
-    wrong.extend(symbols::imports(&file));
+    wrong.extend(symbols::imports(&file, osreldate.is_some()));
     let (text, bad) = code::instructions(&file)?;
     wrong.extend(bad);
     let (tables, bad) = filterops::tables(&file)?;
