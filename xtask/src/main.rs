@@ -1,5 +1,6 @@
 //! Build steps that make cannot say well. The Makefile calls them; `cargo run -p xtask -- --help` lists them.
 
+mod abi;
 mod bench;
 mod bindings;
 mod check;
