@@ -25,8 +25,8 @@ const MAX_SIZE: usize = 36 << 10;
 type Elf<'a> = ElfFile64<'a, LE>;
 type Section<'a, 'f> = object::read::elf::ElfSection64<'a, 'f, LE>;
 
-/// Prints a summary of the module in a file. `freebsd` is the release line that the module must ask for, if that is
-/// given. It must then ask for that line from its first release on.
+/// Prints a summary of the module in a file. `freebsd` is the release line that the module must ask
+/// for, if that is given. It must then ask for that line from its first release on.
 pub fn print(module: &Path, freebsd: Option<Freebsd>) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let summary = check(&bytes, freebsd.map(Freebsd::osreldate)).with_context(|| module.display().to_string())?;
@@ -34,8 +34,8 @@ pub fn print(module: &Path, freebsd: Option<Freebsd>) -> Result<()> {
     Ok(())
 }
 
-/// Checks the module in `bytes`; `osreldate` is the kernel version that it must ask for, if that is given. Returns a
-/// summary, or everything that is wrong.
+/// Checks the module in `bytes`; `osreldate` is the kernel version that it must ask for, if that is
+/// given. Returns a summary, or everything that is wrong.
 fn check(bytes: &[u8], osreldate: Option<u32>) -> Result<String> {
     let file = Elf::parse(bytes).context("not a 64-bit little-endian ELF file")?;
     let header = file.elf_header();

@@ -10,8 +10,9 @@ use object::{Object, ObjectSection, SectionKind};
 /// What fills code up to a whole page, int3.
 const PADDING: u8 = 0xcc;
 
-/// The size of all code without its padding, and what is wrong with it: the kernel does not save the floating-point
-/// state of a thread in the kernel, and interrupts overwrite what lies below the stack pointer.
+/// The size of all code without its padding, and what is wrong with it: the kernel does not save
+/// the floating-point state of a thread in the kernel, and interrupts overwrite what lies below the
+/// stack pointer.
 pub fn instructions(file: &Elf<'_>) -> Result<(usize, Vec<String>)> {
     let (mut size, mut wrong) = (0, Vec::new());
     for section in file.sections() {

@@ -65,8 +65,8 @@ impl Module {
         (self.object.add_symbol(Symbol { value, size: code.len() as u64, ..function }), value)
     }
 
-    /// Adds an object of data that begins with the bytes given, with the address of a function at each offset of
-    /// `pointers`.
+    /// Adds an object of data that begins with the bytes given, with the address of a function at
+    /// each offset of `pointers`.
     pub fn table(&mut self, name: &str, bytes: &[u8], pointers: &[(u64, SymbolId)]) {
         let value = self.object.append_section_data(self.data, bytes, 8);
         let table = symbol(name, SymbolSection::Section(self.data), SymbolKind::Data);

@@ -24,8 +24,9 @@ struct Code<'a, 'f> {
     relocations: BTreeMap<u64, Relocation>,
 }
 
-/// What is wrong with a function, given by its section and offset, that must end in a jump to the undefined symbol
-/// `end` on every path. A path may also end in an instruction that traps, or in a call that does not return.
+/// What is wrong with a function, given by its section and offset, that must end in a jump to the
+/// undefined symbol `end` on every path. A path may also end in an instruction that traps, or in a
+/// call that does not return.
 pub fn ends_in<'a>(file: &Elf<'a>, section: &Section<'a, '_>, function: u64, end: &str) -> Result<BTreeSet<String>> {
     let code = Code { file, section, bytes: section.data()?, relocations: section.relocations().collect() };
     let (mut wrong, mut seen, mut todo) = (BTreeSet::new(), BTreeSet::new(), vec![function]);
@@ -99,8 +100,8 @@ impl<'a> Code<'a, '_> {
         (instruction, destination)
     }
 
-    /// Where a branch leads whose operand is filled in by a relocation. The addend counts from the operand, which has
-    /// four bytes.
+    /// Where a branch leads whose operand is filled in by a relocation. The addend counts from the
+    /// operand, which has four bytes.
     fn relocated(&self, relocation: &Relocation) -> Option<Destination<'a>> {
         let RelocationTarget::Symbol(index) = relocation.target() else { return None };
         let symbol = self.file.symbol_by_index(index).ok()?;
@@ -119,8 +120,9 @@ mod tests {
     use crate::check::{Elf, leaving};
     use object::{Object, elf};
 
-    /// What is wrong with a function `f` of this code, which must end in a jump to `end`. Each relocation fills in the
-    /// operand at an offset. A function `g`, behind it, jumps to `end` also.
+    /// What is wrong with a function `f` of this code, which must end in a jump to `end`. Each
+    /// relocation fills in the operand at an offset. A function `g`, behind it, jumps to `end`
+    /// also.
     fn wrong(code: &[u8], relocations: &[(u64, &str)]) -> Vec<String> {
         let mut module = Module::good(&[0xc3]);
         let (_, f) = module.function("f", code);

@@ -5,7 +5,8 @@ use object::elf;
 use object::read::elf::SectionHeader;
 use object::{LittleEndian as LE, Object, ObjectSymbol};
 
-/// The sections with these names are allocated elsewhere (per CPU, per network stack) or are called as constructors.
+/// The sections with these names are allocated elsewhere (per CPU, per network stack) or are called
+/// as constructors.
 const NAMES: [&str; 4] = ["set_pcpu", "set_vnet", ".ctors", ".dtors"];
 
 /// Whether the loader gives the section a place in memory.

@@ -1,4 +1,5 @@
-//! What the module declares about itself, `<sys/module.h>`: its name, and the kernels that it is for.
+//! What the module declares about itself, `<sys/module.h>`: its name, and the kernels that it is
+//! for.
 
 use super::{Elf, Section, target, u32_at};
 use anyhow::{Context, Result, bail};
@@ -37,7 +38,8 @@ pub fn declares(file: &Elf<'_>, name: &str) -> bool {
 fn entries<'a, 'f>(file: &'f Elf<'a>) -> Result<Vec<Entry<'a, 'f>>> {
     let set = file.section_by_name("set_modmetadata_set").context("no set_modmetadata_set: no module is declared")?;
     let entry = |relocation| {
-        // struct mod_metadata: int md_version, int md_type, const void *md_data, const char *md_cval.
+        // struct mod_metadata: int md_version, int md_type, const void *md_data, const char
+        // *md_cval.
         let (section, at) = target(file, &relocation)?;
         let md_type = u32_at(section.data()?, at + 4)?;
         let (cval, start) = pointer(file, &section, at + 16)?;

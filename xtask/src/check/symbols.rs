@@ -5,8 +5,9 @@ use object::elf;
 use object::{Object, ObjectSection, ObjectSymbol, RelocationFlags};
 use std::collections::BTreeSet;
 
-/// Of what compilers emit, what elf_reloc_internal() in the kernel's amd64 loader applies. It refuses others against
-/// global symbols, with a misleading message, and leaves the place unrelocated for local ones.
+/// Of what compilers emit, what elf_reloc_internal() in the kernel's amd64 loader applies. It
+/// refuses others against global symbols, with a misleading message, and leaves the place
+/// unrelocated for local ones.
 const RELOCATIONS: [elf::RelocationType; 5] =
     [elf::R_X86_64_NONE, elf::R_X86_64_64, elf::R_X86_64_PC32, elf::R_X86_64_PLT32, elf::R_X86_64_32S];
 
@@ -29,12 +30,13 @@ pub fn relocations(file: &Elf<'_>) -> Vec<String> {
     wrong.into_iter().collect()
 }
 
-/// Undefined symbols that a kernel does not have. With `release`, a kernel is meant that only has
-/// what all of its line have.
+/// Undefined symbols that a kernel does not have. With `release`, only symbols count that every
+/// kernel has.
 pub fn imports(file: &Elf<'_>, release: bool) -> Vec<String> {
     let exports: BTreeSet<_> = include_str!("../kernel-exports.txt")
         .lines()
-        .filter(|line| !line.starts_with('#') && !(release && line.contains(',')))
+        .filter(|line| !line.starts_with('#'))
+        .filter(|line| !release || !line.contains(','))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     let undefined = file.symbols().filter(|symbol| symbol.is_undefined()).filter_map(|symbol| symbol.name().ok());

@@ -182,7 +182,7 @@ impl CTools {
         fs::write(&source, PROBE).with_context(|| format!("cannot write {}", source.display()))?;
         let compiled = sh::run(self.compile(build).arg("-c").arg(&source).arg("-o").arg(build.join("probe.o")));
         compiled.with_context(|| {
-            let install = if ON_FREEBSD { INSTALL } else { "are they whole, and of FreeBSD 12 to 15?" };
+            let install = if ON_FREEBSD { INSTALL } else { "are they whole, and of FreeBSD 12 to 16?" };
             format!("the C compiler cannot use the kernel headers in {}: {install}", headers.display())
         })
     }
