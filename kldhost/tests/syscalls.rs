@@ -307,7 +307,7 @@ fn signals_outside_of_calls_and_the_end() {
 
 #[test]
 fn kldload_checks_the_file() {
-    let file = common::module("plain");
+    let file = common::module("plain", Release::default());
     let old = Kernel::new(Config { release: Release::V14_0, ..Config::default() });
     let error = old.kldload(&file).expect_err("it is for 15");
     assert_eq!(error.errno(), Errno::ENOEXEC);

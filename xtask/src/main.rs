@@ -150,8 +150,10 @@ fn run() -> Result<()> {
         }
         Command::Check { modules, freebsd } => modules.iter().try_for_each(|module| check::print(module, freebsd)),
         Command::Testmods => {
-            for module in kmod::testmods(root, Freebsd::V15)? {
-                println!("built {}", module.strip_prefix(root)?.display());
+            for line in Freebsd::ALL {
+                for module in kmod::testmods(root, line)? {
+                    println!("built {}", module.strip_prefix(root)?.display());
+                }
             }
             Ok(())
         }

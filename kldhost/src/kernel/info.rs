@@ -3,6 +3,7 @@
 use super::{Pid, Release, Tid};
 use crate::image::LoadError;
 use crate::sync::Arc;
+use crate::syscall::abi::{Fd, Kevent};
 use crate::syscall::errno::Errno;
 
 /// What kind of kernel it shall be.
@@ -31,6 +32,9 @@ pub type ConsoleSink = Arc<dyn Fn(&str) + Send + Sync>;
 /// See [`Config::hook`]. With `Some(value)` the function is not run and returns `value` instead: an errno, a null
 /// pointer. It runs on the thread that calls, and must not make system calls; it may send signals, start threads that make
 /// some, and wait until those are asleep.
+///
+/// It is also called in each step of a report of kqueues, as `sbuf_bcat`, while the knote is in flux: its
+/// address is the second argument. A value makes that step fail.
 pub type KpiHook = Arc<dyn Fn(&KpiCall) -> Option<i64> + Send + Sync>;
 
 /// A KPI call that is about to happen.
@@ -78,6 +82,19 @@ impl KldError {
     }
 }
 
+/// A knote of a process, as `struct kinfo_knote` describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnoteInfo {
+    /// The descriptor of its kqueue.
+    pub kq: Fd,
+    /// What is watched. The `data` are those of the last event.
+    pub event: Kevent,
+    /// `KNOTE_STATUS_*`.
+    pub status: i32,
+    /// What the filter has added, `knt_extdata`.
+    pub extdata: i32,
+}
+
 /// Memory of one malloc(9) type in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MallocStats {
@@ -108,11 +125,11 @@ pub struct Leak {
 /// What a thread is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ThreadState {
-    /// Running in the kernel, or waiting for a lock that another thread is about to release.
+    /// Running in the kernel, or waiting for a mutex that another thread is about to release.
     Running,
     /// Asleep.
     Sleeping {
-        /// Where, as ps(1) shows it: `echord`, `select`, `kqread`, `devdrn`.
+        /// Where, as ps(1) shows it: `echord`, `select`, `kqread`, `devdrn`, or the name of an sx lock.
         wmesg: String,
     },
 }

@@ -226,6 +226,9 @@ impl Inner {
         if self.knlist_in_use(within) {
             return Err(td.misuse(call, "a knlist in this memory still has knotes", object(self)));
         }
+        if self.kqueues.any_note(within) {
+            return Err(td.misuse(call, "knotes still refer to a filter's table in this memory", object(self)));
+        }
         if let Some((_, other)) = self.sleepq.sleepers(within).first() {
             let message = format!("thread {} of process {} waits on this memory", other.tid, other.pid());
             return Err(td.misuse(call, message, object(self)));
@@ -361,6 +364,13 @@ impl Inner {
         let mut blocks: Vec<_> = heap.blocks.iter().filter(|(_, block)| named(block)).collect();
         blocks.sort_by_key(|(_, block)| block.sequence);
         blocks.iter().map(|&(&addr, block)| MallocBlock { addr, size: block.size }).collect()
+    }
+
+    /// The malloc(9) memory that an address is in, for people: `devbuf+0x10`.
+    pub fn block_name(&self, addr: usize) -> Option<String> {
+        let heap = self.heap.0.lock();
+        let (start, block) = heap.block_at(addr)?;
+        Some(format!("{}+{:#x}", heap.name(block.malloc_type)?, addr - start))
     }
 
     /// See [`super::Kernel::leaks`].

@@ -42,7 +42,7 @@ use crate::syscall::errno::Errno;
 
 pub use devfs::DeviceNode;
 pub use info::{
-    Config, ConsoleSink, KldError, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, ThreadInfo, ThreadState,
+    Config, ConsoleSink, KldError, KnoteInfo, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, ThreadInfo, ThreadState,
 };
 pub use interrupt::Interrupt;
 pub use release::{NoSuchRelease, Release};
@@ -75,6 +75,9 @@ pub struct Inner {
     threads: thread::Threads,
     next_tid: AtomicI32,
     next_pid: AtomicI32,
+    /// The processes.
+    pub procs: process::Procs,
+    faults: uio::Faults,
     /// Who sleeps.
     pub sleepq: sleepq::SleepQueues,
     /// For those outside who wait for something to happen.
@@ -132,6 +135,8 @@ impl Kernel {
             threads: thread::Threads::default(),
             next_tid: AtomicI32::new(100_001),
             next_pid: AtomicI32::new(100),
+            procs: process::Procs::default(),
+            faults: uio::Faults::default(),
             sleepq: sleepq::SleepQueues::default(),
             events: events::Events::default(),
             witness: witness::Witness::default(),
@@ -217,6 +222,11 @@ impl Kernel {
     /// What the threads are doing instead, if that has not come true within `limit` or the kernel has panicked.
     pub fn wait_threads(&self, limit: Duration, condition: impl Fn(&[ThreadInfo]) -> bool) -> Result<(), String> {
         self.inner.wait_threads(limit, &condition)
+    }
+
+    /// Ends each page fault on a hung mapping ([`UserMem::hung`](crate::UserMem::hung)), now and later.
+    pub fn release_faults(&self) {
+        self.inner.release_faults();
     }
 
     /// The memory in use under the malloc(9) type of this name (its short description).
