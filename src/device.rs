@@ -219,10 +219,12 @@ impl Softc {
             Request::SetBufSize(len) => self.resize(len)?,
             Request::Clear => {
                 let mut state = self.xlock();
-                let was_full = state.fifo.is_full();
-                state.fifo.clear();
                 if !cfg!(mutant = "clear-wakes-nobody") {
-                    state.made_room(was_full);
+                    state.wake_writer_if_full();
+                    state.fifo.clear();
+                    state.notify(Side::Write);
+                } else {
+                    state.fifo.clear();
                 }
             }
             Request::NonBlock => {}
@@ -251,10 +253,14 @@ impl Softc {
         if len < state.fifo.valid() {
             return Err(Errno::EBUSY);
         }
-        let was_full = state.fifo.is_full();
-        let old = state.fifo.replace(storage?).map_err(|_| Errno::EBUSY)?;
-        if len > old_len && !cfg!(mutant = "growing-wakes-nobody") {
-            state.made_room(was_full);
+        let grows = len > old_len && !cfg!(mutant = "growing-wakes-nobody");
+        let storage = storage?;
+        if grows {
+            state.wake_writer_if_full();
+        }
+        let old = state.fifo.replace(storage).map_err(|_| Errno::EBUSY)?;
+        if grows {
+            state.notify(Side::Write);
         }
         drop(state);
         let free = if cfg!(mutant = "buffer-leaks") { core::mem::forget } else { drop::<KBytes> };
@@ -357,32 +363,30 @@ impl Softc {
 }
 
 impl Exclusive<'_> {
-    /// Reports that there is room, and wakes up one writer if there was none before.
-    fn made_room(&mut self, was_full: bool) {
-        if was_full && !cfg!(mutant = "room-wakes-nobody") {
+    /// Before a change that makes room: wakes up one writer if there is none yet. It sees the room, since the lock is held.
+    fn wake_writer_if_full(&mut self) {
+        if self.fifo.is_full() && !cfg!(mutant = "room-wakes-nobody") {
             self.wake_one(Side::Write);
         }
-        self.notify(Side::Write);
     }
 }
 
 /// Moves what there is to a reader.
 fn move_out(state: &mut Exclusive<'_>, uio: &mut ReadUio<'_>) -> Result {
-    let was_full = state.fifo.is_full();
     let n = uio.resid().min(state.fifo.valid());
     let moved = state.fifo.held(n).into_iter().try_for_each(|piece| uio.uiomove(piece));
     if cfg!(mutant = "efault-drops-bytes") && moved.is_err() {
         state.fifo.consume(n);
     }
     moved?;
+    state.wake_writer_if_full();
     state.fifo.consume(n);
-    state.made_room(was_full);
+    state.notify(Side::Write);
     Ok(())
 }
 
 /// Moves as much as there is room for from a writer.
 fn move_in(state: &mut Exclusive<'_>, uio: &mut WriteUio<'_>) -> Result {
-    let was_empty = state.fifo.is_empty();
     let n = uio.resid().min(state.fifo.space());
     let moved = state.fifo.room(n).into_iter().try_for_each(|piece| uio.uiomove(piece));
     if cfg!(mutant = "efault-adds-bytes") && moved.is_err() {
@@ -394,10 +398,11 @@ fn move_in(state: &mut Exclusive<'_>, uio: &mut WriteUio<'_>) -> Result {
         state.fifo.append(n);
         return Ok(());
     }
-    state.fifo.append(n);
-    if was_empty && !cfg!(mutant = "bytes-wake-nobody") {
+    if state.fifo.is_empty() && !cfg!(mutant = "bytes-wake-nobody") {
+        // It sees the bytes, since the lock is held.
         state.wake_one(Side::Read);
     }
+    state.fifo.append(n);
     state.notify(Side::Read);
     Ok(())
 }

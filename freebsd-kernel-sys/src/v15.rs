@@ -100,7 +100,6 @@ pub const ECAPMODE: i32 = 94;
 pub const ENOTRECOVERABLE: i32 = 95;
 pub const EOWNERDEAD: i32 = 96;
 pub const EINTEGRITY: i32 = 97;
-pub const ELAST: i32 = 97;
 pub const ERESTART: i32 = -1;
 pub const EJUSTRETURN: i32 = -2;
 pub const ENOIOCTL: i32 = -3;

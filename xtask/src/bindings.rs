@@ -58,6 +58,8 @@ pub fn generate(c: &CTools, header: &Path) -> Result<String> {
         .allowlist_function(FUNCTIONS)
         .allowlist_type(TYPES)
         .allowlist_var(VARS)
+        // It changes with each new errno.
+        .blocklist_item("ELAST")
         .generate_comments(false)
         .layout_tests(true)
         .raw_line(format!("// FreeBSD {}, from wrapper.h by `make bindings`: not to be edited.", c.name))

@@ -62,12 +62,14 @@ pub fn resolve(kernel: &Inner, name: &str) -> Option<usize> {
     function.or_else(|| kernel.data.resolve(name))
 }
 
-/// Runs the body of KPI function `name`. Another thread may run after it, before the module goes on.
+/// Runs the body of KPI function `name`. Another thread may run after it, before the module goes
+/// on. A thread that no other has a reason to wait for may also stay away here.
 fn run<T>(name: &'static str, body: impl FnOnce(&Thread) -> Result<T, Stop>) -> T {
     let td = current();
+    module_call::enter_kpi(td);
     match body(td) {
         Ok(value) => {
-            sync::switch(name);
+            sync::stay(name, || td.is_free());
             value
         }
         Err(Stop) => module_call::leave(td),

@@ -215,6 +215,8 @@ impl Kqueue {
     fn drop_note(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
         if status(note) & KN_DETACHED == 0 {
             filter::detach(td, note)?;
+            // From late 2025 on, FreeBSD may sleep here ("kqflxwt").
+            sync::stay("knote_drop", || td.is_free());
         }
         self.drop_detached(td, note)
     }
@@ -222,7 +224,6 @@ impl Kqueue {
     /// `knote_drop_detached`. It waits until nobody else has the knote in flux: a report of the kqueue
     /// may, or a fork(2) that copies it. In 14.0 there is neither.
     fn drop_detached(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
-        sync::switch("knote_drop_detached");
         let mut state = self.state.lock();
         while flux(note) > 1 {
             self.wait_flux(td, state, "kqflxwt")?;
@@ -240,7 +241,7 @@ impl Kqueue {
         }
         self.flux_wakeup(td, &mut state);
         drop(state);
-        sync::switch("knote_drop_detached");
+        sync::stay("KQ_UNLOCK_FLUX", || td.is_free());
         table::check_isfd(td, note)?;
         // SAFETY: made by `Note::new`; it is on no list any more.
         let note = unsafe { Box::from_raw(note) };

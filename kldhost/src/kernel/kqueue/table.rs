@@ -121,8 +121,23 @@ pub fn read(td: &Thread, note: NotePtr, member: Member) -> Result<usize, Stop> {
     Ok(word)
 }
 
+/// The table must still be there.
+fn check_present(td: &Thread, note: NotePtr) -> Result<(), Stop> {
+    let (kernel, table) = (td.kernel(), address(note));
+    if is_file_filtops(note)
+        || kernel.is_in_module(table)
+        || kernel.with_memory(table, kernel.release.first_table(), |_| ()).is_some()
+    {
+        return Ok(());
+    }
+    let module = kernel.unloaded(table);
+    let place = if module.is_some() { "the unloaded module" } else { "memory that is not in use" };
+    Err(td.misuse_at(table, "knote_drop", format!("kn_fop points into {place}"), module))
+}
+
 /// Reads f_isfd, which must not be 0: the knotes here are all of descriptors.
 pub fn check_isfd(td: &Thread, note: NotePtr) -> Result<(), Stop> {
+    check_present(td, note)?;
     if read(td, note, ISFD)? != 0 {
         return Ok(());
     }
