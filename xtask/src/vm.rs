@@ -11,10 +11,12 @@ pub mod here;
 mod iso;
 mod judge;
 mod kernel;
+mod modules;
 mod naive;
+mod preload;
 mod watch;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use crate::kmod;
 use crate::toolchain::CTools;
 use boot::{Accel, Machine};
 use kernel::Kernel;
+use modules::CModules;
 
 const NO_KERNEL: &str = "\
 skipped: there is no kernel to boot. It takes /boot/kernel/kernel of FreeBSD/amd64, from an installed system
@@ -92,8 +95,8 @@ struct Parts {
     kernel: Kernel,
     init: PathBuf,
     machine: Machine,
-    /// A plain C driver that makes `/dev/echo`, too, if it could be built for the kernel.
-    naive: Option<PathBuf>,
+    /// The C modules for the suite, if they could be built for the kernel.
+    c: Option<CModules>,
     cpus: u32,
     timeout: Duration,
 }
@@ -102,10 +105,10 @@ struct Parts {
 struct Boot<'b> {
     /// The log's name.
     name: &'b str,
-    /// The module under test.
-    module: &'b Path,
-    /// The other module: for the suite one that makes `/dev/echo`, too, for the benchmarks the C driver.
-    other: Option<&'b Path>,
+    /// The modules in its root file system, in the order of their names.
+    modules: &'b [(&'static str, PathBuf)],
+    /// A module that the kernel starts with.
+    preload: Option<&'b Path>,
     /// Additions to the kernel environment.
     env: &'b [(&'b str, &'b str)],
     /// Whether the TAP is printed as it comes.
@@ -118,13 +121,7 @@ pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
     let Some(kernel) = options.target.kernel(&tools)? else { return Ok(()) };
     let c = options.target.c_tools(root, &kernel)?;
     let module = options.target.module(root, &kernel)?;
-    let naive = match &c {
-        Some(c) => {
-            let source = root.join("kldhost/testmods/plain.c");
-            Some(kmod::c_module(root, c, &source, &root.join("target/vm"), &["-DPLAIN_NAME=\"echo\""])?)
-        }
-        None => None,
-    };
+    let c = c.map(|c| CModules::build(root, &c)).transpose()?;
     let built = build::build(root)?;
     let machine = Machine::find(&tools, options.accel, built.loader)?;
     println!("booting {} with {machine}", kernel.title());
@@ -133,11 +130,14 @@ pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
         kernel,
         init: built.init,
         machine,
-        naive,
+        c,
         cpus: options.cpus,
         timeout: Duration::from_secs(options.timeout),
     };
     suite(&parts, &module, &options.cases)?;
+    if preload::CASE.contains(&options.cases) {
+        preload::show(&parts, &module)?;
+    }
     if options.cases.is_empty() { naive::show(&parts) } else { Ok(()) }
 }
 
@@ -191,7 +191,8 @@ impl Target {
 /// Runs the suite; an error if anything is not as it should.
 fn suite(parts: &Parts, module: &Path, cases: &str) -> Result<()> {
     let env = [("echodev.cases", cases)];
-    let run = parts.run(&Boot { name: "suite", module, other: parts.naive.as_deref(), env: &env, print: true })?;
+    let modules = modules::for_suite(module, parts.c.as_ref());
+    let run = parts.run(&Boot { name: "suite", modules: &modules, preload: None, env: &env, print: true })?;
     print!("{}", run.judge.report());
     println!(
         "vm-test: {} on {}, {} s; console: {}",
@@ -214,19 +215,20 @@ struct Run {
 impl Parts {
     /// Boots a machine and watches it until it ends.
     fn run(&self, boot: &Boot<'_>) -> Result<Run> {
-        let mut modules = vec![("echodev.ko", fs::read(boot.module)?)];
-        if let Some(other) = boot.other {
-            modules.push(("other.ko", fs::read(other)?));
-        }
+        let read = |(name, path): &(&'static str, PathBuf)| {
+            let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            anyhow::Ok((*name, bytes))
+        };
+        let modules = boot.modules.iter().map(read).collect::<Result<_>>()?;
         let image = iso::image(&[
             iso::Directory { name: "dev", files: vec![] },
             iso::Directory { name: "modules", files: modules },
             iso::Directory { name: "sbin", files: vec![("init", fs::read(&self.init)?)] },
+            iso::Directory { name: "tmp", files: vec![] },
         ])?;
-        let files = boot::Files { kernel: &self.kernel.path, image: &image, env: boot.env };
+        let files = boot::Files { kernel: &self.kernel.path, image: &image, module: boot.preload, env: boot.env };
         let running = self.machine.start(&self.dir, &files, self.cpus)?;
-        let kernel = self.kernel.path.file_name().unwrap_or_default();
-        let log = self.dir.join(format!("{}-{}.log", boot.name, kernel.display()));
+        let log = self.dir.join(format!("{}-{}.log", boot.name, self.kernel.name()));
         let limits = watch::Limits { total: self.timeout, ..watch::Limits::default() };
         let (judge, took) = watch::watch(running, &log, &limits, boot.print)?;
         Ok(Run { judge, seconds: took.as_secs(), log })

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::boot::{Accel, Machine};
 use super::judge::Judge;
-use super::{Boot, CPUS, Parts, TIMEOUT, Target, build, here};
+use super::{Boot, CPUS, Parts, TIMEOUT, Target, build, here, modules};
 use crate::kmod;
 use crate::sh;
 use table::Table;
@@ -54,12 +54,13 @@ pub fn vm_bench(root: &Path, options: &Options) -> Result<()> {
         kernel,
         init: built.init,
         machine,
-        naive: None,
+        c: None,
         cpus: CPUS,
         timeout: Duration::from_secs(TIMEOUT),
     };
     let env = [("echodev.job", "bench"), ("echodev.cases", options.cases.as_str())];
-    let run = parts.run(&Boot { name: "bench", module: &module, other: Some(&baseline), env: &env, print: true })?;
+    let modules = modules::for_bench(&module, &baseline);
+    let run = parts.run(&Boot { name: "bench", modules: &modules, preload: None, env: &env, print: true })?;
     let table = judged(&run.judge)?;
     println!("instructions per operation, of user program and kernel:\n\n{table}");
     println!("vm-bench: {} s; console: {}", run.seconds, run.log.display());
@@ -94,7 +95,10 @@ pub fn vm_bench(root: &Path, options: &Options) -> Result<()> {
 
 /// Measures on the FreeBSD system that this is, in time. It takes root.
 pub fn here(root: &Path) -> Result<()> {
-    let table = judged(&here::guest(root, "bench", BASELINE, &BASELINE_CFLAGS)?)?;
+    let table = judged(&here::guest(root, "bench", |tested, c, dir| {
+        let baseline = kmod::c_module(root, c, &root.join(BASELINE), dir, &BASELINE_CFLAGS)?;
+        Ok(modules::for_bench(tested, &baseline))
+    })?)?;
     println!("nanoseconds per operation:\n\n{table}");
     Ok(())
 }

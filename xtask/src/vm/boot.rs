@@ -38,6 +38,8 @@ pub struct Files<'f> {
     pub kernel: &'f Path,
     /// The root file system.
     pub image: &'f [u8],
+    /// A module that the kernel starts with.
+    pub module: Option<&'f Path>,
     /// Additions to the kernel environment; those with an empty value are left out.
     pub env: &'f [(&'f str, &'f str)],
 }

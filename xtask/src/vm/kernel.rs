@@ -31,6 +31,13 @@ impl Kernel {
         format!("FreeBSD {} ({})", self.release, self.path.file_name().unwrap_or_default().display())
     }
 
+    /// The same as a part of a file name. Kernels of one release are told apart by their directory.
+    pub fn name(&self) -> String {
+        let directory = self.path.parent().and_then(Path::file_name).unwrap_or_default();
+        let file = self.path.file_name().unwrap_or_default();
+        format!("{}-{}-{}", self.release, directory.display(), file.display())
+    }
+
     /// The release line, if modules are built for it without further ado.
     pub fn release_line(&self) -> Option<Freebsd> {
         Freebsd::of(self.osreldate)

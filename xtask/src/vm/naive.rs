@@ -26,14 +26,15 @@ const EXPECTATIONS: [Expectation; 4] = [
 
 /// Boots a machine for each expectation; an error if one is not met. Does nothing where there is no such driver.
 pub fn show(parts: &Parts) -> Result<()> {
-    let Some(module) = parts.naive.as_deref() else {
+    let Some(c) = &parts.c else {
         println!("a plain C driver for comparison can be built for this kernel with SYSDIR= only");
         return Ok(());
     };
     println!("a plain C driver in the same machine:");
+    let modules = [("echodev.ko", c.squatter.clone())];
     for expected in EXPECTATIONS {
         let env = [("echodev.cases", expected.case), ("echodev.bound", "10")];
-        let run = parts.run(&Boot { name: "naive", module, other: None, env: &env, print: false })?;
+        let run = parts.run(&Boot { name: "naive", modules: &modules, preload: None, env: &env, print: false })?;
         let Some(said) = expected.console.iter().find_map(|text| run.judge.line_with(text)) else {
             bail!("{} did not go as expected with a plain C driver:\n{}", expected.case, run.judge.report());
         };

@@ -5,15 +5,16 @@ use core::ffi::CStr;
 
 use conformance::agent::perform;
 use conformance::call::Call;
-use conformance::errno::{ENOSYS, Errno};
+use conformance::errno::Errno;
 use conformance::host::Pid;
 use conformance::sys::{Disposition, Fd, FdSets, Kevent, PollFd, Reach, Result, Sys, Timeout};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
 use crate::freebsd::files::{self, Iovec};
-use crate::freebsd::{kernel, processes, wait};
+use crate::freebsd::{kernel, kinfo, processes, wait};
 use crate::memory::Buffer;
+use crate::modules;
 use crate::tap;
 
 /// The device.
@@ -34,8 +35,8 @@ pub enum Order {
     Exit,
 }
 
-/// Makes a process, which loads the module from file `module`. Of the descriptors of this one it has only the console.
-pub fn spawn(module: &CStr) -> Result<(Pid, Channel)> {
+/// Makes a process. Of the descriptors of this one it has only the console.
+pub fn spawn() -> Result<(Pid, Channel)> {
     let (ours, theirs) = Channel::pair()?;
     match processes::fork()? {
         Some(pid) => Ok((pid, ours)),
@@ -44,25 +45,25 @@ pub fn spawn(module: &CStr) -> Result<(Pid, Channel)> {
                 // Most are not open.
                 let _ = files::close(fd);
             }
-            serve(theirs, module)
+            serve(theirs)
         }
     }
 }
 
 /// fork(2) of a process: the child lives on with an end of its own.
-fn fork(module: &CStr) -> Result<(Pid, Channel)> {
+fn fork() -> Result<(Pid, Channel)> {
     let (theirs, own) = Channel::pair()?;
     match processes::fork()? {
         Some(pid) => Ok((pid, theirs)),
         None => {
             drop(theirs);
-            serve(own, module)
+            serve(own)
         }
     }
 }
 
 /// The life of a process.
-fn serve(channel: Channel, module: &CStr) -> ! {
+fn serve(channel: Channel) -> ! {
     // As other processes, unlike the one that the first was forked from.
     let _ = processes::nice(0);
     processes::forget_caught();
@@ -73,8 +74,8 @@ fn serve(channel: Channel, module: &CStr) -> ! {
     };
     loop {
         let answered = match channel.receive(None) {
-            Ok(Order::Call(call)) => channel.send(&perform(&mut Kernel { module }, call)),
-            Ok(Order::Fork) => match fork(module) {
+            Ok(Order::Call(call)) => channel.send(&perform(&mut Kernel, call)),
+            Ok(Order::Fork) => match fork() {
                 Ok((pid, child)) => channel.send(&Ok::<_, Errno>(pid)).and_then(|()| channel.send_channel(child)),
                 Err(error) => channel.send(&Err::<Pid, _>(error)),
             },
@@ -92,12 +93,9 @@ fn fail(error: Errno) -> ! {
 }
 
 /// The system calls of this process.
-struct Kernel<'m> {
-    /// The module's file.
-    module: &'m CStr,
-}
+struct Kernel;
 
-impl Sys for Kernel<'_> {
+impl Sys for Kernel {
     type Memory = Buffer;
 
     fn memory(&mut self, len: usize, reach: Reach) -> Buffer {
@@ -171,11 +169,11 @@ impl Sys for Kernel<'_> {
     }
 
     fn kqueue_cponfork(&mut self) -> Result<Fd> {
-        Err(ENOSYS)
+        wait::kqueue_cponfork()
     }
 
-    fn report_kqueues(&mut self, _pid: i32) -> Result<Vec<Kevent>> {
-        Err(ENOSYS)
+    fn report_kqueues(&mut self, pid: i32) -> Result<Vec<Kevent>> {
+        kinfo::kqueues(pid)
     }
 
     fn kqueue(&mut self) -> Result<Fd> {
@@ -199,7 +197,7 @@ impl Sys for Kernel<'_> {
     }
 
     fn kldload(&mut self) -> Result<i32> {
-        kernel::kldload(self.module)
+        kernel::kldload(modules::TESTED)
     }
 
     fn kldunload(&mut self, id: i32) -> Result<()> {

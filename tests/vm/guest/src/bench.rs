@@ -12,7 +12,6 @@ mod together;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::ffi::CStr;
 
 use conformance::run::Verdict;
 
@@ -25,10 +24,10 @@ use subject::{Result, Subject};
 struct Bench {
     name: String,
     /// Whether it makes sense for this subject.
-    fits: fn(&Subject<'_>, usize) -> bool,
+    fits: fn(&Subject, usize) -> bool,
     /// Capacity of the buffer.
     size: usize,
-    run: fn(&Subject<'_>, usize) -> Result<PerOperation>,
+    run: fn(&Subject, usize) -> Result<PerOperation>,
 }
 
 /// Sizes in the names of [`benches`].
@@ -39,13 +38,13 @@ const MI: usize = 1 << 20;
 const PIPE_MAX: usize = 64 * KI;
 
 fn benches() -> Vec<Bench> {
-    let any = |_: &Subject<'_>, _: usize| true;
-    let device = |subject: &Subject<'_>, _: usize| subject.device().is_some();
+    let any = |_: &Subject, _: usize| true;
+    let device = |subject: &Subject, _: usize| subject.device().is_some();
     // A driver that moves what is left takes minutes for a byte of 16 MiB.
-    let fitting = |subject: &Subject<'_>, size: usize| match subject {
+    let fitting = |subject: &Subject, size: usize| match subject {
         Subject::Pipe => size <= PIPE_MAX,
-        Subject::Baseline(_) => size <= MI,
-        Subject::Echodev(_) => true,
+        Subject::Baseline => size <= MI,
+        Subject::Echodev => true,
     };
     let bench = |name: String, size, fits, run| Bench { name, fits, size, run };
     let mut all = Vec::new();
@@ -66,11 +65,11 @@ fn benches() -> Vec<Bench> {
     all
 }
 
-/// Measures everything, with these files of the module under test and of the C driver, and says whether all went well.
+/// Measures everything, and says whether all went well.
 /// `echodev.cases` in the kernel environment is a part of the names of what is to be measured.
-pub fn run_all(tested: &CStr, baseline: &CStr) -> bool {
+pub fn run_all() -> bool {
     let part = kernel::kenv(c"echodev.cases").unwrap_or_default();
-    let subjects = [Subject::Echodev(tested), Subject::Baseline(baseline), Subject::Pipe];
+    let subjects = [Subject::Echodev, Subject::Baseline, Subject::Pipe];
     let benches = benches();
     let mut chosen = Vec::new();
     for subject in &subjects {

@@ -4,9 +4,11 @@ pub mod files;
 pub mod kernel;
 pub mod kinfo;
 pub mod mapping;
+pub mod mount;
 pub mod processes;
 mod raw;
 pub mod sockets;
+pub mod sysctl;
 pub mod time;
 pub mod wait;
 

@@ -4,13 +4,14 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::ffi::CStr;
 
 use conformance::errno::Errno;
 use conformance::host::{Block, Host, MemoryStats, Need, Node, Pid, Proc, Result, Trouble, Wmesg};
 
 use crate::agent::DEVICE;
-use crate::freebsd::{files, kernel, kinfo, processes, time};
+use crate::freebsd::{files, kernel, kinfo, processes, sysctl, time, wait};
+use crate::hungmap;
+use crate::modules;
 use crate::proc::{Process, deadline};
 
 /// Lines of the console that mean that something is wrong, each one a part of such a line.
@@ -19,46 +20,69 @@ const COMPLAINTS: &str = include_str!("../../complaints.txt");
 /// The malloc(9) type of the module.
 const MALLOC_TYPE: &str = "echodev";
 
-/// Files of modules.
-pub struct Modules<'m> {
-    /// The module under test.
-    pub tested: &'m CStr,
-    /// One that makes another `/dev/echo`.
-    pub squatter: &'m CStr,
-}
+/// Why there is no core file, or nothing else of the kind.
+pub type Lack = core::result::Result<(), String>;
 
 /// This machine.
-pub struct Machine<'m> {
-    modules: Modules<'m>,
+pub struct Machine {
     messages: kinfo::Messages,
     squatter: Option<i32>,
+    cores: Lack,
+    /// The loaded module whose memory hangs.
+    hungmap: core::result::Result<i32, String>,
 }
 
-impl<'m> Machine<'m> {
-    /// This machine, for these modules.
-    pub fn new(modules: Modules<'m>) -> Self {
-        Self { modules, messages: kinfo::Messages::default(), squatter: None }
+impl Machine {
+    /// This machine; `cores` says whether processes dump core.
+    pub fn new(cores: Lack) -> Self {
+        let hungmap = match files::stat(modules::HUNGMAP) {
+            Ok(_) => kernel::kldload(modules::HUNGMAP).map_err(|error| format!("kldload of hungmap: {error}")),
+            Err(_) => Err("no module with such memory".to_string()),
+        };
+        Self { messages: kinfo::Messages::default(), squatter: None, cores, hungmap }
     }
 
-    /// Lets the kernel's messages so far be; what this program says about a failure is among them.
-    pub fn forget_messages(&mut self) {
-        // A kernel that cannot tell its messages says so when it is asked how it is.
+    /// Before a case: memory that hangs does so again. The kernel's messages so far do not count any
+    /// more; what this program says about a failure is among them.
+    pub fn prepare(&mut self) -> Result<()> {
+        if self.hungmap.is_ok() {
+            hungmap::arm().map_err(failed("/dev/hungmap"))?;
+        }
+        // A kernel that cannot give its messages says so when it is asked how it is.
         let _ = self.messages.since();
+        Ok(())
     }
+
+    /// After the last case: nothing of this program stays in the kernel.
+    pub fn end(self) -> Result<()> {
+        match self.hungmap {
+            Ok(id) => kernel::kldunload(id).map_err(failed("kldunload of hungmap")),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether the kernel copies kqueues at fork(2).
+fn copies_kqueues() -> Lack {
+    let kq = wait::kqueue_cponfork().map_err(|error| format!("kqueuex with KQUEUE_CPONFORK: {error}"))?;
+    files::close(kq).map_err(|error| format!("close: {error}"))
 }
 
 fn failed(what: &str) -> impl FnOnce(Errno) -> Trouble + '_ {
     move |error| Trouble::Other(format!("{what}: {error}"))
 }
 
-impl Host for Machine<'_> {
+impl Host for Machine {
     fn lacks(&self, need: Need) -> Option<String> {
         match need {
-            Need::KqueueReport | Need::CoreDump | Need::CopyOnFork | Need::HungMemory => {
-                Some("the guest does not do that yet".to_string())
+            Need::KqueueReport if !sysctl::exists(kinfo::KQUEUES) => {
+                Some(format!("the kernel has no {}", kinfo::KQUEUES))
             }
+            Need::CoreDump => self.cores.clone().err(),
+            Need::CopyOnFork => copies_kqueues().err(),
+            Need::HungMemory => self.hungmap.clone().err(),
             Need::Poke => Some("a kernel does not list the memory of a type".to_string()),
-            Need::Squat if files::stat(self.modules.squatter).is_err() => {
+            Need::Squat if files::stat(modules::OTHER).is_err() => {
                 Some("no module that makes such a device".to_string())
             }
             _ => None,
@@ -66,7 +90,7 @@ impl Host for Machine<'_> {
     }
 
     fn process(&mut self) -> Result<Box<dyn Proc>> {
-        Ok(Box::new(Process::new(self.modules.tested)?))
+        Ok(Box::new(Process::new()?))
     }
 
     fn wait_asleep(&mut self, pid: Pid, wmesg: Wmesg) -> Result<()> {
@@ -112,7 +136,7 @@ impl Host for Machine<'_> {
     fn squat(&mut self, present: bool) -> Result<()> {
         match (present, self.squatter.take()) {
             (true, None) => {
-                let loaded = kernel::kldload(self.modules.squatter);
+                let loaded = kernel::kldload(modules::OTHER);
                 self.squatter = Some(loaded.map_err(failed("kldload of the module in the way"))?);
             }
             (false, Some(id)) => kernel::kldunload(id).map_err(failed("kldunload of the module in the way"))?,
@@ -127,6 +151,6 @@ impl Host for Machine<'_> {
     }
 
     fn release_faults(&mut self) -> Result<()> {
-        Err(Trouble::Other("no page fault waits here".to_string()))
+        hungmap::release().map_err(failed("/dev/hungmap"))
     }
 }

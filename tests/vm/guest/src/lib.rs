@@ -12,9 +12,12 @@ extern crate alloc;
 pub mod agent;
 pub mod bench;
 pub mod channel;
+pub mod cores;
 pub mod freebsd;
 pub mod host;
+mod hungmap;
 mod memory;
+pub mod modules;
 mod proc;
 pub mod scenarios;
 #[cfg(target_os = "none")]

@@ -8,6 +8,7 @@ use conformance::sys::{Memory, Reach};
 
 use crate::freebsd::files::Iovec;
 use crate::freebsd::mapping::{Mapping, PAGE};
+use crate::hungmap::HungPage;
 
 /// A buffer of `len` bytes at `address`.
 pub struct Buffer {
@@ -21,6 +22,7 @@ pub struct Buffer {
 enum Store {
     Heap(Vec<u8>),
     Mapped(Mapping),
+    Hung(HungPage),
 }
 
 impl Buffer {
@@ -36,7 +38,11 @@ impl Buffer {
             Reach::All => (Store::Heap(vec![0; len]), 0..len),
             Reach::First(n) => (mapped(0, pages(n), pages(len - n) + 1), 0..n),
             Reach::Last(n) => (mapped(pages(len - n) + 1, pages(n), 1), len - n..len),
-            Reach::Hung => (mapped(1, 0, 1), len..len),
+            Reach::Hung => {
+                assert!(len <= PAGE, "memory that hangs is one page");
+                let page = HungPage::new().unwrap_or_else(|error| panic!("/dev/hungmap: {error}"));
+                (Store::Hung(page), 0..len)
+            }
         };
         Self { store, len, good }
     }
@@ -47,6 +53,7 @@ impl Buffer {
             Store::Heap(bytes) => bytes.as_ptr() as usize,
             Store::Mapped(mapping) if self.good.start == 0 => mapping.good_end() - self.good.end,
             Store::Mapped(mapping) => mapping.good_start() - self.good.start,
+            Store::Hung(page) => page.hung.address(),
         };
         Iovec { base, len: self.len }
     }
@@ -71,12 +78,13 @@ impl Memory for Buffer {
     fn set(&mut self, bytes: &[u8]) {
         let bytes = &bytes[self.good.clone()];
         let place = match &self.store {
-            Store::Heap(_) => self.good.clone(),
             Store::Mapped(mapping) => self.place(mapping),
+            Store::Heap(_) | Store::Hung(_) => self.good.clone(),
         };
         match &mut self.store {
             Store::Heap(buffer) => buffer[place].copy_from_slice(bytes),
             Store::Mapped(mapping) => mapping.bytes_mut()[place].copy_from_slice(bytes),
+            Store::Hung(page) => page.view.set(bytes),
         }
     }
 
@@ -84,6 +92,11 @@ impl Memory for Buffer {
         match &self.store {
             Store::Heap(bytes) => bytes.clone(),
             Store::Mapped(mapping) => mapping.bytes()[self.place(mapping)].to_vec(),
+            Store::Hung(page) => {
+                let mut bytes = vec![0; self.len];
+                page.view.get(&mut bytes);
+                bytes
+            }
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use conformance::abi::SIGKILL;
@@ -13,6 +12,7 @@ use conformance::sys;
 use crate::agent::{self, Order};
 use crate::channel::{Channel, Nothing};
 use crate::freebsd::{kinfo, processes, time};
+use crate::hungmap;
 
 /// How many seconds anything may take before it counts as hung. Emulated machines are slow.
 pub const BOUND: u64 = 60;
@@ -41,9 +41,9 @@ pub struct Process {
 }
 
 impl Process {
-    /// A new one, which loads the module from file `module`.
-    pub fn new(module: &CStr) -> Result<Self> {
-        let (pid, channel) = agent::spawn(module).map_err(|error| Trouble::Other(format!("fork: {error}")))?;
+    /// A new one.
+    pub fn new() -> Result<Self> {
+        let (pid, channel) = agent::spawn().map_err(|error| Trouble::Other(format!("fork: {error}")))?;
         Ok(Self { pid, channel, gone: false })
     }
 
@@ -117,9 +117,13 @@ impl Proc for Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if !self.gone {
-            // A process that cannot be killed shows in what follows: the module cannot be unloaded.
             let _ = self.kill(SIGKILL);
-            let _ = self.wait_gone();
+            if self.wait_gone().is_err() {
+                // It may be in a page fault that does not end. A process that cannot be killed also
+                // then shows in what follows: the module cannot be unloaded.
+                let _ = hungmap::release();
+                let _ = self.wait_gone();
+            }
         }
     }
 }

@@ -1,43 +1,57 @@
 //! What is run: the suite's cases, and what only a whole kernel can show.
 
+mod cores;
 mod crowd;
+mod exhausted;
 mod farewell;
+mod leaving;
+mod neighbours;
+mod preloaded;
 mod spinning;
 mod stopped;
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use conformance::abi::EV_ADD;
 use conformance::cases::{self, Case};
 use conformance::check::{Failure, Outcome};
 use conformance::errno::ENXIO;
-use conformance::host::Need;
+use conformance::host::{Host, Need};
 use conformance::process::Process;
 use conformance::run::{Verdict, run};
 use conformance::sys::{Fd, Kevent};
 
 use crate::freebsd::{kernel, time};
-use crate::host::{Machine, Modules};
+use crate::host::{Lack, Machine};
 use crate::{proc, tap};
 
-/// The scenarios of this program, as cases like the suite's.
-fn own() -> [Case; 6] {
-    let case = |name, run| Case { section: "kernel", name, needs: &[Need::Unload, Need::Kqueue], run };
-    [
-        case("everybody_is_told_within_a_second", farewell::everybody_is_told_within_a_second),
-        case("bad_pointers_then_sigkill", spinning::bad_pointers_then_sigkill),
-        case("a_stopped_process_does_not_hold_up_unload", stopped::does_not_hold_up_unload),
-        case("a_stopped_process_does_not_keep_a_wakeup", stopped::does_not_keep_a_wakeup),
-        case("crowd_with_resize_and_clear", crowd::with_resize_and_clear),
-        case("unload_in_the_middle_of_the_crowd", crowd::unload_in_the_middle),
-    ]
+/// The scenarios of this program, as cases like the suite's. The last one may leave a machine without
+/// memory.
+fn own() -> Vec<Case> {
+    let case = |name, needs, run| Case { section: "kernel", name, needs, run };
+    let common: &[Need] = &[Need::Unload, Need::Kqueue];
+    let two: &[Need] = &[Need::Unload, Need::Kqueue, Need::Squat];
+    Vec::from([
+        case("everybody_is_told_within_a_second", common, farewell::everybody_is_told_within_a_second),
+        case("bad_pointers_then_sigkill", common, spinning::bad_pointers_then_sigkill),
+        case("a_stopped_process_does_not_hold_up_unload", common, stopped::does_not_hold_up_unload),
+        case("a_stopped_process_does_not_keep_a_wakeup", common, stopped::does_not_keep_a_wakeup),
+        case("a_stopped_write_is_short", common, stopped::write_is_short),
+        case("two_modules_together", two, neighbours::together),
+        case("the_module_twice", common, neighbours::twice),
+        case("a_core_file_is_written", &[Need::Unload, Need::Kqueue, Need::CoreDump], cores::a_core_file_is_written),
+        case("crowd_with_resize_and_clear", common, crowd::with_resize_and_clear),
+        case("unload_in_the_middle_of_the_crowd", common, crowd::unload_in_the_middle),
+        case("unload_while_events_are_dropped", common, leaving::while_events_are_dropped),
+        case("resize_to_more_than_there_is", &[Need::Unload, Need::Tunables], exhausted::resize_to_more_than_there_is),
+    ])
 }
 
 /// Runs everything, and says whether all went well. The kernel environment may say otherwise: `echodev.cases` is a part of
 /// the names of those to run, `echodev.bound` the seconds after which a call counts as hung.
-pub fn run_all(modules: Modules<'_>) -> bool {
+pub fn run_all(cores: Lack) -> bool {
     let bound = kernel::kenv(c"echodev.bound").and_then(|seconds| seconds.parse().ok()).unwrap_or(proc::BOUND);
     let part = kernel::kenv(c"echodev.cases").unwrap_or_default();
     let chosen: Vec<(String, Case)> = cases::all()
@@ -48,18 +62,41 @@ pub fn run_all(modules: Modules<'_>) -> bool {
         .collect();
     tap::plan(chosen.len());
     let start = time::now();
-    let mut machine = Machine::new(modules);
+    let mut machine = Machine::new(cores);
     let mut well = true;
     for (i, (name, case)) in chosen.iter().enumerate() {
-        machine.forget_messages();
         tap::case(name);
         proc::set_bound(bound);
-        let verdict = run(case, &mut machine);
+        let verdict = match machine.prepare() {
+            Ok(()) => run(case, &mut machine),
+            Err(trouble) => Verdict::Failed(trouble.to_string()),
+        };
         tap::result(i + 1, format_args!("{name}"), &verdict);
         well &= !matches!(verdict, Verdict::Failed(_));
     }
+    if let Err(trouble) = machine.end() {
+        tap::bail_out(format_args!("{trouble}"));
+        well = false;
+    }
     tap::note(format_args!("{} cases in {} s", chosen.len(), (time::now() - start).div_ceil(1000)));
     well
+}
+
+/// Runs what is there for a module that was loaded with the kernel, and says whether all went well.
+pub fn run_preloaded() -> bool {
+    let mut machine = Machine::new(Err("not set up".to_string()));
+    tap::plan(1);
+    tap::case(preloaded::NAME);
+    let outcome = preloaded::is_there_at_boot(&mut machine);
+    let verdict = match outcome
+        .map_err(|failure| failure.to_string())
+        .and_then(|()| machine.health().map_err(|trouble| trouble.to_string()))
+    {
+        Ok(()) => Verdict::Passed,
+        Err(why) => Verdict::Failed(why),
+    };
+    tap::result(1, format_args!("{}", preloaded::NAME), &verdict);
+    matches!(verdict, Verdict::Passed)
 }
 
 /// Fails with `what` unless the two are equal.

@@ -32,7 +32,12 @@ extern "C" fn loader_main(info: u32) -> ! {
 
 fn boot(machine: &Machine) -> Result<Entry, Error> {
     let file = |name| machine.file(name).ok_or(Error::Missing(name));
-    let files = Files { kernel: file("kernel")?, env: file("kernel.env")?, mfs_root: file("mfs_root")? };
+    let files = Files {
+        kernel: file("kernel")?,
+        env: file("kernel.env")?,
+        mfs_root: file("mfs_root")?,
+        module: machine.file("echodev.ko"),
+    };
     let len = (&raw const loader_begin as usize) - KERNLOAD as usize;
     // SAFETY: memory that is mapped, that nobody else uses, and that lies before the loader and the files.
     let below = unsafe { slice::from_raw_parts_mut(KERNLOAD as usize as *mut u8, len) };

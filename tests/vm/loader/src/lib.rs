@@ -8,6 +8,7 @@
 //! | `kernel`     | the kernel, an ELF file                                           |
 //! | `kernel.env` | the kernel environment, a `name=value` a line                     |
 //! | `mfs_root`   | an image of a root file system, which the kernel finds as md0     |
+//! | `echodev.ko` | a module that the kernel starts with, if there is one             |
 //!
 //! It does what FreeBSD's own loader(8) does after the files are read. The kernel's segments, then the image, then the
 //! *metadata*, go to memory from 2 MB on ([`staging`]); the metadata is a list of records that tells the kernel what was
@@ -21,6 +22,7 @@
 extern crate std;
 
 mod elf64;
+mod elf_obj;
 #[cfg(target_os = "none")]
 mod entry;
 pub mod load;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::elf_obj;
 use crate::elf64;
 use crate::modinfo::{File, Smap, Writer};
 use crate::staging::{Full, KERNLOAD, Staging};
@@ -13,6 +14,8 @@ pub enum Error {
     Missing(&'static str),
     /// The file `kernel` is something else.
     NotAKernel,
+    /// The file `echodev.ko` is something else.
+    NotAModule,
     /// The files do not fit.
     TooLarge,
 }
@@ -28,6 +31,7 @@ impl fmt::Display for Error {
         match self {
             Error::Missing(name) => write!(f, "there is no file {name} among those given with -initrd"),
             Error::NotAKernel => f.write_str("the file kernel is not an ELF file of a FreeBSD/amd64 kernel, 12 to 15"),
+            Error::NotAModule => f.write_str("the file echodev.ko is not an ELF file of a kernel module"),
             Error::TooLarge => f.write_str("kernel and mfs_root do not fit into the memory below the loader, 254 MB"),
         }
     }
@@ -41,6 +45,8 @@ pub struct Files<'f> {
     pub env: &'f [u8],
     /// The root file system.
     pub mfs_root: &'f [u8],
+    /// A module that the kernel starts with.
+    pub module: Option<&'f [u8]>,
 }
 
 /// What the kernel is entered with.
@@ -65,12 +71,16 @@ pub fn load(
     let symbols = elf64::load_symbols(files.kernel, staging)?;
     staging.align_page();
     let image = File { start: staging.append(files.mfs_root)?, len: files.mfs_root.len() as u64 };
+    let module = files.module.map(|module| elf_obj::load(module, staging)).transpose()?;
     staging.align_page();
     let envp = environment(files.env, staging)?;
 
     let mut metadata = Writer::new(staging);
     metadata.kernel(kernel, envp, symbols, memory)?;
     metadata.mfs_root(image)?;
+    if let Some(module) = &module {
+        metadata.module(module)?;
+    }
     let modulep = metadata.finish()?;
     staging.align_page();
     let address = |at: u64| u32::try_from(at).map_err(|_| Error::TooLarge);
@@ -117,7 +127,7 @@ mod tests {
     }
 
     fn load_into(memory: &mut [u8], kernel: &[u8]) -> Result<Entry, Error> {
-        let files = Files { kernel, env: b"a=1\n\nb=two\n", mfs_root: b"image" };
+        let files = Files { kernel, env: b"a=1\n\nb=two\n", mfs_root: b"image", module: None };
         let map = [Smap { base: 0, length: 0x9fc00, kind: 1 }, Smap { base: 0x10_0000, length: 1 << 29, kind: 1 }];
         load(&files, map.into_iter(), &mut Staging::new(memory))
     }

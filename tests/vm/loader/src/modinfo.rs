@@ -3,6 +3,7 @@
 //! A record is its type and its length, 32 bits each, and its data, filled up to a multiple of 8 bytes. `MODINFO_NAME`
 //! begins the records of one file, the kernel's being first; a record of zeros ends the list.
 
+use crate::elf_obj::{Module, SECTION_HEADER, SH_ADDR};
 use crate::staging::{Full, Staging};
 
 const MODINFO_NAME: u32 = 1;
@@ -10,10 +11,12 @@ const MODINFO_TYPE: u32 = 2;
 const MODINFO_ADDR: u32 = 3;
 const MODINFO_SIZE: u32 = 4;
 const MODINFO_METADATA: u32 = 0x8000;
+const MODINFOMD_ELFHDR: u32 = MODINFO_METADATA | 2;
 const MODINFOMD_SSYM: u32 = MODINFO_METADATA | 3;
 const MODINFOMD_ESYM: u32 = MODINFO_METADATA | 4;
 const MODINFOMD_ENVP: u32 = MODINFO_METADATA | 6;
 const MODINFOMD_HOWTO: u32 = MODINFO_METADATA | 7;
+const MODINFOMD_SHDR: u32 = MODINFO_METADATA | 9;
 const MODINFOMD_SMAP: u32 = MODINFO_METADATA | 0x1001;
 
 /// `sys/reboot.h`: the console is the serial port.
@@ -83,6 +86,20 @@ impl<'s, 'm> Writer<'s, 'm> {
     /// The records of an image that is to be md0.
     pub fn mfs_root(&mut self, image: File) -> Result<(), Full> {
         self.file("/boot/mfs_root", "mfs_root", image)
+    }
+
+    /// The records of a module. The kernel finds each section at the address in its header.
+    pub fn module(&mut self, module: &Module<'_>) -> Result<(), Full> {
+        self.file("/boot/modules/echodev.ko", "elf obj module", module.file)?;
+        self.record(MODINFOMD_ELFHDR, module.header)?;
+        self.header(MODINFOMD_SHDR, module.section_headers.len())?;
+        for (header, address) in module.sections() {
+            let mut header: [u8; SECTION_HEADER] = header.try_into().map_err(|_| Full)?;
+            header[SH_ADDR..SH_ADDR + 8].copy_from_slice(&address.to_le_bytes());
+            self.staging.append(&header)?;
+        }
+        self.staging.align(8);
+        Ok(())
     }
 
     /// Ends the list; gives its physical address.

@@ -11,11 +11,10 @@ use std::process::{Child, Command, Stdio};
 use super::{Files, MEMORY};
 use crate::sh;
 
-/// The script of the loader, in place of FreeBSD's own, which would show a menu.
-const LOADER_LUA: &str = r#"loader.perform("load /boot/kernel/kernel")
-loader.perform("load -t mfs_root /boot/mfs_root")
-loader.perform("boot")
-"#;
+/// The script of the loader, in place of FreeBSD's own, which would show a menu: its commands.
+const LOAD: [&str; 2] = ["load /boot/kernel/kernel", "load -t mfs_root /boot/mfs_root"];
+const LOAD_MODULE: &str = "load /boot/modules/echodev.ko";
+const BOOT: &str = "boot";
 
 /// Whether this is FreeBSD with vmm(4) loaded.
 pub fn usable() -> bool {
@@ -28,7 +27,15 @@ pub fn start(dir: &Path, name: &str, files: &Files<'_>, cpus: u32) -> Result<(Ch
     fs::create_dir_all(dir.join("boot/lua"))?;
     symlink(files.kernel, dir.join("boot/kernel/kernel"))?;
     fs::write(dir.join("boot/mfs_root"), files.image)?;
-    fs::write(dir.join("boot/lua/loader.lua"), LOADER_LUA)?;
+    let mut commands = LOAD.to_vec();
+    if let Some(module) = files.module {
+        fs::create_dir_all(dir.join("boot/modules"))?;
+        fs::copy(module, dir.join("boot/modules/echodev.ko"))?;
+        commands.push(LOAD_MODULE);
+    }
+    commands.push(BOOT);
+    let script: String = commands.iter().map(|command| format!("loader.perform({command:?})\n")).collect();
+    fs::write(dir.join("boot/lua/loader.lua"), script)?;
 
     let destroyer = Destroyer(name.to_owned());
     let mut load = Command::new("bhyveload");

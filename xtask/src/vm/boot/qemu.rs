@@ -104,7 +104,12 @@ impl Qemu {
         let env: String = files.environment().map(|(name, value)| format!("{name}={value}\n")).collect();
         fs::write(dir.join("kernel.env"), env)?;
         let mut command = self.command(self.accel, cpus);
-        command.args(["-initrd", "kernel,kernel.env,mfs_root"]).current_dir(dir);
+        let mut names = "kernel,kernel.env,mfs_root".to_owned();
+        if let Some(module) = files.module {
+            fs::copy(module, dir.join("echodev.ko"))?;
+            names.push_str(",echodev.ko");
+        }
+        command.args(["-initrd", &names]).current_dir(dir);
         command.spawn().with_context(|| format!("cannot start {}", self.program.display()))
     }
 

@@ -18,7 +18,7 @@ const DRAINED_MAX: usize = 64 << 10;
 const DRAIN_TIME: u64 = 400_000_000;
 
 /// write(2) and read(2) of `len` bytes, through a buffer of as many, 64 at least.
-pub fn pair(subject: &Subject<'_>, len: usize) -> Result<PerOperation> {
+pub fn pair(subject: &Subject, len: usize) -> Result<PerOperation> {
     let ends = subject.ends(len.max(64))?.nonblocking()?;
     let operations = OPERATIONS.min((4 << 20) / len);
     median(|| {
@@ -32,7 +32,7 @@ pub fn pair(subject: &Subject<'_>, len: usize) -> Result<PerOperation> {
 }
 
 /// read(2) of one byte from a buffer that was full at first.
-pub fn drain(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
+pub fn drain(subject: &Subject, size: usize) -> Result<PerOperation> {
     const BETWEEN_LOOKS: usize = 64;
     let ends = subject.ends(size)?.nonblocking()?;
     median(|| {
@@ -52,7 +52,7 @@ pub fn drain(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
 }
 
 /// write(2) of one byte until the buffer is full.
-pub fn fill(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
+pub fn fill(subject: &Subject, size: usize) -> Result<PerOperation> {
     let ends = subject.ends(size)?.nonblocking()?;
     median(|| {
         let watch = Watch::start();
@@ -66,7 +66,7 @@ pub fn fill(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
 }
 
 /// poll(2) that finds a byte.
-pub fn poll(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
+pub fn poll(subject: &Subject, size: usize) -> Result<PerOperation> {
     let ends = subject.ends(size)?.nonblocking()?;
     ends.write_all(1)?;
     let time = median(|| {
@@ -81,7 +81,7 @@ pub fn poll(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
 }
 
 /// kevent(2) that finds a byte.
-pub fn kevent(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
+pub fn kevent(subject: &Subject, size: usize) -> Result<PerOperation> {
     watched(subject, size, |ends, kq| {
         ends.write(1)?;
         let watch = Watch::start();
@@ -95,7 +95,7 @@ pub fn kevent(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
 }
 
 /// write(2) of one byte, kevent(2) that finds it, and its read(2).
-pub fn kqueue_loop(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
+pub fn kqueue_loop(subject: &Subject, size: usize) -> Result<PerOperation> {
     watched(subject, size, |ends, kq| {
         let watch = Watch::start();
         for _ in 0..OPERATIONS {
@@ -108,11 +108,7 @@ pub fn kqueue_loop(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
 }
 
 /// Rounds with a kqueue that waits for something to read.
-fn watched(
-    subject: &Subject<'_>,
-    size: usize,
-    round: impl Fn(&Ends, Fd) -> Result<PerOperation>,
-) -> Result<PerOperation> {
+fn watched(subject: &Subject, size: usize, round: impl Fn(&Ends, Fd) -> Result<PerOperation>) -> Result<PerOperation> {
     let ends = subject.ends(size)?.nonblocking()?;
     let kq = wait::kqueue()?;
     let change = Kevent { ident: ends.read as u64, filter: EVFILT_READ, flags: EV_ADD, fflags: 0, data: 0, udata: 0 };
@@ -123,7 +119,7 @@ fn watched(
 }
 
 /// open(2) for reading and writing, and close(2), of a device that is open already.
-pub fn open_close(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
+pub fn open_close(subject: &Subject, size: usize) -> Result<PerOperation> {
     let device = subject.device().ok_or(ENXIO)?;
     let _ends = subject.ends(size)?;
     median(|| {

@@ -10,6 +10,7 @@ use conformance::sys::Fd;
 use crate::agent::DEVICE;
 use crate::freebsd::files::{self, Iovec};
 use crate::freebsd::kernel;
+use crate::modules;
 
 pub use crate::freebsd::Result;
 
@@ -17,30 +18,31 @@ pub use crate::freebsd::Result;
 pub const REQUEST_MAX: usize = 64 << 10;
 
 /// A FIFO.
-pub enum Subject<'m> {
-    /// The module under test: its file.
-    Echodev(&'m CStr),
-    /// The C driver: its file.
-    Baseline(&'m CStr),
+pub enum Subject {
+    /// The module under test.
+    Echodev,
+    /// The C driver.
+    Baseline,
     /// pipe(2)
     Pipe,
 }
 
-impl fmt::Display for Subject<'_> {
+impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Echodev(_) => "echodev",
-            Self::Baseline(_) => "C driver",
+            Self::Echodev => "echodev",
+            Self::Baseline => "C driver",
             Self::Pipe => "pipe",
         })
     }
 }
 
-impl Subject<'_> {
+impl Subject {
     /// Loads its module, if it has one.
     pub fn load(&self) -> Result<Option<i32>> {
         match self {
-            Self::Echodev(module) | Self::Baseline(module) => kernel::kldload(module).map(Some),
+            Self::Echodev => kernel::kldload(modules::TESTED).map(Some),
+            Self::Baseline => kernel::kldload(modules::OTHER).map(Some),
             Self::Pipe => Ok(None),
         }
     }
@@ -48,7 +50,7 @@ impl Subject<'_> {
     /// Its device, if it is one.
     pub fn device(&self) -> Option<&'static CStr> {
         match self {
-            Self::Echodev(_) | Self::Baseline(_) => Some(DEVICE),
+            Self::Echodev | Self::Baseline => Some(DEVICE),
             Self::Pipe => None,
         }
     }

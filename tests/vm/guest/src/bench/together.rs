@@ -46,7 +46,7 @@ impl Drop for Loop {
 }
 
 /// 8 MiB from one process to another, by requests of 64 KiB.
-pub fn stream(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
+pub fn stream(subject: &Subject, size: usize) -> Result<PerOperation> {
     let ends = subject.ends(size)?;
     let gate = Subject::Pipe.ends(1)?;
     on_one_processor(|| {
@@ -68,7 +68,7 @@ pub fn stream(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
 }
 
 /// A byte there, which another process waits for, and one back through a pipe.
-pub fn ping_pong(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
+pub fn ping_pong(subject: &Subject, size: usize) -> Result<PerOperation> {
     let there = subject.ends(size)?;
     let back = Subject::Pipe.ends(1)?;
     on_one_processor(|| {
@@ -90,7 +90,7 @@ pub fn ping_pong(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
 
 /// A byte to 16 processes that all wait for it. The writer runs only while no reader does, so each byte comes when all of them
 /// are asleep again.
-pub fn readers(subject: &Subject<'_>, size: usize) -> Result<PerOperation> {
+pub fn readers(subject: &Subject, size: usize) -> Result<PerOperation> {
     let ends = subject.ends(size)?;
     on_one_processor(|| {
         let readers = (0..READERS).map(|_| Loop::start(|| ends.read(1).map(drop))).collect::<Result<Vec<_>>>()?;

@@ -10,6 +10,8 @@ const SYS_READ: usize = 3;
 const SYS_WRITE: usize = 4;
 const SYS_OPEN: usize = 5;
 const SYS_CLOSE: usize = 6;
+const SYS_UNLINK: usize = 10;
+const SYS_CHDIR: usize = 12;
 const SYS_DUP: usize = 41;
 const SYS_IOCTL: usize = 54;
 const SYS_REVOKE: usize = 56;
@@ -154,7 +156,7 @@ pub fn revoke(path: &CStr) -> Result<()> {
 
 /// The beginning of `struct stat`, and room for the rest.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Stat {
     device: u64,
     inode: u64,
@@ -166,15 +168,36 @@ pub struct Stat {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    rest: [u32; 47],
+    padding_1: u32,
+    device_of_special: u64,
+    times: [u64; 8],
+    size: u64,
+    rest: [u32; 26],
 }
 
 /// stat(2)
 pub fn stat(path: &CStr) -> Result<Stat> {
-    let mut stat = Stat { device: 0, inode: 0, links: 0, mode: 0, padding: 0, uid: 0, gid: 0, rest: [0; 47] };
+    let mut stat = Stat::default();
     // SAFETY: reads the path, and writes a `struct stat`, 224 bytes.
     unsafe { syscall(SYS_FSTATAT, [AT_FDCWD as usize, path.as_ptr() as usize, &raw mut stat as usize, 0]) }?;
     Ok(stat)
+}
+
+/// The length of a file.
+pub fn len(path: &CStr) -> Result<usize> {
+    Ok(stat(path)?.size as usize)
+}
+
+/// chdir(2)
+pub fn chdir(path: &CStr) -> Result<()> {
+    // SAFETY: only reads the path.
+    unsafe { syscall(SYS_CHDIR, [path.as_ptr() as usize]) }.map(drop)
+}
+
+/// unlink(2)
+pub fn unlink(path: &CStr) -> Result<()> {
+    // SAFETY: only reads the path.
+    unsafe { syscall(SYS_UNLINK, [path.as_ptr() as usize]) }.map(drop)
 }
 
 const _: () = assert!(size_of::<Stat>() == 224);

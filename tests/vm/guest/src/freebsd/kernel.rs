@@ -11,6 +11,7 @@ use super::raw::{Result, syscall};
 const SYS_REBOOT: usize = 55;
 const SYS_KLDLOAD: usize = 304;
 const SYS_KLDUNLOAD: usize = 305;
+const SYS_KLDFIND: usize = 306;
 const SYS_KENV: usize = 390;
 
 const RB_NOSYNC: usize = 4;
@@ -31,6 +32,12 @@ pub fn kldload(path: &CStr) -> Result<i32> {
 pub fn kldunload(id: i32) -> Result<()> {
     // SAFETY: does not touch memory.
     unsafe { syscall(SYS_KLDUNLOAD, [id as usize]) }.map(drop)
+}
+
+/// kldfind(2): the id of a loaded file.
+pub fn kldfind(name: &CStr) -> Result<i32> {
+    // SAFETY: only reads the name.
+    Ok(unsafe { syscall(SYS_KLDFIND, [name.as_ptr() as usize]) }? as i32)
 }
 
 /// kenv(2): the value of a kernel environment variable, if there is one that is UTF-8.

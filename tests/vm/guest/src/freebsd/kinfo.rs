@@ -1,20 +1,17 @@
 //! What sysctl(3) tells: how a process sleeps, what is allocated, what the kernel printed.
 
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::AtomicUsize;
 
-use conformance::errno::ENOMEM;
 use conformance::host::{MemoryStats, Pid};
+use conformance::sys::Kevent;
 
-use super::raw::{Result, syscall};
+use super::raw::Result;
+use super::sysctl::{by_name, read_all, sysctl};
+use super::wait::RawKevent;
 
-const SYS_SYSCTL: usize = 202;
-
-const CTL_SYSCTL: i32 = 0;
-const SYSCTL_NAME2OID: i32 = 3;
 const CTL_KERN: i32 = 1;
 const KERN_PROC: i32 = 14;
 const KERN_PROC_PID: i32 = 1;
@@ -34,6 +31,33 @@ pub fn wmesg(pid: Pid) -> Result<Option<String>> {
     let name = CStr::from_bytes_until_nul(&info[KI_WMESG..=KI_WMESG + WMESGLEN]).unwrap_or_default();
     let asleep = info[KI_STAT] == SSLEEP && !name.is_empty();
     Ok(asleep.then(|| String::from_utf8_lossy(name.to_bytes()).into_owned()))
+}
+
+/// The variable that reports the kqueues of a process. FreeBSD 15.0 has it, and late 14.x.
+pub const KQUEUES: &str = "kern.proc.kq";
+
+/// `struct kinfo_knote` of `sys/user.h`, as far as it is used.
+#[repr(C)]
+struct KinfoKnote {
+    kqueue: i32,
+    event: RawKevent,
+}
+
+/// The events that the kqueues of the process wait for.
+pub fn kqueues(pid: Pid) -> Result<Vec<Kevent>> {
+    static LEN: AtomicUsize = AtomicUsize::new(0);
+    let mut variable = by_name(KQUEUES)?;
+    variable.push(pid);
+    Ok(knotes(&read_all(&variable, &LEN)?))
+}
+
+/// The events in an array of `struct kinfo_knote`.
+pub fn knotes(array: &[u8]) -> Vec<Kevent> {
+    const KINFO_KNOTE: usize = 1160;
+    let events = array
+        .chunks_exact(KINFO_KNOTE)
+        .map(|record| RawKevent::from_bytes(&record[core::mem::offset_of!(KinfoKnote, event)..]));
+    events.map(|event| Kevent::from(&event)).collect()
 }
 
 /// What is allocated of the malloc(9) type of this name; zeros if there is no such type.
@@ -82,40 +106,4 @@ impl Messages {
         self.seen = text;
         Ok(new)
     }
-}
-
-/// A variable's number in the tree.
-fn by_name(name: &str) -> Result<Vec<i32>> {
-    let mut numbers = [0u8; 24 * size_of::<i32>()];
-    let len = sysctl(&[CTL_SYSCTL, SYSCTL_NAME2OID], &mut numbers, name.as_bytes())?;
-    Ok(numbers[..len].chunks_exact(4).map(|number| i32::from_ne_bytes(number.try_into().unwrap_or_default())).collect())
-}
-
-/// The value of a variable whose length is not known. `guess` is where a length that will do is kept between calls,
-/// since to ask for it costs as much as to ask for the value.
-fn read_all(variable: &[i32], guess: &AtomicUsize) -> Result<Vec<u8>> {
-    loop {
-        let mut value = vec![0; guess.load(Ordering::Relaxed)];
-        match sysctl(variable, &mut value, &[]) {
-            Ok(len) if !value.is_empty() => {
-                value.truncate(len);
-                return Ok(value);
-            }
-            // It may grow until it is asked for.
-            Ok(_) | Err(ENOMEM) => guess.store(sysctl(variable, &mut [], &[])? * 5 / 4, Ordering::Relaxed),
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// sysctl(3): reads a variable, or its length if `old` is empty, and then sets it if `new` is not empty. Gives the length
-/// of what was read.
-fn sysctl(variable: &[i32], old: &mut [u8], new: &[u8]) -> Result<usize> {
-    let mut len = old.len();
-    let old = if old.is_empty() { 0 } else { old.as_mut_ptr() as usize };
-    let new_address = if new.is_empty() { 0 } else { new.as_ptr() as usize };
-    let name = variable.as_ptr() as usize;
-    // SAFETY: writes at most `len` bytes to `old`, which has them, or none; and to `len` itself.
-    unsafe { syscall(SYS_SYSCTL, [name, variable.len(), old, &raw mut len as usize, new_address, new.len()]) }?;
-    Ok(len)
 }

@@ -1,16 +1,21 @@
-//! Memory of which a part is out of reach.
+//! Memory of which a part is out of reach, and pages of devices.
 
 use core::slice;
+
+use conformance::sys::Fd;
 
 use super::raw::{Result, syscall};
 
 const SYS_MUNMAP: usize = 73;
 const SYS_MPROTECT: usize = 74;
+const SYS_MADVISE: usize = 75;
 const SYS_MMAP: usize = 477;
 
 const PROT_NONE: usize = 0;
 const PROT_READ_WRITE: usize = 3;
+const MAP_SHARED: usize = 1;
 const MAP_PRIVATE_ANON: usize = 0x1002;
+const MADV_NOCORE: usize = 8;
 
 /// The size of a page.
 pub const PAGE: usize = 4096;
@@ -65,4 +70,50 @@ impl Drop for Mapping {
         // SAFETY: nothing borrows the pages any more. It cannot fail for pages that are mapped.
         let _ = unsafe { syscall(SYS_MUNMAP, [self.start, self.pages * PAGE]) };
     }
+}
+
+/// A page of a device; unmapped when dropped.
+pub struct DevicePage {
+    start: usize,
+}
+
+impl DevicePage {
+    /// Page `number` of the device.
+    pub fn new(device: Fd, number: usize) -> Result<Self> {
+        let arguments = [0, PAGE, PROT_READ_WRITE, MAP_SHARED, device as usize, number * PAGE];
+        // SAFETY: a new page at an address that the kernel chooses touches nothing that is in use.
+        Ok(Self { start: unsafe { syscall(SYS_MMAP, arguments) }? })
+    }
+
+    /// Its address.
+    pub fn address(&self) -> usize {
+        self.start
+    }
+
+    /// Copies `bytes` to where the page begins.
+    pub fn set(&mut self, bytes: &[u8]) {
+        assert!(bytes.len() <= PAGE, "more than a page");
+        // SAFETY: the page is mapped and no reference leads to it; the bytes fit into it.
+        unsafe { (self.start as *mut u8).copy_from(bytes.as_ptr(), bytes.len()) };
+    }
+
+    /// Copies what the page begins with to `bytes`.
+    pub fn get(&self, bytes: &mut [u8]) {
+        assert!(bytes.len() <= PAGE, "more than a page");
+        // SAFETY: as in `set`; any bytes are valid.
+        unsafe { (self.start as *const u8).copy_to(bytes.as_mut_ptr(), bytes.len()) };
+    }
+}
+
+impl Drop for DevicePage {
+    fn drop(&mut self) {
+        // SAFETY: nothing refers to the page. It cannot fail for a page that is mapped.
+        let _ = unsafe { syscall(SYS_MUNMAP, [self.start, PAGE]) };
+    }
+}
+
+/// madvise(2): leaves the memory out of core files of this process and its children to come.
+pub fn not_in_cores(start: usize, len: usize) -> Result<()> {
+    // SAFETY: changes nothing of the memory.
+    unsafe { syscall(SYS_MADVISE, [start, len, MADV_NOCORE]) }.map(drop)
 }

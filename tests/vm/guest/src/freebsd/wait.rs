@@ -14,6 +14,7 @@ const SYS_SELECT: usize = 93;
 const SYS_POLL: usize = 209;
 const SYS_KQUEUE: usize = 362;
 const SYS_KEVENT: usize = 560;
+const SYS_KQUEUEX: usize = 583;
 
 /// The bits of a set of descriptors.
 const FD_SETSIZE: usize = 1024;
@@ -36,7 +37,7 @@ struct Timeval {
 /// `struct kevent`
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-struct RawKevent {
+pub struct RawKevent {
     ident: usize,
     filter: i16,
     flags: u16,
@@ -99,6 +100,13 @@ pub fn kqueue() -> Result<Fd> {
     Ok(unsafe { syscall(SYS_KQUEUE, []) }? as Fd)
 }
 
+/// kqueuex(2) with KQUEUE_CPONFORK
+pub fn kqueue_cponfork() -> Result<Fd> {
+    const KQUEUE_CPONFORK: usize = 2;
+    // SAFETY: does not touch memory.
+    Ok(unsafe { syscall(SYS_KQUEUEX, [KQUEUE_CPONFORK]) }? as Fd)
+}
+
 /// kevent(2); at most `max` events.
 pub fn kevent(kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Result<Vec<Kevent>> {
     let changes: Vec<RawKevent> = changes.iter().map(RawKevent::from).collect();
@@ -121,6 +129,15 @@ pub fn collect_one(kq: Fd) -> Result<()> {
     match unsafe { syscall(SYS_KEVENT, arguments) }? {
         0 => Err(EWOULDBLOCK),
         _ => Ok(()),
+    }
+}
+
+impl RawKevent {
+    /// The structure that `bytes` begin with.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let bytes = &bytes[..size_of::<Self>()];
+        // SAFETY: so many bytes are there, and any of them make a value of these integers.
+        unsafe { bytes.as_ptr().cast::<Self>().read_unaligned() }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Processes that are stopped, as by Ctrl-Z, while they sleep in the device.
 
 use alloc::format;
+use alloc::vec::Vec;
 
 use conformance::abi::{O_RDONLY, O_RDWR, O_WRONLY};
 use conformance::call::Call;
 use conformance::check::{Failure, Outcome};
-use conformance::ctx::Ctx;
+use conformance::ctx::{Ctx, SIZE};
 use conformance::errno::{EIO, ENXIO};
 use conformance::host::{ECHORD, ECHOWR, Wmesg};
 use conformance::process::Process;
@@ -14,6 +15,7 @@ use conformance::sys::Fd;
 use super::{close_dead, expect};
 
 const SIGSTOP: i32 = 17;
+const SIGTSTP: i32 = 18;
 const SIGCONT: i32 = 19;
 
 /// A process that sleeps in `call`, and was stopped there.
@@ -63,4 +65,27 @@ pub fn does_not_keep_a_wakeup(cx: &mut Ctx<'_>) -> Outcome {
     first.exit()?;
     second.exit()?;
     owner.exit()
+}
+
+/// A write that has put a part into the device is stopped while it waits for room. It ends there, with
+/// the number of bytes that went; nothing is lost and nothing is written twice.
+pub fn write_is_short(cx: &mut Ctx<'_>) -> Outcome {
+    let bytes: Vec<u8> = (0..100).collect();
+    for signal in [SIGSTOP, SIGTSTP] {
+        let (mut reader, r) = cx.opened(O_RDONLY)?;
+        let (mut writer, w) = cx.opened(O_WRONLY)?;
+        writer.start(Call::write(w, &bytes))?;
+        cx.asleep(&writer, ECHOWR)?;
+        writer.kill(signal)?;
+        // There is room now, which a stopped process does not use.
+        expect("read", reader.read(r, 10)?, Ok(bytes[..10].to_vec()))?;
+        expect("held while stopped", reader.held(r)?, 54)?;
+        writer.kill(SIGCONT)?;
+        expect("the write that was stopped", writer.finish_write()?, Ok(SIZE))?;
+        expect("the rest of the write", writer.write(w, &bytes[SIZE..SIZE + 10])?, Ok(10))?;
+        expect("read", reader.read(r, 100)?, Ok(bytes[10..SIZE + 10].to_vec()))?;
+        writer.exit()?;
+        reader.exit()?;
+    }
+    Ok(())
 }

@@ -1,0 +1,58 @@
+//! `/dev/hungmap` of `tests/vm/modules`: memory whose page faults do not end.
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use conformance::abi::{O_RDWR, O_WRONLY};
+
+use crate::freebsd::Result;
+use crate::freebsd::files::{self, Iovec};
+use crate::freebsd::mapping::DevicePage;
+use crate::freebsd::processes;
+
+const DEVICE: &CStr = c"/dev/hungmap";
+
+/// The pages of the device that are always there (`HUNGMAP_PAGES`).
+const PAGES: usize = 64;
+
+/// More than there are process ids.
+const PIDS: usize = 1 << 17;
+
+/// From now on faults do not end.
+pub fn arm() -> Result<()> {
+    order(b"1")
+}
+
+/// Ends every fault.
+pub fn release() -> Result<()> {
+    order(b"0")
+}
+
+fn order(order: &[u8; 1]) -> Result<()> {
+    let fd = files::open(DEVICE, O_WRONLY)?;
+    let done = files::write(fd, Iovec { base: order.as_ptr() as usize, len: order.len() });
+    files::close(fd)?;
+    done.map(drop)
+}
+
+/// A page that hangs, and the same memory as a page that does not.
+pub struct HungPage {
+    /// A page that is always there.
+    pub view: DevicePage,
+    /// The page whose fault does not end.
+    pub hung: DevicePage,
+}
+
+impl HungPage {
+    /// A page that nobody has touched before: what was there once hangs no more.
+    pub fn new() -> Result<Self> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = PIDS * COUNT.fetch_add(1, Ordering::Relaxed) + processes::getpid() as usize;
+        let fd = files::open(DEVICE, O_RDWR)?;
+        // In this order: mmap(2) of a page that hangs does not end if it is the first.
+        let view = DevicePage::new(fd, number % PAGES);
+        let hung = DevicePage::new(fd, PAGES + number);
+        files::close(fd)?;
+        Ok(Self { view: view?, hung: hung? })
+    }
+}

@@ -1,0 +1,41 @@
+//! A process with events on the device dumps core.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use conformance::abi::{EVFILT_READ, EVFILT_WRITE, O_RDWR};
+use conformance::check::{Failure, Outcome};
+use conformance::ctx::Ctx;
+use conformance::sys::Kevent;
+
+use super::{expect, watch};
+use crate::cores;
+use crate::freebsd::{kinfo, sysctl};
+
+const SIGQUIT: i32 = 3;
+
+/// The core file is there. Where the kernel reports kqueues, it has the events.
+pub fn a_core_file_is_written(cx: &mut Ctx<'_>) -> Outcome {
+    let (mut process, fd) = cx.opened(O_RDWR)?;
+    let filters = [EVFILT_READ, EVFILT_WRITE];
+    for filter in filters {
+        let kq = process.kqueue()?;
+        expect("kevent", process.change(kq, watch(fd, filter, 0))?, Ok(()))?;
+    }
+    process.kill(SIGQUIT)?;
+    process.died()?;
+
+    let core = cores::take().map_err(|error| Failure::new(format!("the core file: {error}")))?;
+    let Some(notes) = cores::notes(&core) else {
+        return Err(Failure::new(format!("{} bytes, and not a core file", core.len())));
+    };
+    if !sysctl::exists(kinfo::KQUEUES) {
+        return expect("notes about kqueues", cores::kqueues(&notes), None);
+    }
+    let events = cores::kqueues(&notes).unwrap_or_default();
+    let mut reported: Vec<(u64, i16)> = events.iter().map(|event: &Kevent| (event.ident, event.filter)).collect();
+    reported.sort();
+    let mut registered = filters.map(|filter| (fd as u64, filter));
+    registered.sort();
+    expect("the events in the core file", reported, registered.to_vec())
+}
