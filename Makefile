@@ -19,7 +19,7 @@ help:
 	@echo 'make kmod      build target/kmod/14/echodev.ko and target/kmod/15/echodev.ko'
 	@echo '               FREEBSD=14 or FREEBSD=15: only that one'
 	@echo '               SYSDIR=/path/to/sys [KERNBUILDDIR=/path/to/obj]: target/kmod/sysdir/echodev.ko,'
-	@echo '               for the kernel of that FreeBSD 12 to 15 source tree'
+	@echo '               for the kernel of that FreeBSD 12 to 16 source tree'
 	@echo 'make echoctl   build target/echoctl/14/echoctl and target/echoctl/15/echoctl; FREEBSD= as above'
 	@echo 'make prove     on Linux: a million schedules of the hosted module, and 10000 sequences of calls on it and its model'
 	@echo '               SCHEDULES=40000: so many for each scenario; SCENARIO=name: only that one'
@@ -54,6 +54,7 @@ install:
 
 prove:
 	@$(XTASK) kmod --freebsd=15
+	@$(XTASK) testmods
 	SCHEDULES='$(SCHEDULES)' FIRST=`date +%s` SEED='$(SEED)' $(CARGO) test --locked --package schedules --test schedules -- $(SCENARIO)
 	PROPTEST_CASES=10000 $(CARGO) test --locked --package conformance --test model random::
 

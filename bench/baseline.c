@@ -323,16 +323,36 @@ baseline_write_detach(struct knote *kn)
 	knlist_remove(&sc->wsel.si_note, kn, 0);
 }
 
-static struct filterops baseline_read_ops = {
-	.f_isfd =	1,
-	.f_detach =	baseline_read_detach,
-	.f_event =	baseline_read_event,
+/*
+ * struct filterops grows within a release line.  A later kernel reads members
+ * behind a table that was compiled for an earlier one, and calls what is there.
+ * So each table has a tail of its own, which stays zero.
+ */
+struct baseline_filterops {
+	struct filterops fop;
+	void	*tail[8];
 };
 
-static struct filterops baseline_write_ops = {
-	.f_isfd =	1,
-	.f_detach =	baseline_write_detach,
-	.f_event =	baseline_write_event,
+#if __FreeBSD_version >= 1400000
+#define	FILTEROPS_CONST	const
+#else
+#define	FILTEROPS_CONST		/* kn_fop is not a pointer to const */
+#endif
+
+static FILTEROPS_CONST struct baseline_filterops baseline_read_ops = {
+	.fop = {
+		.f_isfd =	1,
+		.f_detach =	baseline_read_detach,
+		.f_event =	baseline_read_event,
+	},
+};
+
+static FILTEROPS_CONST struct baseline_filterops baseline_write_ops = {
+	.fop = {
+		.f_isfd =	1,
+		.f_detach =	baseline_write_detach,
+		.f_event =	baseline_write_event,
+	},
 };
 
 static int
@@ -344,11 +364,11 @@ baseline_kqfilter(struct cdev *dev, struct knote *kn)
 
 	switch (kn->kn_filter) {
 	case EVFILT_READ:
-		kn->kn_fop = &baseline_read_ops;
+		kn->kn_fop = &baseline_read_ops.fop;
 		sel = &sc->rsel;
 		break;
 	case EVFILT_WRITE:
-		kn->kn_fop = &baseline_write_ops;
+		kn->kn_fop = &baseline_write_ops.fop;
 		sel = &sc->wsel;
 		break;
 	default:

@@ -7,6 +7,7 @@
 #ifndef _ECHODEV_H_
 #define	_ECHODEV_H_
 
+struct echodev_filters;
 struct echodev_softc;
 
 /* src/entry.rs */
@@ -23,12 +24,20 @@ void	echodev_knote_detach(struct knote *kn);
 int	echodev_read_event(struct knote *kn, long hint);
 int	echodev_write_event(struct knote *kn, long hint);
 
+/* src/kpi/monitor/leave.rs */
+void	echodev_knlist_lock(void *arg);
+void	echodev_knlist_unlock(void *arg);
+
 /* echodev.c */
 extern struct cdevsw echodev_cdevsw;
-extern struct filterops echodev_read_filterops;
-extern struct filterops echodev_write_filterops;
+struct echodev_filters *echodev_filters_alloc(void);
+void	echodev_filters_free(struct echodev_filters *filters);
+struct filterops *echodev_filterops(struct echodev_filters *filters,
+	    int filter);
 void	echodev_knlist_init(struct knlist *knl, struct sx *sx);
+int	echodev_xlock_sig(struct sx *sx);
 int	echodev_sleep(void *chan, struct sx *sx, int pri, const char *wmesg);
 struct thread *echodev_curthread(void);
+size_t	echodev_physmem(void);
 
 #endif /* !_ECHODEV_H_ */

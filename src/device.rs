@@ -2,45 +2,51 @@
 //!
 //! Locking: all state is under the monitor's sx lock. Bytes move, and everything else changes, under the exclusive lock;
 //! status queries take it shared. The lock is given up only while a read waits for bytes or a write for room, so both
-//! look at everything anew after a sleep.
+//! look at everything anew after a sleep. read and write take it interruptibly: while the uiomove(9) of one call hangs in a
+//! page fault, the process of another that waits for the lock can be killed.
 
 use crate::fifo::Fifo;
 use crate::kpi::cdev;
 use crate::kpi::errno::{Errno, Result};
 use crate::kpi::knote::Knote;
-use crate::kpi::malloc::{KBox, KBytes};
-use crate::kpi::monitor::{Exclusive, Held, Monitor, Poll, Side};
+use crate::kpi::malloc::{KBox, KBytes, physmem};
+use crate::kpi::monitor::{self, Monitor, Poll, Side};
 use crate::kpi::tunable;
 use crate::kpi::uio::{MOVE_MAX, ReadUio, WriteUio};
 use core::ffi::{CStr, c_int};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use freebsd_kernel_sys as sys;
 
 const BUFSIZE: (&CStr, usize) = (c"hw.echodev.bufsize", 64);
 const MAXSIZE: (&CStr, usize) = (c"hw.echodev.maxsize", 16 << 20);
 
-/// A second, `<sys/time.h>`.
-const SBT_1S: sys::sbintime_t = 1 << 32;
-
-/// How long unloading waits for kevent(2) waiters to collect their last event. One that never calls it again must not hold
-/// unloading up.
-const TOLD_TIMEOUT: sys::sbintime_t = SBT_1S / 10;
+/// The largest part of physical memory that one buffer may take: a quarter.
+const MEMORY_SHARE: usize = 4;
 
 /// The device: what `si_drv1` and `kn_hook` point to.
-pub type Softc = Monitor<State>;
+pub type Softc = Monitor<State, Common>;
+
+type Exclusive<'a> = monitor::Exclusive<'a, State, Common>;
+type Held<'a> = monitor::Held<'a, State, Common>;
+
+/// What needs no lock.
+pub struct Common {
+    /// The largest capacity that ECHODEV_SBUFSIZE may set.
+    maxsize: usize,
+    /// The number of revocations. A writer from before one no longer counts, and a call from before one may not sleep. It
+    /// changes under the lock.
+    revokecnt: AtomicUsize,
+}
 
 /// The state of the device, under its lock.
 pub struct State {
     fifo: Fifo<KBytes>,
-    /// The largest capacity that ECHODEV_SBUFSIZE may set; constant.
-    maxsize: usize,
     /// Descriptors that are open for writing and were not revoked.
     writers: u32,
     /// Writers that have not been closed, the revoked ones included. The unsafe code of entry.rs relies on it: while there
     /// is one, the device stays.
     tokens: usize,
-    /// The number of revocations. A writer from before one no longer counts, and who slept through one may not go on.
-    revokecnt: usize,
-    /// The device is going away: nobody may wait for anything any more.
+    /// The device is going away: no thread may wait for anything any more.
     dying: bool,
 }
 
@@ -65,6 +71,8 @@ impl From<usize> for Token {
 pub enum Request<'a> {
     /// ECHODEV_GBUFSIZE.
     GetBufSize(&'a mut usize),
+    /// ECHODEV_GBUFSIZE of a 32-bit program.
+    GetBufSize32(&'a mut u32),
     /// ECHODEV_SBUFSIZE.
     SetBufSize(usize),
     /// ECHODEV_CLEAR.
@@ -79,11 +87,12 @@ pub enum Request<'a> {
     Writable(&'a mut c_int),
 }
 
-/// A new device, empty, of the size that the tunables ask for.
-pub fn new() -> KBox<Softc> {
-    let maxsize = limited(MAXSIZE, MOVE_MAX);
-    let fifo = Fifo::new(KBytes::zeroed(limited(BUFSIZE, maxsize)));
-    Monitor::new(c"echo", State { fifo, maxsize, writers: 0, tokens: 0, revokecnt: 0, dying: false })
+/// A new device, empty, of the size that the tunables ask for. ENOMEM if there is not enough memory for that.
+pub fn new() -> Result<KBox<Softc>> {
+    let maxsize = limited(MAXSIZE, MOVE_MAX.min(physmem() / MEMORY_SHARE));
+    let fifo = Fifo::new(KBytes::zeroed(limited(BUFSIZE, maxsize))?);
+    let state = State { fifo, writers: 0, tokens: 0, dying: false };
+    Ok(Monitor::new(c"echo", state, Common { maxsize, revokecnt: AtomicUsize::new(0) }))
 }
 
 fn limited((name, default): (&CStr, usize), limit: usize) -> usize {
@@ -108,7 +117,7 @@ impl Softc {
         let counts = if cfg!(mutant = "writer-counts-twice") { 2 } else { 1 };
         state.writers = state.writers.checked_add(counts).ok_or(Errno::EBUSY)?;
         state.tokens += 1;
-        Ok(Some(Token(state.revokecnt)))
+        Ok(Some(Token(self.revokecnt())))
     }
 
     /// The last close of a descriptor (D_TRACKCLOSE), or a forced one, by revoke(2) or a forced unmount, which comes once for
@@ -126,7 +135,7 @@ impl Softc {
     #[cold]
     fn revoke(&self) {
         let mut state = self.xlock();
-        state.revokecnt += 1;
+        self.common.revokecnt.fetch_add(1, Ordering::Relaxed);
         if !cfg!(mutant = "revoked-writers-count") {
             state.writers = 0;
         }
@@ -134,10 +143,16 @@ impl Softc {
         state.wake_all(Side::Write);
     }
 
-    /// Uncounts a writer, unless it was revoked; readers are told when the last one goes. Takes the lock.
+    /// The number of revocations so far.
+    fn revokecnt(&self) -> usize {
+        self.common.revokecnt.load(Ordering::Relaxed)
+    }
+
+    /// Uncounts a writer, unless it was revoked, and wakes up readers when the last one goes. Takes the lock. Unloading waits
+    /// for it, so the function of the module that calls it must end with this call.
     pub fn uncount(&self, token: Token) {
         let mut state = self.xlock();
-        if token.0 == state.revokecnt {
+        if token.0 == self.revokecnt() {
             // This token is one of those that were counted.
             state.writers -= 1;
             if state.writers == 0 {
@@ -148,6 +163,7 @@ impl Softc {
         if state.dying && state.tokens == 0 {
             state.wake_drain();
         }
+        state.leave();
     }
 
     /// read(2): waits until there is a byte, or no writer; moves what there is. ENXIO, EWOULDBLOCK, EINTR, ERESTART instead
@@ -156,9 +172,13 @@ impl Softc {
         if uio.resid() == 0 {
             return Ok(());
         }
-        let mut state = self.xlock();
-        let result = read_some(&mut state, uio, nonblock);
-        // New bytes wake one reader only: whoever leaves some behind, for whatever reason, wakes the next.
+        let revokecnt = self.revokecnt();
+        let mut state = self.xlock_sig()?;
+        while state.fifo.is_empty() && state.writers != 0 {
+            state = wait(state, Side::Read, c"echord", nonblock, revokecnt)?;
+        }
+        let result = move_out(&mut state, uio);
+        // New bytes wake one reader only: the one that leaves some behind, for whatever reason, wakes the next.
         if !state.fifo.is_empty() && !cfg!(mutant = "reader-wakes-no-next") {
             state.wake_one(Side::Read);
         }
@@ -171,8 +191,15 @@ impl Softc {
         if uio.resid() == 0 {
             return Ok(());
         }
-        let mut state = self.xlock();
-        let result = write_all(&mut state, uio, nonblock);
+        let revokecnt = self.revokecnt();
+        let mut state = self.xlock_sig()?;
+        let mut result = Ok(());
+        while uio.resid() != 0 && (result.is_ok() || cfg!(mutant = "efault-loops")) {
+            while state.fifo.is_full() {
+                state = wait(state, Side::Write, c"echowr", nonblock, revokecnt)?;
+            }
+            result = move_in(&mut state, uio);
+        }
         // As for readers.
         if !state.fifo.is_full() && !cfg!(mutant = "writer-wakes-no-next") {
             state.wake_one(Side::Write);
@@ -185,14 +212,19 @@ impl Softc {
         let writable = fflag & sys::FWRITE != 0;
         match request {
             Request::GetBufSize(len) => *len = self.slock().fifo.len(),
+            Request::GetBufSize32(len) => {
+                *len = u32::try_from(self.slock().fifo.len()).map_err(|_| Errno::EOVERFLOW)?;
+            }
             Request::SetBufSize(_) | Request::Clear if !writable => return Err(Errno::EPERM),
             Request::SetBufSize(len) => self.resize(len)?,
             Request::Clear => {
                 let mut state = self.xlock();
-                let was_full = state.fifo.is_full();
-                state.fifo.clear();
                 if !cfg!(mutant = "clear-wakes-nobody") {
-                    state.made_room(was_full);
+                    state.wake_writer_if_full();
+                    state.fifo.clear();
+                    state.notify(Side::Write);
+                } else {
+                    state.fifo.clear();
                 }
             }
             Request::NonBlock => {}
@@ -204,26 +236,36 @@ impl Softc {
         Ok(())
     }
 
-    /// Sets the capacity; the bytes held stay, in order. EINVAL above the limit, EBUSY below the bytes held.
+    /// Sets the capacity; the bytes held stay, in order. EINVAL above the limit, EBUSY below the bytes held, ENOMEM if there
+    /// is not enough memory.
     fn resize(&self, len: usize) -> Result {
-        if len > self.slock().maxsize {
+        if len > self.common.maxsize {
             return Err(Errno::EINVAL);
         }
-        // The allocation may sleep and zeroes the memory: neither under the lock, nor is the old one freed there.
+        // The allocation zeroes the memory, which takes its time. So it is not made under the lock, nor is the old one freed
+        // there; and whether it was needed shows only then.
         let storage = KBytes::zeroed(len);
         let mut state = self.xlock();
         let old_len = state.fifo.len();
         if len == old_len {
             return Ok(());
         }
-        let was_full = state.fifo.is_full();
-        let unused = state.fifo.replace(storage);
-        if unused.is_ok() && len > old_len && !cfg!(mutant = "growing-wakes-nobody") {
-            state.made_room(was_full);
+        if len < state.fifo.valid() {
+            return Err(Errno::EBUSY);
+        }
+        let grows = len > old_len && !cfg!(mutant = "growing-wakes-nobody");
+        let storage = storage?;
+        if grows {
+            state.wake_writer_if_full();
+        }
+        let old = state.fifo.replace(storage).map_err(|_| Errno::EBUSY)?;
+        if grows {
+            state.notify(Side::Write);
         }
         drop(state);
         let free = if cfg!(mutant = "buffer-leaks") { core::mem::forget } else { drop::<KBytes> };
-        unused.map(free).map_err(|_| Errno::EBUSY)
+        free(old);
+        Ok(())
     }
 
     /// poll(2): the events of `events` that are there now, and POLLHUP. Else the thread is recorded on each side that is
@@ -255,17 +297,16 @@ impl Softc {
     }
 
     /// The state, locked exclusively, for a knote to be attached. ENXIO while the device is going away.
-    pub fn attachable(&self) -> Result<Exclusive<'_, State>> {
+    pub fn attachable(&self) -> Result<Exclusive<'_>> {
         let state = self.xlock();
         if state.dying { Err(Errno::ENXIO) } else { Ok(state) }
     }
 
     /// EVFILT_READ: the bytes held; EV_EOF while there is no writer. f_event holds the lock.
-    pub fn read_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
+    pub fn read_event(state: &mut Held<'_>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.valid());
         if state.dying {
-            hung_up(state, kn, hint);
-            return true;
+            return hung_up(kn, hint);
         }
         if state.writers == 0 {
             kn.set_eof();
@@ -278,128 +319,136 @@ impl Softc {
     }
 
     /// EVFILT_WRITE: the room left. f_event holds the lock.
-    pub fn write_event(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) -> bool {
+    pub fn write_event(state: &mut Held<'_>, kn: &mut Knote<'_>, hint: i64) -> bool {
         kn.set_data(state.fifo.space());
         if state.dying {
-            hung_up(state, kn, hint);
-            return true;
+            return hung_up(kn, hint);
         }
         kn.clear_eof();
         !state.fifo.is_full()
     }
 
-    /// The first step of unloading: whoever waits for anything is woken, and finds that the device is going away. Takes the
-    /// lock exclusively.
+    /// The first step of unloading: every thread that waits for anything is woken up, and finds that the device is going away.
+    /// Takes the lock exclusively.
     pub fn hang_up(&self) {
         let mut state = self.xlock();
         if cfg!(mutant = "hangs-up-before-dying") {
-            state.hang_up();
-            state.dying = true;
-            return;
+            state.wake_all(Side::Read);
+            state.wake_all(Side::Write);
         }
         state.dying = true;
-        state.hang_up();
+        if !cfg!(any(mutant = "hangs-up-before-dying", mutant = "unload-tells-nobody")) {
+            state.wake_all(Side::Read);
+            state.wake_all(Side::Write);
+        }
     }
 
-    /// The last step before the device is freed, when no thread is in its methods any more. Takes the lock, and sleeps.
+    /// The last step before the device is freed, when no thread is in its methods any more. Takes the lock, and sleeps if
+    /// there is something to wait for.
     ///
-    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods, and destroy_dev does
-    /// not wait for it, so all writers are waited for here; the unsafe code of entry.rs relies on that. And kevent(2) waiters
-    /// were woken, but have yet to look at their event, which goes with the knotes.
+    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods. destroy_dev does not
+    /// wait for it, so all writers are waited for here; the unsafe code of entry.rs relies on that. And kevent(2) waiters
+    /// were woken up, but have yet to collect their event, which goes with the knotes.
     pub fn drain(&self) {
         let mut state = self.xlock();
         while state.tokens != 0 {
-            state = state.sleep_drain(c"echoun");
+            state.sleep_drain(c"echoun");
         }
         if !cfg!(mutant = "knotes-go-at-once") {
-            state = state.wait_told(c"echoun", TOLD_TIMEOUT);
+            state.wait_collected(c"echoun");
         }
         drop(state);
         self.retire();
     }
 }
 
-impl Exclusive<'_, State> {
-    /// Says that there is room, to one writer if there was none before.
-    fn made_room(&mut self, was_full: bool) {
-        if was_full && !cfg!(mutant = "room-wakes-nobody") {
+impl Exclusive<'_> {
+    /// Before a change that makes room: wakes up one writer if there is none yet. It sees the room, since the lock is held.
+    fn wake_writer_if_full(&mut self) {
+        if self.fifo.is_full() && !cfg!(mutant = "room-wakes-nobody") {
             self.wake_one(Side::Write);
         }
-        self.notify(Side::Write);
     }
 }
 
-/// Waits for bytes, or for the last writer to go, and moves what there is.
-fn read_some(state: &mut Exclusive<'_, State>, uio: &mut ReadUio<'_>, nonblock: bool) -> Result {
-    while state.fifo.is_empty() && state.writers != 0 {
-        wait(state, Side::Read, c"echord", nonblock)?;
-    }
-    let was_full = state.fifo.is_full();
+/// Moves what there is to a reader.
+fn move_out(state: &mut Exclusive<'_>, uio: &mut ReadUio<'_>) -> Result {
     let n = uio.resid().min(state.fifo.valid());
     let moved = state.fifo.held(n).into_iter().try_for_each(|piece| uio.uiomove(piece));
     if cfg!(mutant = "efault-drops-bytes") && moved.is_err() {
         state.fifo.consume(n);
     }
     moved?;
+    state.wake_writer_if_full();
     state.fifo.consume(n);
-    state.made_room(was_full);
+    state.notify(Side::Write);
     Ok(())
 }
 
-/// Moves bytes as there is room, and waits for room, until all are moved.
-fn write_all(state: &mut Exclusive<'_, State>, uio: &mut WriteUio<'_>, nonblock: bool) -> Result {
-    while uio.resid() != 0 {
-        while state.fifo.is_full() {
-            wait(state, Side::Write, c"echowr", nonblock)?;
-        }
-        let was_empty = state.fifo.is_empty();
-        let n = uio.resid().min(state.fifo.space());
-        let moved = state.fifo.room(n).into_iter().try_for_each(|piece| uio.uiomove(piece));
-        if cfg!(mutant = "efault-loops") && moved.is_err() {
-            continue;
-        }
-        if cfg!(mutant = "efault-adds-bytes") && moved.is_err() {
-            state.fifo.append(n);
-        }
-        moved?;
-        if cfg!(mutant = "bytes-are-told-of-too-early") {
-            state.wake_all(Side::Read);
-            state.fifo.append(n);
-            continue;
-        }
+/// Moves as much as there is room for from a writer.
+fn move_in(state: &mut Exclusive<'_>, uio: &mut WriteUio<'_>) -> Result {
+    let n = uio.resid().min(state.fifo.space());
+    let moved = state.fifo.room(n).into_iter().try_for_each(|piece| uio.uiomove(piece));
+    if cfg!(mutant = "efault-adds-bytes") && moved.is_err() {
         state.fifo.append(n);
-        if was_empty && !cfg!(mutant = "bytes-wake-nobody") {
-            state.wake_one(Side::Read);
-        }
-        state.notify(Side::Read);
     }
+    moved?;
+    if cfg!(mutant = "bytes-are-told-of-too-early") {
+        state.wake_all(Side::Read);
+        state.fifo.append(n);
+        return Ok(());
+    }
+    if state.fifo.is_empty() && !cfg!(mutant = "bytes-wake-nobody") {
+        // It sees the bytes, since the lock is held.
+        state.wake_one(Side::Read);
+    }
+    state.fifo.append(n);
+    state.notify(Side::Read);
     Ok(())
 }
 
-/// Waits for `side`, or says why not: ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal or a revocation. Out of line: next to
-/// a sleep a call costs nothing, and who need not wait is spared the registers.
+/// Waits for `side`, or returns the reason why it does not, with the lock released: ENXIO, EWOULDBLOCK, EINTR; ERESTART after
+/// a signal, or after a revocation since `revokecnt` was read. Out of line: next to a sleep a call costs nothing, and a call
+/// that need not wait is spared the registers.
 #[cold]
-fn wait(state: &mut Exclusive<'_, State>, side: Side, wmesg: &'static CStr, nonblock: bool) -> Result {
+fn wait<'a>(
+    state: Exclusive<'a>,
+    side: Side,
+    wmesg: &'static CStr,
+    nonblock: bool,
+    revokecnt: usize,
+) -> Result<Exclusive<'a>> {
     if state.dying && !cfg!(mutant = "dying-is-not-looked-at") {
         return Err(Errno::ENXIO);
     }
     if nonblock {
         return Err(Errno::EWOULDBLOCK);
     }
-    let revokecnt = state.revokecnt;
-    state.sleep(side, wmesg)?;
-    let revoked = state.revokecnt != revokecnt && !cfg!(mutant = "sleepers-survive-revoke");
-    if revoked { Err(Errno::ERESTART) } else { Ok(()) }
+    let revoked = |state: &Exclusive<'_>| {
+        state.common().revokecnt.load(Ordering::Relaxed) != revokecnt && !cfg!(mutant = "sleepers-survive-revoke")
+    };
+    if revoked(&state) {
+        return Err(Errno::ERESTART);
+    }
+    let mut state = state.sleep(side, wmesg)?;
+    if revoked(&state) {
+        // This thread may be the one that a change has woken up.
+        state.wake_one(side);
+        return Err(Errno::ERESTART);
+    }
+    Ok(state)
 }
 
-/// Makes the event say that the device is going away, and notes that a waiter who looks by itself (hint 0) knows.
+/// Makes the event report that the device is going away, and returns whether it is to be reported. A KNOTE for knotes that
+/// have missed one leaves the others alone.
 #[cold]
-fn hung_up(state: &mut Held<'_, State>, kn: &mut Knote<'_>, hint: i64) {
+fn hung_up(kn: &mut Knote<'_>, hint: i64) -> bool {
+    if !kn.note_last() && hint != 0 {
+        return false;
+    }
     kn.set_eof();
     kn.set_fflags(sys::ENXIO);
-    if hint == 0 {
-        state.tell(kn);
-    }
+    true
 }
 
 fn clamp(count: usize) -> c_int {

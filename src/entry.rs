@@ -13,11 +13,6 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use freebsd_kernel_sys as sys;
 
-unsafe extern "C" {
-    static mut echodev_read_filterops: sys::filterops;
-    static mut echodev_write_filterops: sys::filterops;
-}
-
 /// The device that is loaded, or was last: where the destructor of an open file, which gets a token only, finds it.
 static SOFTC: AtomicPtr<Softc> = AtomicPtr::new(ptr::null_mut());
 
@@ -26,7 +21,10 @@ static SOFTC: AtomicPtr<Softc> = AtomicPtr::new(ptr::null_mut());
 /// The kernel's module event handler calls it at MOD_LOAD; `devp` and `scp` point to where its results go.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_load(devp: *mut *mut sys::cdev, scp: *mut *mut Softc) -> c_int {
-    let softc = device::new().into_raw();
+    let softc = match device::new() {
+        Ok(softc) => softc.into_raw(),
+        Err(error) => return error.number(),
+    };
     SOFTC.store(softc, Ordering::Relaxed);
     // SAFETY: the softc is what the shim's methods expect, and echodev_unload frees it after destroy_dev; if make_dev
     // fails, nobody else has seen it. The two places are the caller's.
@@ -78,14 +76,15 @@ unsafe extern "C" fn echodev_open(dev: *mut sys::cdev, fflag: c_int, _devtype: c
     to_c(softc.open(fflag).and_then(|counted| match counted {
         None => Ok(()),
         // SAFETY: this is d_open, and Softc::drain keeps the softc until every token is back.
-        Some(token) => unsafe { cdev::set_priv(token.into(), uncount) },
+        Some(token) => unsafe { cdev::set_priv(token.into(), echodev_dtor) },
     }))
 }
 
 /// # Safety
 ///
 /// As a destructor of devfs_set_cdevpriv(9): `token` is that of [`echodev_open`], given back once.
-unsafe extern "C" fn uncount(token: *mut c_void) {
+#[unsafe(no_mangle)]
+unsafe extern "C" fn echodev_dtor(token: *mut c_void) {
     // SAFETY: unloading waits in Softc::drain for all tokens before it frees the softc, or another one can be loaded.
     unsafe { &*SOFTC.load(Ordering::Relaxed) }.uncount(token.addr().into());
 }
@@ -145,7 +144,9 @@ unsafe fn decode<'a>(cmd: c_ulong, data: *mut c_void) -> Result<Request<'a>> {
     unsafe {
         Ok(match cmd {
             ioctl::ECHODEV_GBUFSIZE => Request::GetBufSize(&mut *data.cast()),
+            ioctl::ECHODEV_GBUFSIZE32 => Request::GetBufSize32(&mut *data.cast()),
             ioctl::ECHODEV_SBUFSIZE => Request::SetBufSize(*data.cast()),
+            ioctl::ECHODEV_SBUFSIZE32 => Request::SetBufSize(*data.cast::<u32>() as usize),
             ioctl::ECHODEV_CLEAR => Request::Clear,
             ioctl::FIONBIO => Request::NonBlock,
             ioctl::FIOASYNC => Request::Async(*data.cast()),
@@ -173,13 +174,10 @@ unsafe extern "C" fn echodev_poll(dev: *mut sys::cdev, events: c_int, td: *mut s
 unsafe extern "C" fn echodev_kqfilter(dev: *mut sys::cdev, kn: *mut sys::knote) -> c_int {
     // SAFETY: this is a method of the device; the knote is the call's own.
     let (softc, mut kn) = unsafe { (softc(dev), Knote::new(kn)) };
-    let (side, fop) = match side_of(&kn) {
-        Ok(Side::Read) => (Side::Read, &raw mut echodev_read_filterops),
-        Ok(Side::Write) => (Side::Write, &raw mut echodev_write_filterops),
-        Err(error) => return error.number(),
-    };
-    // SAFETY: the shim's filterops, whose methods are the three functions below, live as long as the module.
-    to_c(softc.attachable().map(|mut state| unsafe { state.attach(side, &mut kn, fop) }))
+    to_c(side_of(&kn).and_then(|side| {
+        softc.attachable()?.attach(side, &mut kn);
+        Ok(())
+    }))
 }
 
 fn side_of(kn: &Knote<'_>) -> Result<Side> {
@@ -198,11 +196,10 @@ unsafe extern "C" fn echodev_knote_detach(kn: *mut sys::knote) {
     // SAFETY: the knote is the call's own; its hook is the softc, which outlives its knotes. It was attached to the side that
     // its filter, which never changes, says.
     unsafe {
-        let mut kn = Knote::new(kn);
+        let kn = Knote::new(kn);
         let softc = &*kn.hook().cast::<Softc>();
-        if let Ok(side) = side_of(&kn) {
-            softc.detach(side, &mut kn);
-        }
+        let side = if kn.filter() == sys::EVFILT_READ { Side::Read } else { Side::Write };
+        softc.detach(side, &kn);
     }
 }
 

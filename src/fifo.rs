@@ -96,7 +96,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
         if cfg!(mutant = "order-is-lost-in-a-resize") {
             pieces.reverse();
         }
-        for piece in pieces {
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
             let (to, behind) = rest.split_at_mut(piece.len());
             to.copy_from_slice(piece);
             rest = behind;

@@ -16,8 +16,15 @@ const fn ioc(direction: u64, group: u8, number: u8, len: usize) -> u64 {
 pub const ECHODEV_GBUFSIZE: u64 = ioc(IOC_OUT, b'E', 100, size_of::<usize>());
 
 /// `_IOW('E', 101, size_t)`: set the size of the buffer, in bytes: 0 to `hw.echodev.maxsize`. EPERM on a descriptor that
-/// is not open for writing, EBUSY if more bytes are held, EINVAL above the limit.
+/// is not open for writing, EBUSY if more bytes are held, EINVAL above the limit, ENOMEM if there
+/// is not enough memory.
 pub const ECHODEV_SBUFSIZE: u64 = ioc(IOC_IN, b'E', 101, size_of::<usize>());
+
+/// [`ECHODEV_GBUFSIZE`] of a 32-bit program, whose `size_t` has 4 bytes. EOVERFLOW if the size does not fit.
+pub const ECHODEV_GBUFSIZE32: u64 = ioc(IOC_OUT, b'E', 100, size_of::<u32>());
+
+/// [`ECHODEV_SBUFSIZE`] of a 32-bit program.
+pub const ECHODEV_SBUFSIZE32: u64 = ioc(IOC_IN, b'E', 101, size_of::<u32>());
 
 /// `_IO('E', 102)`: discard the bytes held. EPERM on a descriptor that is not open for writing.
 pub const ECHODEV_CLEAR: u64 = ioc(IOC_VOID, b'E', 102, 0);

@@ -100,27 +100,29 @@ pub const ECAPMODE: i32 = 94;
 pub const ENOTRECOVERABLE: i32 = 95;
 pub const EOWNERDEAD: i32 = 96;
 pub const EINTEGRITY: i32 = 97;
-pub const ELAST: i32 = 97;
 pub const ERESTART: i32 = -1;
 pub const EJUSTRETURN: i32 = -2;
 pub const ENOIOCTL: i32 = -3;
 pub const EDIRIOCTL: i32 = -4;
 pub const ERELOOKUP: i32 = -5;
 pub const PCATCH: i32 = 256;
-pub const C_HARDCLOCK: i32 = 256;
+pub const C_ABSOLUTE: i32 = 512;
 pub const UID_ROOT: i32 = 0;
 pub const GID_WHEEL: i32 = 0;
 pub const MAKEDEV_WAITOK: i32 = 8;
 pub const MAKEDEV_CHECKNAME: i32 = 32;
 pub const EVFILT_READ: i32 = -1;
 pub const EVFILT_WRITE: i32 = -2;
+pub const EV_CLEAR: i32 = 32;
 pub const EV_EOF: i32 = 32768;
 pub const KNF_LISTLOCKED: i32 = 1;
+pub const KN_DISABLED: i32 = 4;
 pub const FREAD: i32 = 1;
 pub const FWRITE: i32 = 2;
 pub const O_NONBLOCK: i32 = 4;
 pub const FREVOKE: i32 = 2097152;
 pub const FNONBLOCK: i32 = 4;
+pub const M_NOWAIT: i32 = 1;
 pub const M_WAITOK: i32 = 2;
 pub const M_ZERO: i32 = 256;
 pub const POLLIN: i32 = 1;
@@ -180,8 +182,21 @@ const _: () = {
         "Offset of field: timespec::tv_nsec",
     ][::core::mem::offset_of!(timespec, tv_nsec) - 8usize];
 };
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct bintime {
+    pub sec: time_t,
+    pub frac: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of bintime"][::core::mem::size_of::<bintime>() - 16usize];
+    ["Alignment of bintime"][::core::mem::align_of::<bintime>() - 8usize];
+    ["Offset of field: bintime::sec"][::core::mem::offset_of!(bintime, sec) - 0usize];
+    ["Offset of field: bintime::frac"][::core::mem::offset_of!(bintime, frac) - 8usize];
+};
 unsafe extern "C" {
-    pub static mut tick_sbt: sbintime_t;
+    pub fn binuptime(bt: *mut bintime);
 }
 unsafe extern "C" {
     pub fn panic(arg1: *const ::core::ffi::c_char, ...) -> !;
@@ -270,14 +285,6 @@ unsafe extern "C" {
         chan: *const ::core::ffi::c_void,
         lock: *mut lock_object,
         pri: ::core::ffi::c_int,
-        wmesg: *const ::core::ffi::c_char,
-        sbt: sbintime_t,
-        pr: sbintime_t,
-        flags: ::core::ffi::c_int,
-    ) -> ::core::ffi::c_int;
-}
-unsafe extern "C" {
-    pub fn pause_sbt(
         wmesg: *const ::core::ffi::c_char,
         sbt: sbintime_t,
         pr: sbintime_t,
@@ -1265,6 +1272,13 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     pub fn sx_destroy(sx: *mut sx);
+}
+unsafe extern "C" {
+    pub fn sx_try_xlock_(
+        sx: *mut sx,
+        file: *const ::core::ffi::c_char,
+        line: ::core::ffi::c_int,
+    ) -> ::core::ffi::c_int;
 }
 unsafe extern "C" {
     pub fn _sx_slock(

@@ -33,8 +33,8 @@ pub mod sync;
 mod syscall;
 
 pub use kernel::{
-    Config, ConsoleSink, DeviceNode, Interrupt, Kernel, KldError, KldId, KpiCall, KpiHook, Leak, MallocBlock,
-    MallocStats, Pid, Report, ThreadInfo, ThreadState, Tid,
+    Config, ConsoleSink, DeviceNode, Interrupt, Kernel, KldError, KldId, KnoteInfo, KpiCall, KpiHook, Leak,
+    MallocBlock, MallocStats, NoSuchRelease, Pid, Release, Report, ThreadInfo, ThreadState, Tid,
 };
 pub use syscall::abi::*;
 pub use syscall::errno::Errno;

@@ -9,7 +9,7 @@ use kldhost::fuse::{End, Mount};
 use kldhost::image::{self, Metadata};
 use kldhost::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use kldhost::sync::{Arc, Duration, Instant, spawn};
-use kldhost::{Config, ConsoleSink, Errno, Kernel, KldId, inspect};
+use kldhost::{Config, ConsoleSink, Errno, Kernel, KldId, Release, inspect};
 use nix::sys::signal::{SigSet, Signal};
 
 /// The arguments of `kldhost run`.
@@ -24,9 +24,9 @@ pub struct Arguments {
     /// A tunable of the kernel, as in loader.conf(5); may be given more than once
     #[arg(long = "tunable", value_name = "NAME=VALUE", value_parser = parse_tunable)]
     tunables: Vec<(String, String)>,
-    /// __FreeBSD_version of the kernel that the module shall see [default: the one that it asks for]
-    #[arg(long, value_name = "NUMBER")]
-    osreldate: Option<i32>,
+    /// Release of the hosted kernel: 14.0, 14.4, 15.0 or 15.1 [default: the first that loads the module]
+    #[arg(long, value_name = "RELEASE")]
+    release: Option<Release>,
 }
 
 fn parse_tunable(text: &str) -> Result<(String, String), String> {
@@ -76,9 +76,9 @@ pub fn run(arguments: Arguments) -> Result<(), String> {
 }
 
 fn start(arguments: Arguments) -> Result<Hosted, String> {
-    let osreldate = arguments.osreldate.or_else(|| asked_for(&arguments.file)).unwrap_or(Config::default().osreldate);
+    let release = arguments.release.or_else(|| asked_for(&arguments.file)).unwrap_or_default();
     let console: ConsoleSink = Arc::new(|line| say(&mut io::stderr(), line));
-    let config = Config { osreldate, tunables: arguments.tunables, console: Some(console), ..Config::default() };
+    let config = Config { release, tunables: arguments.tunables, console: Some(console), ..Config::default() };
     let kernel = Kernel::new(config);
     let name = arguments.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let module = kernel.kldload(&arguments.file).map_err(|error| match kernel.panic_report() {
@@ -93,15 +93,14 @@ fn start(arguments: Arguments) -> Result<Hosted, String> {
     Ok(Hosted { kernel, module, name, mount, unloading: AtomicBool::new(false) })
 }
 
-/// The kernel that a module asks for, if it is one that kldhost can be: FreeBSD 14 or 15. A file that cannot be read asks for
-/// none; loading it will say more.
-fn asked_for(file: &Path) -> Option<i32> {
+/// The first release that a module may be loaded on. A file that cannot be read asks for none, and
+/// loading it reports why.
+fn asked_for(file: &Path) -> Option<Release> {
     let metadata = inspect::inspect(&image::read_file(file).ok()?).ok()?.metadata;
-    let pref = metadata.iter().find_map(|record| match record {
-        Metadata::Depend { on, pref, .. } if on == "kernel" => Some(*pref),
+    metadata.iter().find_map(|record| match record {
+        Metadata::Depend { on, min, max, .. } if on == "kernel" => Release::first_in(*min..=*max),
         _ => None,
-    });
-    pref.filter(|pref| (1_400_000..1_600_000).contains(pref))
+    })
 }
 
 fn announce(kernel: &Kernel, name: &str, dir: &Path) {

@@ -27,6 +27,13 @@ pub fn switch(at: &'static str) {
     let _ = at;
 }
 
+/// As [`switch`]. If `may` holds, the thread may also stay away here for any length of time. Threads
+/// of the operating system do that by themselves, but seldom.
+#[inline(always)]
+pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
+    let _ = (at, may);
+}
+
 /// Which of `n` sleepers of the same priority goes first, by index: the oldest.
 #[inline(always)]
 pub fn choose(n: usize) -> usize {

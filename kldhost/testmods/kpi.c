@@ -21,10 +21,13 @@
  *   109  malloc(9) of SIZE_MAX bytes, with M_WAITOK
  *   110  realloc(9) to SIZE_MAX bytes, with M_WAITOK
  *   111  mallocarray(9) of SIZE_MAX elements
+ *   112  malloc(9) of all memory and a byte, with M_WAITOK
  *
  * read(2) gives the text "kpi\n", from the file's offset on.  EVFILT_READ fires
  * once KPI_FIRE, _IO('K', 200), was called.  KPI_SLEEP, _IO('K', 201), sleeps on
- * memory, for 104.  KPI_TURN, _IOW('K', 202, struct user_string), turns a string around.
+ * memory, for 104.  KPI_TURN, _IOW('K', 202, struct user_string), turns a string
+ * around.  KPI_XCOPY and KPI_SCOPY, 203 and 204, copyin(9) a string with the sx lock
+ * held, exclusively or shared, for which they wait interruptibly.
  */
 
 #include <sys/param.h>
@@ -46,6 +49,8 @@
 #define	KPI_FIRE	_IO('K', 200)
 #define	KPI_SLEEP	_IO('K', 201)
 #define	KPI_TURN	_IOW('K', 202, struct user_string)
+#define	KPI_XCOPY	_IOW('K', 203, struct user_string)
+#define	KPI_SCOPY	_IOW('K', 204, struct user_string)
 
 #define	CHECK(what)	do {						\
 	if (!(what))							\
@@ -138,6 +143,16 @@ check_malloc(void)
 	CHECK(realloc(p, SIZE_MAX, M_KPI, M_NOWAIT) == NULL);
 	CHECK(p[0] == 0);
 	free(p, M_KPI);
+	/* The machine has 512 MB, of which not all is taken. */
+	CHECK(physmem == (512L << 20) / PAGE_SIZE);
+	CHECK(malloc(ptoa(physmem) + 1, M_KPI, M_NOWAIT) == NULL);
+	p = malloc(ptoa(physmem) / 2, M_DEVBUF, M_NOWAIT);
+	CHECK(p != NULL);
+	CHECK(malloc(ptoa(physmem) / 2 + 1, M_DEVBUF, M_NOWAIT) == NULL);
+	free(p, M_DEVBUF);
+	p = malloc(ptoa(physmem) / 2 + 1, M_DEVBUF, M_NOWAIT);
+	CHECK(p != NULL);
+	free(p, M_DEVBUF);
 	return (0);
 }
 
@@ -198,6 +213,8 @@ check_sx(void)
 static int
 check_sleep(void)
 {
+	struct bintime start, end;
+	sbintime_t deadline;
 	int before;
 
 	CHECK(hz == 1000 && tick_sbt == SBT_1S / 1000);
@@ -206,6 +223,14 @@ check_sleep(void)
 	CHECK(ticks - before >= 3);
 	CHECK(pause("kpipau", 1) == EWOULDBLOCK);
 	CHECK(pause_sbt("kpipau", sbttons(1), 0, 0) == EWOULDBLOCK);
+	binuptime(&start);
+	deadline = bttosbt(start) + SBT_1MS;
+	CHECK(tsleep_sbt(&before, 0, "kpiabs", deadline, 0, C_ABSOLUTE) ==
+	    EWOULDBLOCK);
+	binuptime(&end);
+	CHECK(bttosbt(end) >= deadline && bttosbt(start) > 0);
+	CHECK(tsleep_sbt(&before, 0, "kpiabs", deadline, 0, C_ABSOLUTE) ==
+	    EWOULDBLOCK);
 	wakeup(&before);
 	wakeup_one(&before);
 	return (0);
@@ -361,8 +386,11 @@ kpi_misuse(int what)
 	case 109:
 	case 110:
 	case 111:
+	case 112:
 		p = malloc(100, M_KPI, M_WAITOK);
-		if (what == 109)
+		if (what == 112)
+			p = malloc(ptoa(physmem) + 1, M_KPI, M_WAITOK);
+		else if (what == 109)
 			p = malloc(SIZE_MAX, M_KPI, M_WAITOK);
 		else if (what == 110)
 			p = realloc(p, SIZE_MAX, M_KPI, M_WAITOK);
@@ -371,6 +399,25 @@ kpi_misuse(int what)
 		free(p, M_KPI);
 		break;
 	}
+}
+
+static int
+kpi_copy(u_long cmd, struct user_string *user)
+{
+	char text[32];
+	int error;
+
+	if (user->size > sizeof(text))
+		return (E2BIG);
+	if (cmd == KPI_XCOPY)
+		error = sx_xlock_sig(&kpi_sx);
+	else
+		error = sx_slock_sig(&kpi_sx);
+	if (error != 0)
+		return (error);
+	error = copyin(user->text, text, user->size);
+	sx_unlock(&kpi_sx);
+	return (error);
 }
 
 static int
@@ -391,6 +438,8 @@ kpi_ioctl(struct cdev *dev, u_long cmd, caddr_t data, int fflag,
 		error = tsleep(channel, PCATCH, "kpichn", 60 * hz);
 		return (error);
 	}
+	if (cmd == KPI_XCOPY || cmd == KPI_SCOPY)
+		return (kpi_copy(cmd, (struct user_string *)data));
 	if (cmd == KPI_TURN) {
 		/* Turns a string of the process around. */
 		user = (struct user_string *)data;
@@ -451,17 +500,29 @@ kpi_event(struct knote *kn, long hint)
 	return (fired);
 }
 
-static struct filterops kpi_ops = {
-	.f_isfd =	1,
-	.f_detach =	kpi_detach,
-	.f_event =	kpi_event,
+/*
+ * struct filterops grows within a release line.  A later kernel reads members
+ * behind a table that was compiled for an earlier one, and calls what is there.
+ * So each table has a tail of its own, which stays zero.
+ */
+struct kpi_filterops {
+	struct filterops fop;
+	void	*tail[8];
+};
+
+static const struct kpi_filterops kpi_ops = {
+	.fop = {
+		.f_isfd =	1,
+		.f_detach =	kpi_detach,
+		.f_event =	kpi_event,
+	},
 };
 
 static int
 kpi_kqfilter(struct cdev *dev, struct knote *kn)
 {
 
-	kn->kn_fop = &kpi_ops;
+	kn->kn_fop = &kpi_ops.fop;
 	knlist_add(&kpi_sel.si_note, kn, 0);
 	return (0);
 }

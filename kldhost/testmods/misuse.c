@@ -305,10 +305,22 @@ misuse_never(struct knote *kn, long hint)
 	return (0);
 }
 
-static struct filterops misuse_ops = {
-	.f_isfd =	1,
-	.f_detach =	misuse_detach,
-	.f_event =	misuse_never,
+/*
+ * struct filterops grows within a release line.  A later kernel reads members
+ * behind a table that was compiled for an earlier one, and calls what is there.
+ * So each table has a tail of its own, which stays zero.
+ */
+struct misuse_filterops {
+	struct filterops fop;
+	void	*tail[8];
+};
+
+static const struct misuse_filterops misuse_ops = {
+	.fop = {
+		.f_isfd =	1,
+		.f_detach =	misuse_detach,
+		.f_event =	misuse_never,
+	},
 };
 
 static int
@@ -317,7 +329,7 @@ misuse_kqfilter(struct cdev *dev, struct knote *kn)
 
 	if (kn->kn_filter != EVFILT_READ)
 		return (EINVAL);
-	kn->kn_fop = &misuse_ops;
+	kn->kn_fop = &misuse_ops.fop;
 	knlist_add(&sel.si_note, kn, 0);
 	return (0);
 }

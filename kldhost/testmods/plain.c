@@ -248,16 +248,36 @@ plain_out_event(struct knote *kn, long hint)
 	return (kn->kn_data != 0);
 }
 
-static struct filterops plain_in_ops = {
-	.f_isfd =	1,
-	.f_detach =	plain_in_detach,
-	.f_event =	plain_in_event,
+/*
+ * struct filterops grows within a release line.  A later kernel reads members
+ * behind a table that was compiled for an earlier one, and calls what is there.
+ * So each table has a tail of its own, which stays zero.
+ */
+struct plain_filterops {
+	struct filterops fop;
+	void	*tail[8];
 };
 
-static struct filterops plain_out_ops = {
-	.f_isfd =	1,
-	.f_detach =	plain_out_detach,
-	.f_event =	plain_out_event,
+#if __FreeBSD_version >= 1400000
+#define	FILTEROPS_CONST	const
+#else
+#define	FILTEROPS_CONST		/* kn_fop is not a pointer to const */
+#endif
+
+static FILTEROPS_CONST struct plain_filterops plain_in_ops = {
+	.fop = {
+		.f_isfd =	1,
+		.f_detach =	plain_in_detach,
+		.f_event =	plain_in_event,
+	},
+};
+
+static FILTEROPS_CONST struct plain_filterops plain_out_ops = {
+	.fop = {
+		.f_isfd =	1,
+		.f_detach =	plain_out_detach,
+		.f_event =	plain_out_event,
+	},
 };
 
 static int
@@ -266,10 +286,10 @@ plain_kqfilter(struct cdev *dev, struct knote *kn)
 	struct plain *p = dev->si_drv1;
 
 	if (kn->kn_filter == EVFILT_READ) {
-		kn->kn_fop = &plain_in_ops;
+		kn->kn_fop = &plain_in_ops.fop;
 		knlist_add(&p->in.si_note, kn, 0);
 	} else if (kn->kn_filter == EVFILT_WRITE) {
-		kn->kn_fop = &plain_out_ops;
+		kn->kn_fop = &plain_out_ops.fop;
 		knlist_add(&p->out.si_note, kn, 0);
 	} else
 		return (EINVAL);

@@ -5,7 +5,9 @@ mod common;
 use std::collections::HashSet;
 
 use kldhost::sync::{Arc, Duration, Mutex};
-use kldhost::{Config, EV_ADD, EVFILT_READ, Errno, Fd, Kernel, Kevent, KldError, KldId, O_RDWR, Process, UserMem};
+use kldhost::{
+    Config, EV_ADD, EVFILT_READ, Errno, Fd, Kernel, Kevent, KldError, KldId, O_RDWR, Process, Release, UserMem,
+};
 
 /// `_IOWR('K', n, int)`.
 fn check_request(n: u64) -> u64 {
@@ -78,8 +80,9 @@ fn each_misuse_is_reported() {
         (103, "sx_init_flags", "the lock is initialised already", Some("kpi sx")),
         (107, "_sleep", "without a lock or a timeout", None),
         (108, "__mtx_unlock_flags", "not held by this thread", Some("kpi mutex")),
-        (109, "malloc", "there never will be 18446744073709551615 bytes", Some("kpi")),
-        (110, "realloc", "there never will be 18446744073709551615 bytes", Some("kpi")),
+        (109, "malloc", "M_WAITOK of 18446744073709551615 bytes, more than the machine has left", Some("kpi")),
+        (110, "realloc", "M_WAITOK of 18446744073709551615 bytes, more than the machine has left", Some("kpi")),
+        (112, "malloc", "M_WAITOK of 536870913 bytes, more than the machine has left: waits without end", Some("kpi")),
         (111, "mallocarray", "18446744073709551615 * 2 overflows", None),
     ];
     for (n, call, message, object) in cases {
@@ -175,6 +178,24 @@ fn copyin_and_copyout_reach_user_memory_only() {
     kpi.unload();
 }
 
+/// Check 1 has M_NOWAIT allocations that must succeed; the hook makes one of them fail.
+#[test]
+fn a_hook_fails_the_nth_allocation_that_may_fail() {
+    const M_NOWAIT: u64 = 1;
+    let seen = Arc::new(Mutex::new(0));
+    let hook = move |call: &kldhost::KpiCall| {
+        let counts = call.name == "malloc" && call.args[2] & M_NOWAIT != 0;
+        *seen.lock() += u32::from(counts);
+        (counts && *seen.lock() == 1).then_some(0)
+    };
+    let (kernel, _id) = common::boot("kpi", Config { hook: Some(Arc::new(hook)), ..Config::default() });
+    let process = kernel.process();
+    let fd = process.open("/dev/kpi", O_RDWR).unwrap();
+    let mut line = [0; 4];
+    assert_eq!(process.ioctl(fd, check_request(1), &mut line), Ok(()));
+    assert_ne!(i32::from_ne_bytes(line), 0);
+}
+
 #[test]
 fn a_hook_sees_each_call_and_can_make_it_fail() {
     let calls = Arc::new(Mutex::new(HashSet::new()));
@@ -184,7 +205,7 @@ fn a_hook_sees_each_call_and_can_make_it_fail() {
         (call.name == "make_dev_s").then_some(17)
     };
     let kernel = Kernel::new(Config { hook: Some(Arc::new(hook)), ..Config::default() });
-    let error = kernel.kldload(&common::module("plain")).expect_err("make_dev_s fails");
+    let error = kernel.kldload(&common::module("plain", Release::default())).expect_err("make_dev_s fails");
     let KldError::Refused { error, mod_load, .. } = error else { panic!("{error}") };
     assert_eq!((error, mod_load), (Errno::ENOEXEC, Some(Errno::EEXIST)));
     let console = kernel.console();

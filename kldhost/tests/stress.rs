@@ -5,7 +5,7 @@ mod common;
 use kldhost::sync::Duration;
 use kldhost::{
     Call, Config, EV_ADD, EV_CLEAR, EVFILT_READ, EVFILT_WRITE, Errno, Kernel, Kevent, O_NONBLOCK, O_RDONLY, O_WRONLY,
-    POLLIN, POLLOUT, PollFd, Process,
+    POLLIN, POLLOUT, PollFd, Process, Release,
 };
 
 /// Bytes that each writer writes.
@@ -154,7 +154,7 @@ fn readers_and_writers_on_kqueues() {
 #[test]
 fn unload_among_openers() {
     let (kernel, mut id) = common::boot("plain", Config::default());
-    let file = common::module("plain");
+    let file = common::module("plain", Release::default());
     let process = kernel.process();
     let open = |process: &Process| {
         let mut opened = 0;
@@ -185,7 +185,7 @@ fn unload_among_openers() {
 #[test]
 fn a_thousand_loads_leave_nothing() {
     let kernel = Kernel::new(Config::default());
-    let file = common::module("plain");
+    let file = common::module("plain", Release::default());
     let process = kernel.process();
     for _ in 0..1000 {
         let id = kernel.kldload(&file).unwrap();

@@ -307,12 +307,12 @@ fn signals_outside_of_calls_and_the_end() {
 
 #[test]
 fn kldload_checks_the_file() {
-    let file = common::module("plain");
-    let old = Kernel::new(Config { osreldate: 1_400_097, ..Config::default() });
+    let file = common::module("plain", Release::default());
+    let old = Kernel::new(Config { release: Release::V14_0, ..Config::default() });
     let error = old.kldload(&file).expect_err("it is for 15");
     assert_eq!(error.errno(), Errno::ENOEXEC);
     assert_eq!(old.console(), ["KLD plain.ko: depends on kernel - not available or version mismatch"]);
-    let later = Kernel::new(Config { osreldate: 1_500_500, ..Config::default() });
+    let later = Kernel::new(Config { release: Release::V15_1, ..Config::default() });
     let id = later.kldload(&file).unwrap();
     assert_eq!(later.kldload(&file).expect_err("it is there").errno(), Errno::EEXIST);
     let bytes = std::fs::read(&file).unwrap();

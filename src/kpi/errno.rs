@@ -24,12 +24,16 @@ errnos! {
     EPERM,
     /// Device not configured: it is going away.
     ENXIO,
+    /// Cannot allocate memory.
+    ENOMEM,
     /// Device busy.
     EBUSY,
     /// Invalid argument.
     EINVAL,
     /// Inappropriate ioctl for device.
     ENOTTY,
+    /// Value too large to be stored in data type.
+    EOVERFLOW,
     /// Only the kernel sees it: the system call is made again, or, if bytes were moved, returns their count.
     ERESTART,
     /// Resource temporarily unavailable; the same number as EAGAIN.

@@ -3,10 +3,22 @@
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicI32, Ordering};
 use freebsd_kernel_sys as sys;
 
-/// The hint of the driver's own KNOTE calls; a kqueue that looks by itself passes 0 to f_event.
+/// The hint of the driver's own KNOTE calls. A kqueue that calls f_event by itself passes 0.
 pub const HINT: i64 = 1;
+
+/// What a knote is waited for, while the device is going away.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaited {
+    /// No thread waits for it.
+    Collected,
+    /// A thread may still have to collect the last event.
+    Pending,
+    /// f_event has not yet reported the last event.
+    Missed,
+}
 
 /// A knote that the kernel lends to d_kqfilter, f_event or f_detach. Its links belong to the kernel, which may change them
 /// meanwhile; the fields used here are the filter's.
@@ -72,9 +84,28 @@ impl Knote<'_> {
         }
     }
 
-    /// Notes that the waiter has looked at the event; false if it was noted before. The list's lock is held.
-    pub(super) fn note_told(&mut self) -> bool {
+    /// Notes that f_event has reported the last event; false if it was noted before. The list's lock is held.
+    pub fn note_last(&mut self) -> bool {
         // SAFETY: the knote is lent to us (see `new`); `kn_hookid` is the filter's own, and the list's lock guards it here.
         unsafe { core::mem::replace(&mut (*self.as_raw()).kn_hookid, 1) == 0 }
+    }
+
+    /// What the knote is waited for, once the device is going away. The list's lock is held.
+    pub(super) fn awaited(&self) -> Awaited {
+        // SAFETY: the knote is lent to us (see `new`). The list's lock guards `kn_hookid` and `fflags`. The kernel may set
+        // `kn_status` meanwhile, hence the atomic load. Of `flags`, EV_CLEAR is constant.
+        let (noted, kevent, status) = unsafe {
+            let kn = self.as_raw();
+            ((*kn).kn_hookid != 0, &(*kn).kn_kevent, AtomicI32::from_ptr(&raw mut (*kn).kn_status))
+        };
+        // A scan that has copied an EV_CLEAR event clears its `fflags`, which f_event had set to ENXIO.
+        let cleared = i32::from(kevent.flags) & sys::EV_CLEAR != 0 && kevent.fflags == 0;
+        let disabled = status.load(Ordering::Relaxed) & sys::KN_DISABLED != 0;
+        match noted {
+            _ if disabled => Awaited::Collected,
+            false => Awaited::Missed,
+            true if cleared => Awaited::Collected,
+            true => Awaited::Pending,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Memory of the module's own type, malloc(9).
 
-use core::ffi::c_void;
+use super::errno::{Errno, Result};
+use core::ffi::{c_int, c_void};
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -11,15 +12,24 @@ unsafe extern "C" {
     static mut M_ECHODEV: [sys::malloc_type; 1];
 }
 
-/// `size` bytes, all zero, or a dangling pointer if `size` is 0. May sleep; never fails (M_WAITOK).
-fn allocate(size: usize) -> NonNull<c_void> {
+/// `size` bytes, all zero, or a dangling pointer if `size` is 0. `wait` is M_WAITOK, which may sleep and never fails, or
+/// M_NOWAIT, which gives `None` when there is not enough memory.
+fn allocate(size: usize, wait: c_int) -> Option<NonNull<c_void>> {
     if size == 0 {
-        return NonNull::<u128>::dangling().cast();
+        return Some(NonNull::<u128>::dangling().cast());
     }
     // SAFETY: any size and these flags are valid; the type exists from the module's load to its unload.
-    let memory = unsafe { sys::malloc(size, (&raw mut M_ECHODEV).cast(), sys::M_WAITOK | sys::M_ZERO) };
-    // SAFETY: with M_WAITOK, malloc(9) never returns NULL.
-    unsafe { NonNull::new_unchecked(memory) }
+    NonNull::new(unsafe { sys::malloc(size, (&raw mut M_ECHODEV).cast(), wait | sys::M_ZERO) })
+}
+
+unsafe extern "C" {
+    fn echodev_physmem() -> usize;
+}
+
+/// The memory of the machine, in bytes. `physmem` in `<sys/systm.h>`.
+pub fn physmem() -> usize {
+    // SAFETY: the variable is constant after boot.
+    unsafe { echodev_physmem() }
 }
 
 /// # Safety
@@ -49,7 +59,8 @@ impl<T> KBox<T> {
     /// Moves `value` into memory of its own. May sleep.
     pub fn new(value: T) -> Self {
         let () = Self::FITS;
-        let memory = allocate(size_of::<T>()).cast::<T>();
+        // SAFETY: with M_WAITOK, malloc(9) never returns NULL.
+        let memory = unsafe { allocate(size_of::<T>(), sys::M_WAITOK).unwrap_unchecked() }.cast::<T>();
         // SAFETY: the memory is large enough, aligned (see FITS) and nobody else's.
         unsafe { memory.write(value) };
         Self(memory, PhantomData)
@@ -103,9 +114,11 @@ unsafe impl Send for KBytes {}
 unsafe impl Sync for KBytes {}
 
 impl KBytes {
-    /// `len` bytes, all zero. May sleep, so it is not for a time when a lock is held that others wait for.
-    pub fn zeroed(len: usize) -> Self {
-        Self(NonNull::slice_from_raw_parts(allocate(len).cast(), len))
+    /// `len` bytes, all zero. ENOMEM if there is not enough memory now: a large allocation that waits for memory may wait
+    /// without end. The memory is zeroed here, so it is not for a time when a lock is held that others wait for.
+    pub fn zeroed(len: usize) -> Result<Self> {
+        let memory = allocate(len, sys::M_NOWAIT).ok_or(Errno::ENOMEM)?;
+        Ok(Self(NonNull::slice_from_raw_parts(memory.cast(), len)))
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod cdev;
 pub mod errno;
+mod filterops;
 pub mod knote;
 pub mod malloc;
 pub mod monitor;

@@ -4,22 +4,27 @@
 //! kqueues; vnodes and memory maps, for a page fault in uiomove(9) or a file that goes with its knote). Whoever waits for the
 //! lock waits for such a fault, too.
 
+mod leave;
+mod unload;
+
 use super::errno::{Result, from_c};
+use super::filterops::Filters;
 use super::knote::{HINT, Knote};
 use super::malloc::KBox;
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::marker::PhantomData;
+use core::mem;
 use core::ops::{Deref, DerefMut};
 use core::panic::Location;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use freebsd_kernel_sys as sys;
 
 unsafe extern "C" {
     fn echodev_knlist_init(knl: *mut sys::knlist, sx: *mut sys::sx);
+    fn echodev_xlock_sig(sx: *mut sys::sx) -> c_int;
     fn echodev_sleep(chan: *mut c_void, sx: *mut sys::sx, pri: c_int, wmesg: *const c_char) -> c_int;
-    fn echodev_curthread() -> *mut sys::thread;
 }
 
 /// What a thread waits for.
@@ -35,30 +40,22 @@ impl Side {
     const BOTH: [Self; 2] = [Self::Read, Self::Write];
 }
 
-/// How long a thread gets to leave the driver, or the kernel's code around it, that nothing tells us of: some ticks.
-const SETTLE_TICKS: sys::sbintime_t = 3;
-
-fn settle() {
-    // SAFETY: the caller may sleep; the tick is constant.
-    unsafe { sys::pause_sbt(c"echoun".as_ptr(), sys::tick_sbt * SETTLE_TICKS, 0, sys::C_HARDCLOCK) };
-}
-
 /// One side: a wait channel and its selinfo, signalled together. Its address is the channel.
 ///
 /// # Invariants
 ///
-/// All of it is used under the monitor's lock, which is also the lock of `selinfo.si_note`. `sleepers` threads are in
-/// [`Exclusive::sleep`], those included that were woken and wait for the lock.
+/// `selinfo` is used under the monitor's lock, which is also the lock of `si_note`. `sleepers` is at least the number of
+/// threads on the sleep queue. It grows under the lock, so it is exact for a thread that holds the lock and finds 0.
 struct Waiters {
     selinfo: UnsafeCell<sys::selinfo>,
-    sleepers: Cell<u32>,
+    sleepers: AtomicU32,
 }
 
 impl Waiters {
     fn new() -> Self {
         // SAFETY: selinfo is plain C data; selrecord(9) and knlist_init(9) expect it zeroed.
         let selinfo = unsafe { core::mem::zeroed() };
-        Self { selinfo: UnsafeCell::new(selinfo), sleepers: Cell::new(0) }
+        Self { selinfo: UnsafeCell::new(selinfo), sleepers: AtomicU32::new(0) }
     }
 
     fn channel(&self) -> *mut c_void {
@@ -71,46 +68,58 @@ impl Waiters {
     }
 }
 
-/// State of type `T` under an sx lock, and the two sides that its changes are signalled to.
+/// The lock, and what the callbacks of its knlists need with it. First in a [`Monitor`], so one address is that of all three.
+#[repr(C)]
+struct Lock {
+    sx: UnsafeCell<sys::sx>,
+    /// Set while unloading waits for knotes: each unlock of a knlist wakes it up. The address is its wait channel.
+    draining: Cell<bool>,
+}
+
+/// State of type `T` under an sx lock, and the two sides that its changes are signalled to; `C` is beside the lock.
 ///
 /// # Invariants
 ///
 /// It is made only by [`Monitor::new`], which initialises the lock and both knlists where they will stay: it never moves.
-/// `untold` is 0 until [`Exclusive::hang_up`]; from then on it counts the attached knotes that f_event was not called for
-/// by their own kqueue (see [`Held::tell`]).
 #[repr(C)]
-pub struct Monitor<T> {
-    // First, so that the address of the one is that of the other: every call needs both.
-    sx: UnsafeCell<sys::sx>,
+pub struct Monitor<T, C> {
+    lock: Lock,
     read: Waiters,
     write: Waiters,
-    untold: Cell<usize>,
+    filters: Filters,
+    /// What needs no lock.
+    pub common: C,
     state: UnsafeCell<T>,
 }
 
 // SAFETY: the state, and all else that changes, is reached only through guards, which hold the lock; shared guards give
-// several threads a `&T`.
-unsafe impl<T: Send + Sync> Sync for Monitor<T> {}
+// several threads a `&T`. `common` is shared as it is.
+unsafe impl<T: Send + Sync, C: Sync> Sync for Monitor<T, C> {}
 
-impl<T> Monitor<T> {
+impl<T, C> Monitor<T, C> {
     /// A monitor over `state`. `name` is the lock's, for witness(4). May sleep.
-    pub fn new(name: &'static CStr, state: T) -> KBox<Self> {
+    pub fn new(name: &'static CStr, state: T, common: C) -> KBox<Self> {
         let monitor = KBox::new(Self {
             // SAFETY: sx is plain C data; sx_init(9) expects it zeroed.
-            sx: UnsafeCell::new(unsafe { core::mem::zeroed() }),
+            lock: Lock { sx: UnsafeCell::new(unsafe { mem::zeroed() }), draining: Cell::new(false) },
             read: Waiters::new(),
             write: Waiters::new(),
-            untold: Cell::new(0),
+            filters: Filters::new(),
+            common,
             state: UnsafeCell::new(state),
         });
-        // SAFETY: nobody else knows the monitor yet, and boxed it will not move; the name is static.
+        // SAFETY: no other thread has the monitor yet, and boxed it will not move; the name is static.
         unsafe {
-            sys::sx_init_flags(monitor.sx.get(), name.as_ptr(), 0);
+            sys::sx_init_flags(monitor.sx(), name.as_ptr(), 0);
             for side in Side::BOTH {
-                echodev_knlist_init(monitor.waiters(side).knlist(), monitor.sx.get());
+                echodev_knlist_init(monitor.waiters(side).knlist(), monitor.sx());
             }
         }
         monitor
+    }
+
+    fn sx(&self) -> *mut sys::sx {
+        self.lock.sx.get()
     }
 
     fn waiters(&self, side: Side) -> &Waiters {
@@ -121,21 +130,44 @@ impl<T> Monitor<T> {
         }
     }
 
-    /// The channel of whoever takes the monitor down.
-    fn drain_channel(&self) -> *mut c_void {
-        self.untold.as_ptr().cast()
-    }
-
-    /// Locks exclusively; may sleep. A thread that holds the lock already panics, or waits for itself for ever if it holds
-    /// it shared. `sx_xlock`.
+    /// Locks exclusively; may sleep, and nothing ends the sleep. A thread that already holds the lock panics, or deadlocks
+    /// if it holds it shared. `sx_xlock`.
     #[track_caller]
-    pub fn xlock(&self) -> Exclusive<'_, T> {
+    pub fn xlock(&self) -> Exclusive<'_, T, C> {
         let at = Location::caller();
         // SAFETY: the lock is initialised.
-        let recursed = unsafe {
-            sys::_sx_xlock(self.sx.get(), 0, at.file_as_c_str().as_ptr(), at.line() as c_int);
-            (*self.sx.get()).lock_object.lo_data
-        };
+        unsafe { sys::_sx_xlock(self.sx(), 0, at.file_as_c_str().as_ptr(), at.line() as c_int) };
+        self.locked()
+    }
+
+    /// Locks exclusively; may sleep, and a signal ends the sleep: EINTR or ERESTART, to be returned unchanged.
+    /// A stop signal is one of them. `sx_xlock_sig`.
+    #[track_caller]
+    pub fn xlock_sig(&self) -> Result<Exclusive<'_, T, C>> {
+        let at = Location::caller();
+        // The attempt costs no more than sx_xlock(9), and deferring stop signals is only for a thread that has to wait.
+        // SAFETY: the lock is initialised.
+        if unsafe { sys::sx_try_xlock_(self.sx(), at.file_as_c_str().as_ptr(), at.line() as c_int) } != 0 {
+            // It fails if this thread holds the lock, which was not made recursive.
+            return Ok(Exclusive { monitor: self, owner: PhantomData });
+        }
+        self.wait_for_lock()
+    }
+
+    #[cold]
+    fn wait_for_lock(&self) -> Result<Exclusive<'_, T, C>> {
+        if cfg!(mutant = "lock-is-not-interruptible") {
+            return Ok(self.xlock());
+        }
+        // SAFETY: the lock is initialised.
+        from_c(unsafe { echodev_xlock_sig(self.sx()) })?;
+        Ok(self.locked())
+    }
+
+    /// The guard of a lock that was just taken.
+    fn locked(&self) -> Exclusive<'_, T, C> {
+        // SAFETY: the lock is initialised, and the field is its owner's.
+        let recursed = unsafe { (*self.sx()).lock_object.lo_data };
         // Without INVARIANTS the kernel lets every lock recurse; two guards of one thread would share a `&mut T`.
         assert!(recursed == 0, "the echo lock is held by this thread already");
         Exclusive { monitor: self, owner: PhantomData }
@@ -143,10 +175,10 @@ impl<T> Monitor<T> {
 
     /// Locks for reading only, with others; may sleep. `sx_slock`.
     #[track_caller]
-    pub fn slock(&self) -> Shared<'_, T> {
+    pub fn slock(&self) -> Shared<'_, T, C> {
         let at = Location::caller();
         // SAFETY: the lock is initialised.
-        unsafe { sys::_sx_slock(self.sx.get(), 0, at.file_as_c_str().as_ptr(), at.line() as c_int) };
+        unsafe { sys::_sx_slock(self.sx(), 0, at.file_as_c_str().as_ptr(), at.line() as c_int) };
         Shared { monitor: self, owner: PhantomData }
     }
 
@@ -156,112 +188,66 @@ impl<T> Monitor<T> {
     ///
     /// The calling thread holds the lock exclusively until `Held` is gone, and no guard's reference to the state is in
     /// use meanwhile.
-    pub unsafe fn held(&self) -> Held<'_, T> {
+    pub unsafe fn held(&self) -> Held<'_, T, C> {
         Held { monitor: self, owner: PhantomData }
-    }
-
-    /// Takes `kn` off its side, for f_detach. Takes the lock exclusively. `knlist_remove`.
-    ///
-    /// # Safety
-    ///
-    /// It was attached to this `side` of this monitor, and not taken off since.
-    pub unsafe fn detach(&self, side: Side, kn: &mut Knote<'_>) {
-        let guard = self.xlock();
-        guard.monitor.tell(kn);
-        // SAFETY: as the caller says; the lock is held (1).
-        unsafe { sys::knlist_remove(self.waiters(side).knlist(), kn.as_raw(), 1) };
-    }
-
-    /// Drops the knotes that are left and lets go of polling threads; then nothing in the kernel points here any more. To be
-    /// called once no thread can come to attach or record, and with no guard: takes the lock, and sleeps for some ticks.
-    /// `knlist_delete`, `seldrain`.
-    pub fn retire(&self) {
-        // f_event is also called when a kevent(2) call changes a knote, before the same call waits; and two threads may wait
-        // on one kqueue, of which one has looked. They get a moment to do so before the knotes go.
-        let left = self.slock().has_knotes();
-        if left && !cfg!(mutant = "knotes-go-at-once") {
-            settle();
-        }
-        for side in Side::BOTH {
-            let waiters = self.waiters(side);
-            // SAFETY: both lists are initialised. knlist_delete, not knlist_clear: the latter leaves knotes that point to
-            // our filterops. It may let go of a file with the lock held, whose close then finds no device and no token: it
-            // does not come back here.
-            unsafe {
-                let kill = if cfg!(mutant = "knlist-clear") { 0 } else { 1 };
-                sys::knlist_cleardel(waiters.knlist(), echodev_curthread(), 0, kill);
-                sys::seldrain(waiters.selinfo.get());
-            }
-        }
-        // A thread that dropped a knote of its own may still be on its way out of f_detach, or of the list's unlock
-        // callback, and reads kn_fop after that; another may be on its way out of a destructor. All this is module memory,
-        // and nothing tells when they have left.
-        settle();
-    }
-
-    /// After a hang-up, counts `kn` as told, once, and wakes whoever waits for all to be. The lock is held exclusively.
-    fn tell(&self, kn: &mut Knote<'_>) {
-        if self.untold.get() != 0 && kn.note_told() {
-            self.untold.update(|untold| untold - 1);
-            if self.untold.get() == 0 {
-                // SAFETY: any address is a channel.
-                unsafe { sys::wakeup(self.drain_channel()) };
-            }
-        }
     }
 }
 
-impl<T> Drop for Monitor<T> {
+impl<T, C> Drop for Monitor<T, C> {
     fn drop(&mut self) {
-        // SAFETY: both lists are initialised and empty (nothing was attached, or `retire` saw to it), and nobody is left to
-        // use the lock.
+        // SAFETY: both lists are initialised and empty (nothing was attached, or `retire` has dropped it), and no thread is
+        // left to use the lock.
         unsafe {
             for side in Side::BOTH {
                 sys::knlist_destroy(self.waiters(side).knlist());
             }
-            sys::sx_destroy(self.sx.get());
+            sys::sx_destroy(self.sx());
         }
     }
 }
 
 /// The lock, held exclusively; unlocks when dropped, in the thread that took it.
-pub struct Exclusive<'a, T> {
-    monitor: &'a Monitor<T>,
+pub struct Exclusive<'a, T, C> {
+    monitor: &'a Monitor<T, C>,
     owner: PhantomData<*mut ()>,
 }
 
-impl<T> Exclusive<'_, T> {
-    /// Unlocks, sleeps until it is woken for `side`, and locks again. A signal of kill(2) ends the sleep, too (PCATCH): EINTR
-    /// or ERESTART, to be returned untouched; a stop signal is one of them, and stops the thread only when it has left.
-    /// `wmesg` is what ps(1) shows. `sx_sleep`, `sigdeferstop`.
+impl<T, C> Exclusive<'_, T, C> {
+    /// Unlocks, sleeps until it is woken for `side`, and locks again. A signal of kill(2) ends the sleep, and the wait for the
+    /// lock behind it (PCATCH): EINTR or ERESTART, to be returned unchanged, with the lock released. A stop signal is one of
+    /// them, and stops the thread only when it has left. `wmesg` is what ps(1) shows. `sx_sleep`, `sigdeferstop`.
     ///
-    /// Whoever has slept may be the one that [`Exclusive::wake_one`] chose, even after an error. If it leaves something for
-    /// others to use, it has to wake the next.
-    pub fn sleep(&mut self, side: Side, wmesg: &'static CStr) -> Result {
-        let waiters = self.monitor.waiters(side);
-        waiters.sleepers.update(|sleepers| sleepers + 1);
+    /// A thread that has slept may be the one that [`Exclusive::wake_one`] chose. If it leaves something for others to use,
+    /// it has to wake the next. After an error this is done here.
+    pub fn sleep(self, side: Side, wmesg: &'static CStr) -> Result<Self> {
+        let monitor = self.monitor;
+        mem::forget(self);
+        let waiters = monitor.waiters(side);
+        waiters.sleepers.fetch_add(1, Ordering::Relaxed);
         let catch = if cfg!(mutant = "signals-are-not-caught") { 0 } else { sys::PCATCH };
-        // SAFETY: the lock is ours and held; the sleep gives it up and takes it back.
-        let result = unsafe { echodev_sleep(waiters.channel(), self.monitor.sx.get(), catch, wmesg.as_ptr()) };
-        waiters.sleepers.update(|sleepers| sleepers - 1);
-        from_c(result)
-    }
-
-    /// Unlocks, sleeps until [`Exclusive::wake_drain`], for at most `timeout` if that is not 0, and locks again. Signals do
-    /// not end it.
-    fn sleep_on_drain(&self, wmesg: &'static CStr, timeout: sys::sbintime_t) {
-        let channel = self.monitor.drain_channel();
-        // SAFETY: the lock is ours and held; `_sleep` gives it up and takes it back.
-        unsafe {
-            let lock = &raw mut (*self.monitor.sx.get()).lock_object;
-            sys::_sleep(channel, lock, 0, wmesg.as_ptr(), timeout, 0, sys::C_HARDCLOCK);
+        // SAFETY: the lock is this thread's and held; the sleep releases it, and takes it back unless there is an error.
+        let error = unsafe { echodev_sleep(waiters.channel(), monitor.sx(), catch, wmesg.as_ptr()) };
+        waiters.sleepers.fetch_sub(1, Ordering::Relaxed);
+        if let Err(error) = from_c(error) {
+            // Without the lock it is not known whether there is something to use. A thread that is woken looks.
+            if !cfg!(mutant = "interrupted-sleeper-wakes-no-next") {
+                // SAFETY: any address is a channel.
+                unsafe { sys::wakeup_one(waiters.channel()) };
+            }
+            return Err(error);
         }
+        Ok(monitor.locked())
     }
 
-    /// Wakes one of those who sleep for `side`, the one that has slept longest, if there is any. `wakeup_one`.
+    /// What needs no lock.
+    pub fn common(&self) -> &C {
+        &self.monitor.common
+    }
+
+    /// Wakes up the thread that has slept longest for `side`, if there is any. `wakeup_one`.
     pub fn wake_one(&mut self, side: Side) {
         let waiters = self.monitor.waiters(side);
-        if waiters.sleepers.get() != 0 {
+        if waiters.sleepers.load(Ordering::Relaxed) != 0 {
             // SAFETY: any address is a channel.
             unsafe { sys::wakeup_one(waiters.channel()) };
         }
@@ -271,7 +257,7 @@ impl<T> Exclusive<'_, T> {
     #[cold]
     pub fn wake_all(&mut self, side: Side) {
         let waiters = self.monitor.waiters(side);
-        if waiters.sleepers.get() != 0 {
+        if waiters.sleepers.load(Ordering::Relaxed) != 0 {
             // SAFETY: any address is a channel.
             unsafe { sys::wakeup(waiters.channel()) };
         }
@@ -300,60 +286,15 @@ impl<T> Exclusive<'_, T> {
         }
     }
 
-    /// Attaches `kn` to `side`, with filters `fop` that find the monitor as `kn_hook`. `knlist_add`.
-    ///
-    /// # Safety
-    ///
-    /// `fop` stays valid, and its methods call [`Monitor::held`] and [`Monitor::detach`] for this `side`, until the
-    /// monitor is dropped.
-    pub unsafe fn attach(&mut self, side: Side, kn: &mut Knote<'_>, fop: *mut sys::filterops) {
-        kn.bind(fop, ptr::from_ref(self.monitor).cast());
+    /// Attaches `kn` to `side`. `knlist_add`.
+    pub fn attach(&mut self, side: Side, kn: &mut Knote<'_>) {
+        kn.bind(self.monitor.filters.table(kn.filter()), ptr::from_ref(self.monitor).cast());
         // SAFETY: a knote in d_kqfilter is on no list yet; the lock is held (1).
         unsafe { sys::knlist_add(self.monitor.waiters(side).knlist(), kn.as_raw(), 1) };
     }
-
-    /// Wakes and notifies both sides for the last time, and from now on counts the knotes that were looked at: see [`Held::tell`].
-    pub fn hang_up(&mut self) {
-        for side in Side::BOTH.into_iter().filter(|_| !cfg!(mutant = "unload-tells-nobody")) {
-            self.wake_all(side);
-        }
-        let mut attached = 0;
-        for side in Side::BOTH {
-            // SAFETY: the lock is held, so the list and its links stay as they are.
-            unsafe {
-                let mut kn = (*self.monitor.waiters(side).knlist()).kl_list.slh_first;
-                while !kn.is_null() {
-                    attached += 1;
-                    kn = (*kn).kn_selnext.sle_next;
-                }
-            }
-        }
-        self.monitor.untold.set(attached);
-    }
-
-    /// After [`Exclusive::hang_up`]: unlocks and sleeps until every attached knote was told or is gone, for at most
-    /// `timeout`, and locks again. `sx_sleep`.
-    pub fn wait_told(self, wmesg: &'static CStr, timeout: sys::sbintime_t) -> Self {
-        if self.monitor.untold.get() != 0 {
-            self.sleep_on_drain(wmesg, timeout);
-        }
-        self
-    }
-
-    /// Unlocks, sleeps until [`Exclusive::wake_drain`], and locks again. Signals do not end it.
-    pub fn sleep_drain(self, wmesg: &'static CStr) -> Self {
-        self.sleep_on_drain(wmesg, 0);
-        self
-    }
-
-    /// Wakes whoever is in [`Exclusive::sleep_drain`].
-    pub fn wake_drain(&mut self) {
-        // SAFETY: any address is a channel.
-        unsafe { sys::wakeup(self.monitor.drain_channel()) };
-    }
 }
 
-impl<T> Deref for Exclusive<'_, T> {
+impl<T, C> Deref for Exclusive<'_, T, C> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -362,18 +303,18 @@ impl<T> Deref for Exclusive<'_, T> {
     }
 }
 
-impl<T> DerefMut for Exclusive<'_, T> {
+impl<T, C> DerefMut for Exclusive<'_, T, C> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the lock is held exclusively, and `&mut self` keeps other references away.
         unsafe { &mut *self.monitor.state.get() }
     }
 }
 
-impl<T> Drop for Exclusive<'_, T> {
+impl<T, C> Drop for Exclusive<'_, T, C> {
     fn drop(&mut self) {
         // SAFETY: the lock is held exclusively by this thread. Where a guard is dropped cannot be known here; WITNESS shows
         // where it was taken.
-        unsafe { sys::_sx_xunlock(self.monitor.sx.get(), UNLOCK.as_ptr(), 0) };
+        unsafe { sys::_sx_xunlock(self.monitor.sx(), UNLOCK.as_ptr(), 0) };
     }
 }
 
@@ -381,20 +322,12 @@ impl<T> Drop for Exclusive<'_, T> {
 const UNLOCK: &CStr = c"src/kpi/monitor.rs";
 
 /// The lock, held together with other readers; unlocks when dropped, in the thread that took it.
-pub struct Shared<'a, T> {
-    monitor: &'a Monitor<T>,
+pub struct Shared<'a, T, C> {
+    monitor: &'a Monitor<T, C>,
     owner: PhantomData<*mut ()>,
 }
 
-impl<T> Shared<'_, T> {
-    /// Whether a knote is attached to either side.
-    fn has_knotes(&self) -> bool {
-        // SAFETY: the lists are initialised, and change under the exclusive lock only.
-        Side::BOTH
-            .into_iter()
-            .any(|side| !unsafe { (*self.monitor.waiters(side).knlist()).kl_list.slh_first }.is_null())
-    }
-
+impl<T, C> Shared<'_, T, C> {
     /// Lets the polling thread be woken when `side` is notified next: each side at most once in a d_poll, since the kernel
     /// has room for two. `selrecord`.
     pub fn record(&self, side: Side, poll: &Poll) {
@@ -407,7 +340,7 @@ impl<T> Shared<'_, T> {
     }
 }
 
-impl<T> Deref for Shared<'_, T> {
+impl<T, C> Deref for Shared<'_, T, C> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -416,27 +349,20 @@ impl<T> Deref for Shared<'_, T> {
     }
 }
 
-impl<T> Drop for Shared<'_, T> {
+impl<T, C> Drop for Shared<'_, T, C> {
     fn drop(&mut self) {
         // SAFETY: the lock is held shared by this thread.
-        unsafe { sys::_sx_sunlock(self.monitor.sx.get(), UNLOCK.as_ptr(), 0) };
+        unsafe { sys::_sx_sunlock(self.monitor.sx(), UNLOCK.as_ptr(), 0) };
     }
 }
 
 /// The lock, held exclusively by the kernel around f_event: no signal and no sleep from here.
-pub struct Held<'a, T> {
-    monitor: &'a Monitor<T>,
+pub struct Held<'a, T, C> {
+    monitor: &'a Monitor<T, C>,
     owner: PhantomData<*mut ()>,
 }
 
-impl<T> Held<'_, T> {
-    /// After [`Exclusive::hang_up`]: counts `kn` as told, since its kqueue is looking at it now, for a kevent(2) call.
-    pub fn tell(&mut self, kn: &mut Knote<'_>) {
-        self.monitor.tell(kn);
-    }
-}
-
-impl<T> Deref for Held<'_, T> {
+impl<T, C> Deref for Held<'_, T, C> {
     type Target = T;
 
     fn deref(&self) -> &T {

@@ -14,6 +14,10 @@ pub const O_NONBLOCK: i32 = 4;
 /// `open(2)`, `fcntl(2)`: send SIGIO; the device refuses it.
 pub const O_ASYNC: i32 = 0x40;
 
+/// `signal(3)`: interrupt from the keyboard.
+pub const SIGINT: i32 = 2;
+/// `signal(3)`: quit from the keyboard, with a core dump.
+pub const SIGQUIT: i32 = 3;
 /// `signal(3)`: cannot be caught.
 pub const SIGKILL: i32 = 9;
 /// `signal(3)`: free for use.
@@ -26,6 +30,10 @@ pub const IOV_MAX: usize = 1024;
 pub const ECHODEV_GBUFSIZE: u64 = 0x4008_4564;
 /// `_IOW('E', 101, size_t)`: set the buffer's size.
 pub const ECHODEV_SBUFSIZE: u64 = 0x8008_4565;
+/// `_IOR('E', 100, uint32_t)`: [`ECHODEV_GBUFSIZE`] of a 32-bit program.
+pub const ECHODEV_GBUFSIZE32: u64 = 0x4004_4564;
+/// `_IOW('E', 101, uint32_t)`: [`ECHODEV_SBUFSIZE`] of a 32-bit program.
+pub const ECHODEV_SBUFSIZE32: u64 = 0x8004_4565;
 /// `_IO('E', 102)`: discard what is held.
 pub const ECHODEV_CLEAR: u64 = 0x2000_4566;
 /// `_IOR('f', 127, int)`: bytes that can be read.
@@ -53,6 +61,9 @@ pub const POLLRDNORM: i16 = 0x40;
 pub const POLLRDBAND: i16 = 0x80;
 /// `poll(2)`: priority data may be written.
 pub const POLLWRBAND: i16 = 0x100;
+
+/// `poll(2)`: the peer of a stream socket has closed its side.
+pub const POLLRDHUP: i16 = 0x4000;
 
 /// `kevent(2)`: the descriptor can be read.
 pub const EVFILT_READ: i16 = -1;

@@ -38,9 +38,13 @@ mod changes;
 mod dead;
 mod efault;
 mod eof;
+mod hung;
 mod ioctl;
 mod kevent_sleep;
 mod kqueue;
+mod kqueue_fork;
+mod kqueue_report;
+mod leaving;
 mod load;
 mod nonblock;
 mod open;
@@ -70,8 +74,12 @@ pub fn all() -> Vec<Case> {
         poll_sleep::CASES,
         kqueue::CASES,
         kevent_sleep::CASES,
+        kqueue_report::CASES,
+        kqueue_fork::CASES,
         load::CASES,
         unload::CASES,
+        leaving::CASES,
+        hung::CASES,
         dead::CASES,
         revoke::CASES,
         stress::CASES,

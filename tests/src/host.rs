@@ -36,6 +36,8 @@ pub enum Need {
     Positioned,
     /// F_SETFL with O_ASYNC, and every FIO* request, reach the device.
     RawIoctl,
+    /// Every bit that poll(2) is asked for reaches the kernel.
+    RawPoll,
     /// The kqueues of a process can be reported (`kern.proc.kq`).
     KqueueReport,
     /// A process dumps core when a signal such as SIGQUIT ends it.

@@ -6,14 +6,17 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-const FUNCTIONS: &str = "_sx_xlock|_sx_xunlock|_sx_slock|_sx_sunlock|sx_init_flags|sx_destroy|_sleep|wakeup|wakeup_one|pause_sbt|\
-    selrecord|selwakeup|seldrain|knlist_add|knlist_remove|knlist_destroy|knlist_cleardel|knote|uiomove|\
-    make_dev_args_init_impl|make_dev_s|destroy_dev|devfs_set_cdevpriv|devfs_clear_cdevpriv|malloc|free|getenv_ulong|\
-    panic|printf";
-const TYPES: &str = "sx|selinfo|knlist|knote|kevent|filterops|uio|make_dev_args|cdevsw|malloc_type";
-const VARS: &str = "E[A-Z]+|EV_EOF|EVFILT_READ|EVFILT_WRITE|POLL[A-Z]+|PCATCH|C_HARDCLOCK|KNF_LISTLOCKED|\
-    M_WAITOK|M_ZERO|MAKEDEV_WAITOK|MAKEDEV_CHECKNAME|UID_ROOT|GID_WHEEL|FREAD|FWRITE|FNONBLOCK|O_NONBLOCK|FREVOKE|\
-    tick_sbt";
+const FUNCTIONS: &str = "\
+    _sx_xlock|_sx_xunlock|_sx_slock|_sx_sunlock|sx_try_xlock_|sx_init_flags|sx_destroy|_sleep|\
+    wakeup|wakeup_one|selrecord|selwakeup|seldrain|knlist_add|knlist_remove|knlist_destroy|\
+    knlist_cleardel|knote|uiomove|make_dev_args_init_impl|make_dev_s|destroy_dev|\
+    devfs_set_cdevpriv|devfs_clear_cdevpriv|malloc|free|getenv_ulong|binuptime|panic|printf";
+const TYPES: &str = "\
+    sx|selinfo|knlist|knote|kevent|filterops|uio|make_dev_args|cdevsw|malloc_type|bintime";
+const VARS: &str = "\
+    E[A-Z]+|EV_EOF|EV_CLEAR|EVFILT_READ|EVFILT_WRITE|POLL[A-Z]+|PCATCH|C_ABSOLUTE|KN_DISABLED|\
+    KNF_LISTLOCKED|M_NOWAIT|M_WAITOK|M_ZERO|MAKEDEV_WAITOK|MAKEDEV_CHECKNAME|UID_ROOT|GID_WHEEL|\
+    FREAD|FWRITE|FNONBLOCK|O_NONBLOCK|FREVOKE";
 
 /// Writes `src/v14.rs` and `src/v15.rs` of the crate at `dir` anew, or, with `check`, fails if they would change.
 pub fn bindings(tools: &Path, dir: &Path, check: bool) -> Result<()> {
@@ -55,6 +58,8 @@ pub fn generate(c: &CTools, header: &Path) -> Result<String> {
         .allowlist_function(FUNCTIONS)
         .allowlist_type(TYPES)
         .allowlist_var(VARS)
+        // It changes with each new errno.
+        .blocklist_item("ELAST")
         .generate_comments(false)
         .layout_tests(true)
         .raw_line(format!("// FreeBSD {}, from wrapper.h by `make bindings`: not to be edited.", c.name))

@@ -1,9 +1,9 @@
 //! Building kernel modules: the driver, and the small C modules that kldhost is tested with.
 
-use crate::bindings;
 use crate::core::{RUSTFLAGS, TARGET, sysroot};
 use crate::sh;
 use crate::toolchain::{CTools, Freebsd, Rust};
+use crate::{abi, bindings};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,27 @@ use std::process::Command;
 /// Builds `target/kmod/<major>/echodev.ko`, from the vendored bindings.
 pub fn kmod(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
     let cfg = if freebsd == Freebsd::V14 { vec!["--cfg".into(), "freebsd=\"14\"".into()] } else { vec![] };
-    build(root, &CTools::release(&root.join("target/tools"), freebsd, &build_dir(root, freebsd.major())?)?, cfg)
+    let build_dir = build_dir(root, freebsd.major())?;
+    let c = CTools::release(&root.join("target/tools"), freebsd, &build_dir)?;
+    let bindings = root.join(format!("freebsd-kernel-sys/src/v{}.rs", freebsd.major()));
+    abi::check(&c, &wrapper(root), &bindings, true, &build_dir)?;
+    build(root, &c, cfg)
 }
 
 /// Builds `target/kmod/sysdir/echodev.ko` against a source tree, whose bindings are generated on the way.
 pub fn kmod_sysdir(root: &Path, sysdir: &Path, kernbuilddir: Option<&Path>) -> Result<PathBuf> {
     let build_dir = build_dir(root, "sysdir")?;
     let c = CTools::source_tree(&root.join("target/tools"), sysdir, kernbuilddir, &build_dir)?;
-    let made = bindings::generate(&c, &root.join("freebsd-kernel-sys/wrapper.h"))?;
+    let made = bindings::generate(&c, &wrapper(root))?;
     let path = build_dir.join("bindings.rs");
     fs::write(&path, made).with_context(|| format!("cannot write {}", path.display()))?;
+    abi::check(&c, &wrapper(root), &path, false, &build_dir)?;
     build(root, &c, vec!["--cfg".into(), "freebsd=\"sysdir\"".into()])
+}
+
+/// The header that bindings are made from.
+fn wrapper(root: &Path) -> PathBuf {
+    root.join("freebsd-kernel-sys/wrapper.h")
 }
 
 /// Builds `target/mutants/<name>/echodev.ko`: the module for FreeBSD 15 with the deliberate bug of this name.

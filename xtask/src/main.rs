@@ -1,5 +1,6 @@
 //! Build steps that make cannot say well. The Makefile calls them; `cargo run -p xtask -- --help` lists them.
 
+mod abi;
 mod bench;
 mod bindings;
 mod check;
@@ -38,7 +39,7 @@ enum Command {
         /// Only for this FreeBSD release line: 14 or 15
         #[arg(long, default_value = "", value_parser = release_line, hide_default_value = true)]
         freebsd: Line,
-        /// Build against this `sys` directory of a FreeBSD 12 to 15 source tree instead
+        /// Build against this `sys` directory of a FreeBSD 12 to 16 source tree instead
         #[arg(long, default_value = "", hide_default_value = true)]
         sysdir: OsString,
         /// Where the kernel that it is for was built from that tree: its options are used
@@ -149,8 +150,10 @@ fn run() -> Result<()> {
         }
         Command::Check { modules, freebsd } => modules.iter().try_for_each(|module| check::print(module, freebsd)),
         Command::Testmods => {
-            for module in kmod::testmods(root, Freebsd::V15)? {
-                println!("built {}", module.strip_prefix(root)?.display());
+            for line in Freebsd::ALL {
+                for module in kmod::testmods(root, line)? {
+                    println!("built {}", module.strip_prefix(root)?.display());
+                }
             }
             Ok(())
         }

@@ -30,7 +30,9 @@ pub fn test(root: &Path) -> Result<()> {
         cargo_test(root, &[&portable[..], &["--all-targets"]].concat())?;
         here::test(root)?;
     } else {
-        kmod::testmods(root, Freebsd::V15)?;
+        for line in Freebsd::ALL {
+            kmod::testmods(root, line)?;
+        }
         bindings::bindings(&tools, &root.join("freebsd-kernel-sys"), true)?;
         cargo_test(root, &["--workspace", "--doc"])?;
         cargo_test(root, &["--workspace", "--all-targets"])?;

@@ -1,7 +1,9 @@
 //! Descriptor tables, `struct filedesc`.
 
+use super::Inner;
 use super::file::{FREAD, FWRITE, FileRef, Kind};
-use super::kqueue::Kqueue;
+use super::kqueue::{Copying, Kqueue};
+use crate::sync::atomic::Ordering::SeqCst;
 use crate::sync::{Arc, SleepMutex};
 use crate::syscall::abi::Fd;
 use crate::syscall::errno::Errno;
@@ -77,13 +79,21 @@ impl FdTable {
         self.open.iter().flatten().filter_map(kqueue).collect()
     }
 
-    /// The table of a child of fork(2): the same files, but for kqueues.
-    pub fn fork(&self) -> FdTable {
-        let inherit = |file: &FileRef| match &file.kind {
+    /// `fdcopy`: the table of a child of fork(2) has the same files, but for kqueues. Those that are to
+    /// be copied are begun here.
+    pub fn fork(&self, kernel: &Inner) -> (FdTable, Vec<Copying>) {
+        let mut copying = Vec::new();
+        let mut inherit = |file: &FileRef| match &file.kind {
             Kind::Device(_) => Some(file.clone()),
+            Kind::Kqueue(from) if from.cponfork && from.acquire().is_ok() => {
+                let to = kernel.kqueues.create(true);
+                copying.push(Copying { from: from.clone(), to: to.clone() });
+                Some(FileRef::new(file.flag.load(SeqCst) & (FREAD | FWRITE), Kind::Kqueue(to)))
+            }
             Kind::Kqueue(_) => None,
         };
-        FdTable { open: self.open.iter().map(|file| file.as_ref().and_then(inherit)).collect() }
+        let open = self.open.iter().map(|file| file.as_ref().and_then(&mut inherit)).collect();
+        (FdTable { open }, copying)
     }
 
     /// Closes all descriptors, lowest first, as exit(2) does.

@@ -1,14 +1,17 @@
 //! What goes into a kernel, and what it tells about itself.
 
-use super::{Pid, Tid};
+use super::{Pid, Release, Tid};
 use crate::image::LoadError;
 use crate::sync::Arc;
+use crate::syscall::abi::{Fd, Kevent};
 use crate::syscall::errno::Errno;
 
 /// What kind of kernel it shall be.
 pub struct Config {
-    /// `__FreeBSD_version` of the kernel; decides which modules may be loaded. Default: 1500068, FreeBSD 15.0.
-    pub osreldate: i32,
+    /// Its release. Default: 15.0.
+    pub release: Release,
+    /// Bytes of memory that the machine has. Default: 512 MiB.
+    pub memory: usize,
     /// Kernel environment (loader.conf(5)), for tunables: names and values.
     pub tunables: Vec<(String, String)>,
     /// Called at each KPI call of a module. `None` costs nothing.
@@ -19,7 +22,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { osreldate: 1_500_068, tunables: Vec::new(), hook: None, console: None }
+        Config { release: Release::default(), memory: 512 << 20, tunables: Vec::new(), hook: None, console: None }
     }
 }
 
@@ -29,6 +32,9 @@ pub type ConsoleSink = Arc<dyn Fn(&str) + Send + Sync>;
 /// See [`Config::hook`]. With `Some(value)` the function is not run and returns `value` instead: an errno, a null
 /// pointer. It runs on the thread that calls, and must not make system calls; it may send signals, start threads that make
 /// some, and wait until those are asleep.
+///
+/// It is also called in each step of a report of kqueues, as `sbuf_bcat`, while the knote is in flux: its
+/// address is the second argument. A value makes that step fail.
 pub type KpiHook = Arc<dyn Fn(&KpiCall) -> Option<i64> + Send + Sync>;
 
 /// A KPI call that is about to happen.
@@ -76,6 +82,19 @@ impl KldError {
     }
 }
 
+/// A knote of a process, as `struct kinfo_knote` describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnoteInfo {
+    /// The descriptor of its kqueue.
+    pub kq: Fd,
+    /// What is watched. The `data` are those of the last event.
+    pub event: Kevent,
+    /// `KNOTE_STATUS_*`.
+    pub status: i32,
+    /// What the filter has added, `knt_extdata`.
+    pub extdata: i32,
+}
+
 /// Memory of one malloc(9) type in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MallocStats {
@@ -106,11 +125,11 @@ pub struct Leak {
 /// What a thread is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ThreadState {
-    /// Running in the kernel, or waiting for a lock that another thread is about to release.
+    /// Running in the kernel, or waiting for a mutex that another thread is about to release.
     Running,
     /// Asleep.
     Sleeping {
-        /// Where, as ps(1) shows it: `echord`, `select`, `kqread`, `devdrn`.
+        /// Where, as ps(1) shows it: `echord`, `select`, `kqread`, `devdrn`, or the name of an sx lock.
         wmesg: String,
     },
 }

@@ -10,7 +10,6 @@ use super::{Inner, KldError, KldId};
 use crate::image::{Image, Metadata};
 use crate::kpi;
 use crate::kpi::layout::*;
-use crate::sync::atomic::Ordering::SeqCst;
 use crate::sync::{Arc, Mutex, SleepMutex};
 use crate::syscall::errno::Errno;
 
@@ -125,7 +124,11 @@ impl Inner {
     /// What FreeBSD prints about a file that is not for this kernel, or whose module is there already.
     fn check_metadata(&self, file: &str, metadata: &[Metadata]) -> Option<String> {
         metadata.iter().find_map(|record| match record {
-            Metadata::Depend { on, min, max, .. } if on == "kernel" && (*min..=*max).contains(&self.osreldate) => None,
+            Metadata::Depend { on, min, max, .. }
+                if on == "kernel" && (*min..=*max).contains(&self.release.osreldate()) =>
+            {
+                None
+            }
             Metadata::Depend { on, .. } => {
                 let line = format!("KLD {file}: depends on {on} - not available or version mismatch");
                 (on == "kernel" || !self.has_module(on)).then_some(line)
@@ -209,10 +212,10 @@ impl Inner {
         if let Some(device) = self.device_left(ours) {
             return complain("a device of the module is left: destroy_dev(9)".to_string(), Some(device));
         }
-        let inside = |other: &&Arc<Thread>| other.tid != td.tid && ours(other.module_function.load(SeqCst));
-        if let Some(other) = self.threads.all().iter().find(inside) {
-            let place = self.place(other.module_function.load(SeqCst));
-            return complain(format!("thread {} of process {} is still in {place}", other.tid, other.pid()), None);
+        let place = |other: &Arc<Thread>| Some((other.clone(), other.places.find(ours)?));
+        if let Some((other, place)) = self.threads.all().iter().find_map(place) {
+            let (tid, pid, place) = (other.tid, other.pid(), self.place(place));
+            return complain(format!("thread {tid} of process {pid} is still in {place}"), None);
         }
         if let Some((_, other)) = self.sleepq.sleepers(ours).first() {
             let message = format!("thread {} of process {} sleeps in the module's memory", other.tid, other.pid());
@@ -239,6 +242,11 @@ impl Inner {
     /// As [`Inner::symbolize`], in a sentence.
     pub fn place(&self, addr: usize) -> String {
         self.symbolize(addr).unwrap_or_else(|| "an unknown place".to_string())
+    }
+
+    /// Whether this address is in a loaded module.
+    pub fn is_in_module(&self, addr: usize) -> bool {
+        self.klds.state.lock().files.iter().any(|file| file.image.contains(addr))
     }
 
     /// The name of the unloaded module that this address was in.

@@ -23,11 +23,21 @@ const CHECKED: usize = 64 << 10;
 const PAGE: usize = 4096;
 
 /// The malloc(9) memory of a kernel.
-#[derive(Default)]
 pub struct Heap(Mutex<State>);
+
+impl Heap {
+    /// The heap of a machine with so many bytes of memory.
+    pub fn new(memory: usize) -> Heap {
+        let mut state = State::default();
+        state.left = memory;
+        Heap(Mutex::new(state))
+    }
+}
 
 #[derive(Default)]
 struct State {
+    /// Bytes of the machine's memory that no block has.
+    left: usize,
     blocks: BTreeMap<usize, Block>,
     types: HashMap<usize, Type>,
     freed: VecDeque<(usize, Block)>,
@@ -181,9 +191,11 @@ impl Inner {
             return Err(td.misuse(call, "the malloc type is not initialised, or destroyed", None));
         }
         heap.sequence += 1;
-        let block = Block::new(size, key, heap.sequence, super::pcpu::caller());
-        let addr = block.and_then(|block| Some((block.allocate(flags & M_ZERO != 0)?, block)));
+        let fits = size <= heap.left;
+        let block = fits.then(|| Block::new(size, key, heap.sequence, super::pcpu::caller()));
+        let addr = block.flatten().and_then(|block| Some((block.allocate(flags & M_ZERO != 0)?, block)));
         if let Some((addr, block)) = addr {
+            heap.left -= size;
             heap.blocks.insert(addr, block);
             if let Some(known) = heap.types.get_mut(&key) {
                 known.stats.allocations += 1;
@@ -196,7 +208,8 @@ impl Inner {
         if flags & M_WAITOK == 0 {
             return Ok(0);
         }
-        Err(td.misuse(call, format!("M_WAITOK, but there never will be {size} bytes"), name))
+        let message = format!("M_WAITOK of {size} bytes, more than the machine has left: waits without end");
+        Err(td.misuse(call, message, name))
     }
 
     /// `free`. A null pointer is fine.
@@ -213,6 +226,9 @@ impl Inner {
         if self.knlist_in_use(within) {
             return Err(td.misuse(call, "a knlist in this memory still has knotes", object(self)));
         }
+        if self.kqueues.any_note(within) {
+            return Err(td.misuse(call, "knotes still refer to a filter's table in this memory", object(self)));
+        }
         if let Some((_, other)) = self.sleepq.sleepers(within).first() {
             let message = format!("thread {} of process {} waits on this memory", other.tid, other.pid());
             return Err(td.misuse(call, message, object(self)));
@@ -221,6 +237,7 @@ impl Inner {
         block.fill_with_junk(addr);
         let mut heap = self.heap.0.lock();
         heap.blocks.remove(&addr);
+        heap.left += block.size;
         if let Some(known) = heap.types.get_mut(&block.malloc_type) {
             known.stats.allocations -= 1;
             known.stats.bytes -= block.size;
@@ -347,6 +364,13 @@ impl Inner {
         let mut blocks: Vec<_> = heap.blocks.iter().filter(|(_, block)| named(block)).collect();
         blocks.sort_by_key(|(_, block)| block.sequence);
         blocks.iter().map(|&(&addr, block)| MallocBlock { addr, size: block.size }).collect()
+    }
+
+    /// The malloc(9) memory that an address is in, for people: `devbuf+0x10`.
+    pub fn block_name(&self, addr: usize) -> Option<String> {
+        let heap = self.heap.0.lock();
+        let (start, block) = heap.block_at(addr)?;
+        Some(format!("{}+{:#x}", heap.name(block.malloc_type)?, addr - start))
     }
 
     /// See [`super::Kernel::leaks`].

@@ -19,6 +19,7 @@ pub mod module_call;
 pub mod mtx;
 pub mod pcpu;
 pub mod process;
+mod release;
 pub mod report;
 pub mod select;
 pub mod sleepq;
@@ -41,9 +42,10 @@ use crate::syscall::errno::Errno;
 
 pub use devfs::DeviceNode;
 pub use info::{
-    Config, ConsoleSink, KldError, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, ThreadInfo, ThreadState,
+    Config, ConsoleSink, KldError, KnoteInfo, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, ThreadInfo, ThreadState,
 };
 pub use interrupt::Interrupt;
+pub use release::{NoSuchRelease, Release};
 pub use report::Report;
 
 /// The number of a process.
@@ -57,8 +59,8 @@ pub type KldId = i32;
 pub struct Inner {
     /// Tells kernels apart.
     pub id: u64,
-    /// `__FreeBSD_version`.
-    pub osreldate: i32,
+    /// See [`Config::release`].
+    pub release: Release,
     /// See [`Config::hook`].
     pub hook: Option<KpiHook>,
     /// When it was booted: uptime starts here.
@@ -73,6 +75,9 @@ pub struct Inner {
     threads: thread::Threads,
     next_tid: AtomicI32,
     next_pid: AtomicI32,
+    /// The processes.
+    pub procs: process::Procs,
+    faults: uio::Faults,
     /// Who sleeps.
     pub sleepq: sleepq::SleepQueues,
     /// For those outside who wait for something to happen.
@@ -120,7 +125,7 @@ impl Kernel {
         fault::set_handler(module_fault);
         let inner = Inner {
             id: NEXT_ID.fetch_add(1, Relaxed),
-            osreldate: config.osreldate,
+            release: config.release,
             hook: config.hook,
             boot: Instant::now(),
             dead: AtomicBool::new(false),
@@ -130,16 +135,18 @@ impl Kernel {
             threads: thread::Threads::default(),
             next_tid: AtomicI32::new(100_001),
             next_pid: AtomicI32::new(100),
+            procs: process::Procs::default(),
+            faults: uio::Faults::default(),
             sleepq: sleepq::SleepQueues::default(),
             events: events::Events::default(),
             witness: witness::Witness::default(),
-            heap: malloc::Heap::default(),
+            heap: malloc::Heap::new(config.memory),
             devfs: devfs::Devfs::default(),
             waiters: select::Waiters::default(),
             kqueues: kqueue::Kqueues::default(),
             knlists: kqueue::Knlists::default(),
             knlist_lock: Box::new(kpi::new_mtx(c"knlist lock for lockless objects")),
-            data: kpi::data::KernelData::new(config.osreldate),
+            data: kpi::data::KernelData::new(config.release, config.memory),
             klds: kld::Klds::default(),
         };
         inner.witness.lock_initialised(inner.knlist_lock.addr());
@@ -215,6 +222,11 @@ impl Kernel {
     /// What the threads are doing instead, if that has not come true within `limit` or the kernel has panicked.
     pub fn wait_threads(&self, limit: Duration, condition: impl Fn(&[ThreadInfo]) -> bool) -> Result<(), String> {
         self.inner.wait_threads(limit, &condition)
+    }
+
+    /// Ends each page fault on a hung mapping ([`UserMem::hung`](crate::UserMem::hung)), now and later.
+    pub fn release_faults(&self) {
+        self.inner.release_faults();
     }
 
     /// The memory in use under the malloc(9) type of this name (its short description).

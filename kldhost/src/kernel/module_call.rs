@@ -6,17 +6,46 @@
 
 use std::arch::naked_asm;
 
+use super::pcpu;
 use super::report::Stop;
 use super::thread::Thread;
 use crate::sync;
+use crate::sync::atomic::AtomicUsize;
+use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// A call into the module that has not returned.
 #[derive(Clone, Copy)]
 pub struct Frame {
     /// The stack pointer to go back to.
     sp: usize,
-    /// The function called.
-    pub function: usize,
+}
+
+/// The most calls into modules that may nest. A nested one comes from a KPI function that the
+/// outer one has called.
+pub const NESTED: usize = 16;
+
+/// Where a thread is, for each call into a module that has not returned, outermost first.
+///
+/// While module code runs, this is a place in the module. In a KPI function it is the address
+/// that the function returns to. After a tail call, this address is in [`enter`]: the thread has
+/// left the module, although the call has not returned.
+#[derive(Default)]
+pub struct Places([AtomicUsize; NESTED]);
+
+impl Places {
+    /// A place that satisfies `ours`, if there is one.
+    pub fn find(&self, ours: impl Fn(usize) -> bool) -> Option<usize> {
+        self.0.iter().map(|place| place.load(SeqCst)).find(|&place| ours(place))
+    }
+}
+
+/// Records where a KPI function returns to. To be called before it does anything.
+pub fn enter_kpi(td: &Thread) {
+    let depth = td.own().frames.borrow().len();
+    if let Some(place) = depth.checked_sub(1).and_then(|innermost| td.places.0.get(innermost)) {
+        // The KPI function has not released any lock yet. A thread that takes one sees this store.
+        place.store(pcpu::caller(), Relaxed);
+    }
 }
 
 #[repr(C)]
@@ -36,18 +65,21 @@ struct Outcome {
 /// `function` must be a C function that takes these arguments.
 pub unsafe fn call(td: &Thread, function: usize, args: [usize; 6]) -> Result<usize, Stop> {
     let depth = td.own().frames.borrow().len();
+    let Some(place) = td.places.0.get(depth) else {
+        return Err(td.misuse("module", format!("{NESTED} calls into modules nest in each other"), None));
+    };
     // Filled in by `enter`: the stack pointer is only known there.
-    td.own().frames.borrow_mut().push(Frame { sp: 0, function });
+    td.own().frames.borrow_mut().push(Frame { sp: 0 });
     let save = {
         let mut frames = td.own().frames.borrow_mut();
         &raw mut frames[depth].sp
     };
-    td.publish_frames();
+    place.store(function, Relaxed);
     sync::switch("module");
     // SAFETY: as the caller says; `save` stays in place until the store, which is the first thing `enter` does.
     let outcome = unsafe { enter(function, &args, save) };
     td.own().frames.borrow_mut().truncate(depth);
-    td.publish_frames();
+    place.store(0, Relaxed);
     if outcome.abandoned != 0 { Err(Stop) } else { Ok(outcome.value) }
 }
 

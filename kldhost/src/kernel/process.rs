@@ -6,7 +6,7 @@ use super::thread::{Thread, Wait, Wake, this_thread};
 use super::{Inner, Pid, pcpu};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
-use crate::sync::{self, Arc, Mutex, SleepMutex};
+use crate::sync::{self, Arc, Mutex, SleepMutex, Weak};
 use crate::syscall::errno::Errno;
 use crate::syscall::{ExitStatus, SigAction, Signal};
 
@@ -32,6 +32,27 @@ pub struct Proc {
     /// Set when that is done.
     gone: AtomicBool,
     status: Mutex<Option<ExitStatus>>,
+}
+
+/// The processes of a kernel.
+#[derive(Default)]
+pub struct Procs(Mutex<Vec<Weak<Proc>>>);
+
+impl Procs {
+    /// Adds a process.
+    pub fn add(&self, process: Proc) -> Arc<Proc> {
+        let process = Arc::new(process);
+        let mut all = self.0.lock();
+        all.retain(|process| process.strong_count() > 0);
+        all.push(Arc::downgrade(&process));
+        process
+    }
+
+    /// The process with this number, if its descriptors are not closed yet.
+    pub fn find(&self, pid: Pid) -> Option<Arc<Proc>> {
+        let all = self.0.lock();
+        all.iter().filter_map(Weak::upgrade).find(|process| process.pid == pid && !process.gone.load(SeqCst))
+    }
 }
 
 const HANDLER: u8 = 2;
@@ -156,6 +177,10 @@ impl Proc {
         if !kernel.is_dead() {
             let td = this_thread(kernel);
             td.enter(self, "exit");
+            if matches!(self.status(), Some(ExitStatus::Signaled(signal)) if signal.dumps_core()) {
+                // Of no use to anybody once the kernel is dead, as closing is not.
+                let _ = self.dump_kqueues(&td);
+            }
             FdTable::close_all(&self.files);
             td.leave();
         }

@@ -1,6 +1,7 @@
 //! Sleep queues: threads that wait on an address, sleepqueue(9).
 //!
-//! Locks use them, too; those waits are not sleeps: the thread counts as running, and has no wait message.
+//! Locks use them also. The wait message of an sx lock is its name. A mutex has none, and a thread
+//! that waits for one counts as running.
 //!
 //! Lock order: a bucket's queue, then [`Thread::wait`] of a thread.
 
@@ -57,7 +58,7 @@ pub struct Sleep {
     pub queue: Queue,
     /// Whether signals end it, `PCATCH`.
     pub catch: bool,
-    /// The wait message; `None` if it is not a sleep but a wait for a lock.
+    /// The wait message; `None` if it is not a sleep but a wait for a mutex.
     pub wmesg: Option<Wmesg>,
     /// When it ends by itself.
     pub deadline: Option<Instant>,

@@ -5,7 +5,7 @@
 use super::lock::{Acquire, lock_name};
 use super::report::Stop;
 use super::sleepq::{Chain, Queue, Sleep};
-use super::thread::Thread;
+use super::thread::{Thread, Wmesg};
 use crate::kpi::layout::{LO_CLASS_SX, Lock};
 use crate::sync;
 use crate::sync::atomic::Ordering::{self, Relaxed, Release};
@@ -199,7 +199,9 @@ fn take_exclusive(td: &Thread, sx: &Lock) -> bool {
 #[cold]
 fn wait(td: &Thread, sx: &Lock, queue: Queue, catch: bool) -> Result<Result<(), Errno>, Stop> {
     let exclusive = queue == Queue::First;
-    let how = Sleep { chan: sx.addr(), queue, catch, wmesg: None, deadline: None };
+    // ps(1) shows the name of the lock.
+    let wmesg = Some(Wmesg::new(lock_name(sx).unwrap_or_default().as_bytes()));
+    let how = Sleep { chan: sx.addr(), queue, catch, wmesg, deadline: None };
     loop {
         for _ in 0..SPINS {
             if if exclusive { take_exclusive(td, sx) } else { take_shared(sx) } {

@@ -8,14 +8,14 @@ use std::ptr::null;
 use super::file::File;
 use super::kqueue::Kqueue;
 use super::lock::Held;
-use super::module_call::Frame;
+use super::module_call::{Frame, Places};
 use super::pcpu::Running;
 use super::process::Proc;
 use super::select::PollRequest;
 use super::uio::Arguments;
 use super::{Inner, Pid, ThreadInfo, ThreadState, Tid, pcpu};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
-use crate::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize};
+use crate::sync::atomic::{AtomicBool, AtomicI32};
 use crate::sync::{Arc, Condvar, Mutex, Weak, thread_local};
 use crate::syscall::errno::Errno;
 
@@ -32,8 +32,8 @@ pub struct Thread {
     me: Weak<Thread>,
     /// The process in whose system call it is; 0 in user mode.
     pid: AtomicI32,
-    /// The module function that the kernel has called and that has not returned; 0 if none.
-    pub module_function: AtomicUsize,
+    /// Where it is in modules.
+    pub places: Places,
     /// What the thread waits for and is sent.
     pub wait: Mutex<Wait>,
     /// Signalled when `wait.wake` is set.
@@ -136,7 +136,7 @@ impl Thread {
             kernel_id: kernel.id,
             kernel: Arc::downgrade(kernel),
             pid: AtomicI32::new(0),
-            module_function: AtomicUsize::new(0),
+            places: Places::default(),
             wait: Mutex::default(),
             woken: Condvar::new(),
             signalled: AtomicBool::new(false),
@@ -194,10 +194,10 @@ impl Thread {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Keeps `module_function` up to date after a change to `frames`.
-    pub fn publish_frames(&self) {
-        let function = self.own.frames.borrow().first().map_or(0, |frame| frame.function);
-        self.module_function.store(function, Relaxed);
+    /// Whether no other thread has a reason to wait for this one. It holds no lock of a module, and
+    /// is in no method of a device.
+    pub fn is_free(&self) -> bool {
+        self.own().held.borrow().is_empty() && self.own().devices.borrow().is_empty()
     }
 
     /// What it is doing, by its `wait`; `None` in user mode.

@@ -1,11 +1,15 @@
 //! Moving data between module and process: uio(9), copy(9).
 
+use super::Inner;
 use super::report::Stop;
+use super::sleepq::Sleep;
 use super::thread::Thread;
 use crate::fault::copy_user;
 use crate::kpi::layout::*;
+use crate::sync::atomic::AtomicBool;
+use crate::sync::atomic::Ordering::SeqCst;
 use crate::syscall::errno::Errno;
-use crate::syscall::usermem::is_user_region;
+use crate::syscall::usermem::{is_hung, is_user_region};
 
 /// A module whose uiomove(9) has failed so often in one system call goes on for ever.
 const MANY_FAILURES: u32 = 1000;
@@ -30,6 +34,9 @@ pub fn uiomove(td: &Thread, call: &str, data: *mut u8, n: i32, uio: &mut Uio) ->
             uio.uio_iov = uio.uio_iov.wrapping_add(1);
             uio.uio_iovcnt -= 1;
             continue;
+        }
+        if uio.uio_segflg == UIO_USERSPACE {
+            fault_in(td, iov.iov_base.addr(), count)?;
         }
         let (to, from) = if uio.uio_rw == UIO_READ { (iov.iov_base, data) } else { (data, iov.iov_base) };
         let moved = match uio.uio_segflg {
@@ -80,9 +87,40 @@ pub unsafe fn copy(
     if !td.own().arguments.borrow().contains(user, len) && !is_user_region(user, len) {
         return Ok(Errno::EFAULT);
     }
+    fault_in(td, user, len)?;
     // SAFETY: as the caller says; the user's side may fault.
     let copied = unsafe { copy_user(to, from, len) };
     Ok(if copied.is_ok() { Errno(0) } else { Errno::EFAULT })
+}
+
+/// The page faults of a machine on hung mappings, [`UserMem::hung`](crate::UserMem::hung).
+#[derive(Default)]
+pub struct Faults {
+    /// Whether they end at once.
+    released: AtomicBool,
+}
+
+/// Takes the page fault on a hung mapping: the thread sleeps, its locks held, until it is released.
+pub fn fault_in(td: &Thread, addr: usize, len: usize) -> Result<(), Stop> {
+    if !is_hung(addr, len) {
+        return Ok(());
+    }
+    let faults = &td.kernel().faults;
+    td.kernel().sleep_until(td, Sleep::on(faults.chan(), "hungpg"), || faults.released.load(SeqCst))
+}
+
+impl Faults {
+    fn chan(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+impl Inner {
+    /// See [`super::Kernel::release_faults`].
+    pub fn release_faults(&self) {
+        self.faults.released.store(true, SeqCst);
+        self.sleepq.wakeup(self.faults.chan());
+    }
 }
 
 /// The memory that a process has given to the system call that runs.

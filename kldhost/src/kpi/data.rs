@@ -1,17 +1,20 @@
 //! Kernel variables that modules refer to. They lie below 2 GB, where modules can reach them.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_long};
 use std::num::NonZeroUsize;
 use std::ptr::{NonNull, null_mut};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 use super::layout::MallocType;
+use crate::kernel::Release;
 use crate::sync::Instant;
 use crate::sync::atomic::Ordering::Relaxed;
 use crate::sync::atomic::{AtomicBool, AtomicI64};
 
 const HZ: c_int = 1000;
+/// `PAGE_SIZE`.
+const PAGE: usize = 4096;
 
 /// The variables.
 #[repr(C)]
@@ -19,6 +22,8 @@ struct Variables {
     tick_sbt: i64,
     /// `ticks` is the lower half of it.
     ticksl: AtomicI64,
+    /// Pages of memory.
+    physmem: c_long,
     hz: c_int,
     tick: c_int,
     osreldate: c_int,
@@ -46,12 +51,12 @@ unsafe impl Sync for KernelData {}
 const SIZE: NonZeroUsize = NonZeroUsize::new(size_of::<Variables>()).unwrap();
 
 impl KernelData {
-    /// The variables of a kernel of this version.
+    /// The variables of a kernel of this release, on a machine with so many bytes of memory.
     ///
     /// # Panics
     ///
     /// If there is no memory below 2 GB.
-    pub fn new(osreldate: c_int) -> KernelData {
+    pub fn new(release: Release, memory: usize) -> KernelData {
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_32BIT;
         // SAFETY: an anonymous mapping at an address of the system's choice replaces nothing.
         let page = unsafe { mmap_anonymous(None, SIZE, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags) };
@@ -65,9 +70,10 @@ impl KernelData {
         let initial = Variables {
             tick_sbt: (1 << 32) / i64::from(HZ),
             ticksl: 0.into(),
+            physmem: (memory / PAGE) as c_long,
             hz: HZ,
             tick: 1_000_000 / HZ,
-            osreldate,
+            osreldate: release.osreldate(),
             bootverbose: 0,
             cold: 0,
             malloc_types,
@@ -93,6 +99,7 @@ impl KernelData {
             "hz" => addr(&variables.hz),
             "tick" => addr(&variables.tick),
             "osreldate" => addr(&variables.osreldate),
+            "physmem" => addr(&variables.physmem),
             "bootverbose" => addr(&variables.bootverbose),
             "cold" => addr(&variables.cold),
             "ticks" | "ticksl" => {

@@ -75,6 +75,12 @@ kpi! {
         knlist::cleardel(td, arg(td, "knlist_cleardel", knl)?, is_locked != 0, kill != 0)
     }
 
+    /// f_copy of a filter whose knotes need nothing else than to be copied.
+    fn knote_triv_copy(td, _kn: *const Knote, _child: *const c_void) -> c_int {
+        let _ = td;
+        Ok(0)
+    }
+
     fn knote(td, knl: *const Knlist, hint: c_long, flags: c_int) -> () {
         // A null list is fine.
         if knl.is_null() { Ok(()) } else { knlist::knote(td, arg(td, "knote", knl)?, hint, flags) }

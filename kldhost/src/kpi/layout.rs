@@ -86,7 +86,7 @@ pub struct Selinfo {
     pub si_mtx: AtomicPtr<c_void>,
 }
 
-/// `struct filterops` up to the last field that is used here; 15 has one more.
+/// `struct filterops` of 15.1. Earlier releases have less of it: see `kernel::kqueue::table`.
 #[repr(C)]
 pub struct Filterops {
     pub f_isfd: c_int,
@@ -94,6 +94,8 @@ pub struct Filterops {
     pub f_detach: usize,
     pub f_event: usize,
     pub f_touch: usize,
+    pub f_userdump: usize,
+    pub f_copy: usize,
 }
 
 /// `struct knote`.
@@ -113,6 +115,18 @@ pub struct Knote {
     pub kn_sdata: i64,
     pub kn_ptr: *const c_void,
     pub kn_fop: *const Filterops,
+}
+
+/// `struct kinfo_knote`, `<sys/user.h>`.
+#[repr(C)]
+pub struct KinfoKnote {
+    pub knt_kq_fd: c_int,
+    pub knt_event: Kevent,
+    pub knt_status: c_int,
+    pub knt_extdata: c_int,
+    pub knt_spare0: [u64; 4],
+    /// What the filter adds: of a file, its path.
+    pub knt_more: [u64; 131],
 }
 
 pub const KN_ACTIVE: c_int = 0x01;
@@ -218,6 +232,14 @@ pub struct MallocType {
 pub const M_WAITOK: c_int = 0x0002;
 pub const M_ZERO: c_int = 0x0100;
 
+/// `struct bintime`.
+#[repr(C)]
+pub struct Bintime {
+    pub sec: i64,
+    /// In units of 2^-64 seconds.
+    pub frac: u64,
+}
+
 /// `struct sysinit`.
 #[repr(C)]
 pub struct Sysinit {
@@ -247,7 +269,7 @@ const _: () = {
     assert!(size_of::<Uio>() == 48 && offset_of!(Uio, uio_resid) == 24 && offset_of!(Uio, uio_td) == 40);
     assert!(size_of::<Knlist>() == 48);
     assert!(size_of::<Selinfo>() == 72 && offset_of!(Selinfo, si_mtx) == 64);
-    assert!(size_of::<Filterops>() == 40);
+    assert!(size_of::<Filterops>() == 56);
     assert!(size_of::<Knote>() == 160);
     assert!(offset_of!(Knote, kn_kevent) == 48 && offset_of!(Knote, kn_hook) == 112);
     assert!(offset_of!(Knote, kn_fop) == 152);

@@ -15,6 +15,7 @@ mod malloc;
 mod module;
 mod print;
 mod sleep;
+mod time;
 mod uio;
 mod varargs;
 
@@ -50,22 +51,25 @@ static SYMBOLS: &[&[Symbol]] = &[
     print::SYMBOLS,
     print::FIXED_SYMBOLS,
     sleep::SYMBOLS,
+    time::SYMBOLS,
     uio::SYMBOLS,
 ];
 
 /// The address of a kernel symbol, function or data.
 pub fn resolve(kernel: &Inner, name: &str) -> Option<usize> {
-    let found = SYMBOLS.iter().copied().flatten().find(|symbol| symbol.name == name);
+    let found = SYMBOLS.iter().copied().flatten().find(|symbol| symbol.name == name && kernel.release.has_symbol(name));
     let function = found.map(|symbol| if kernel.hook.is_some() { symbol.hooked } else { symbol.entry } as usize);
     function.or_else(|| kernel.data.resolve(name))
 }
 
-/// Runs the body of KPI function `name`. Another thread may run after it, before the module goes on.
+/// Runs the body of KPI function `name`. Another thread may run after it, before the module goes
+/// on. A thread that no other has a reason to wait for may also stay away here.
 fn run<T>(name: &'static str, body: impl FnOnce(&Thread) -> Result<T, Stop>) -> T {
     let td = current();
+    module_call::enter_kpi(td);
     match body(td) {
         Ok(value) => {
-            sync::switch(name);
+            sync::stay(name, || td.is_free());
             value
         }
         Err(Stop) => module_call::leave(td),

@@ -32,10 +32,11 @@ const SIGDEFERSTOP_ERESTART: c_int = 4;
 /// `SIGDEFERSTOP_VAL_NCHG`.
 const SIGDEFERSTOP_VAL_NCHG: c_int = -1;
 
-/// When a sleep of `sbt` ends, in units of 2^-32 seconds; `None` for 0.
+/// When a sleep of `sbt` ends, in units of 2^-32 seconds; `None` for 0. It is rounded up, so that
+/// binuptime(9) has reached an absolute time when the sleep ends.
 fn deadline(td: &Thread, sbt: i64, flags: c_int) -> Option<Instant> {
     let sbt = u64::try_from(sbt).unwrap_or(0);
-    let nanos = ((sbt & 0xffff_ffff) * 1_000_000_000) >> 32;
+    let nanos = ((sbt & 0xffff_ffff) * 1_000_000_000).div_ceil(1 << 32);
     let start = if flags & C_ABSOLUTE != 0 { td.kernel().boot } else { Instant::now() };
     (sbt != 0).then(|| start + Duration::new(sbt >> 32, nanos as u32))
 }

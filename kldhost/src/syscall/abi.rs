@@ -105,6 +105,11 @@ impl FdSet {
     }
 }
 
+/// kqueuex(2): close on execve(2).
+pub const KQUEUE_CLOEXEC: u32 = 0x1;
+/// kqueuex(2): copy the kqueue at fork(2).
+pub const KQUEUE_CPONFORK: u32 = 0x2;
+
 /// kevent(2): data may be read.
 pub const EVFILT_READ: i16 = -1;
 /// kevent(2): data may be written.

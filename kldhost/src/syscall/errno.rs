@@ -34,6 +34,7 @@ errnos! {
     PANICKED = -101, "The kernel has panicked";
     EPERM = 1, "Operation not permitted";
     ENOENT = 2, "No such file or directory";
+    ESRCH = 3, "No such process";
     EINTR = 4, "Interrupted system call";
     EIO = 5, "Input/output error";
     ENXIO = 6, "Device not configured";

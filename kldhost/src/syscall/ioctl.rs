@@ -7,7 +7,7 @@ use super::usermem::{UserIn, UserOut};
 use crate::fault::copy_user;
 use crate::kernel::file::{FREAD, FWRITE, File};
 use crate::kernel::thread::Thread;
-use crate::kernel::uio::Arguments;
+use crate::kernel::uio::{Arguments, fault_in};
 use crate::sync::atomic::Ordering::SeqCst;
 
 /// The third argument of ioctl(2).
@@ -88,8 +88,10 @@ impl Process {
             if is_void || size == 0 {
                 data[0] = arg.addr() as Word;
             } else if is_in {
+                let from = arg.input(size)?;
+                fault_in(td, from.addr(), size)?;
                 // SAFETY: the buffer has `size` bytes; the user's side may fault.
-                unsafe { copy_user(bytes, arg.input(size)?, size) }.map_err(|_| Errno::EFAULT)?;
+                unsafe { copy_user(bytes, from, size) }.map_err(|_| Errno::EFAULT)?;
             }
             td.own().arguments.replace(Arguments::new(match &arg {
                 IoctlArg::Int(_) => Vec::new(),
@@ -100,8 +102,10 @@ impl Process {
             td.own().arguments.take();
             result?;
             if is_out && !is_void {
+                let to = arg.output(size)?;
+                fault_in(td, to.addr(), size)?;
                 // SAFETY: as above.
-                unsafe { copy_user(arg.output(size)?, bytes, size) }.map_err(|_| Errno::EFAULT)?;
+                unsafe { copy_user(to, bytes, size) }.map_err(|_| Errno::EFAULT)?;
             }
             Ok(())
         })

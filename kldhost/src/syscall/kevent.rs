@@ -1,10 +1,11 @@
 //! kqueue(2) and kevent(2).
 
 use super::Process;
-use super::abi::{Fd, Kevent};
+use super::abi::{Fd, KQUEUE_CLOEXEC, KQUEUE_CPONFORK, Kevent};
 use super::errno::Errno;
 use crate::kernel::file::{FREAD, FWRITE, FileRef, Kind};
 use crate::kernel::timeout::Timeout;
+use crate::kernel::{KnoteInfo, Pid};
 use crate::sync::Duration;
 
 impl Process {
@@ -14,10 +15,38 @@ impl Process {
     ///
     /// EMFILE.
     pub fn kqueue(&self) -> Result<Fd, Errno> {
-        self.call("kqueue", |td| {
-            let file = FileRef::new(FREAD | FWRITE, Kind::Kqueue(td.kernel().kqueues.create()));
+        self.kqueuex(0)
+    }
+
+    /// kqueuex(2).
+    ///
+    /// # Errors
+    ///
+    /// EMFILE. EINVAL: a flag that the release does not have.
+    pub fn kqueuex(&self, flags: u32) -> Result<Fd, Errno> {
+        self.call("kqueuex", |td| {
+            let copies = if td.kernel().release.copies_kqueues() { KQUEUE_CPONFORK } else { 0 };
+            if flags & !(KQUEUE_CLOEXEC | copies) != 0 {
+                return Err(Errno::EINVAL);
+            }
+            let kq = td.kernel().kqueues.create(flags & KQUEUE_CPONFORK != 0);
+            let file = FileRef::new(FREAD | FWRITE, Kind::Kqueue(kq));
             let installed = self.proc().files.lock().install(file);
             installed.map_err(|(error, _file)| error)
+        })
+    }
+
+    /// sysctl(3) `kern.proc.kq`: the knotes of all kqueues of process `pid`, each as it is when its turn comes.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT: the release has no such sysctl. ESRCH: no such process.
+    pub fn report_kqueues(&self, pid: Pid) -> Result<Vec<KnoteInfo>, Errno> {
+        self.call("__sysctl", |td| {
+            if !td.kernel().release.reports_kqueues() {
+                return Err(Errno::ENOENT);
+            }
+            td.kernel().procs.find(pid).ok_or(Errno::ESRCH)?.report_kqueues(td)
         })
     }
 

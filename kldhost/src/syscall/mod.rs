@@ -48,7 +48,8 @@ impl Drop for Handle {
 impl Process {
     pub(crate) fn new(kernel: &Kernel) -> Process {
         let process = Proc::new(kernel.inner.new_pid(), FdTable::default());
-        Process(Arc::new(Handle { kernel: kernel.clone(), process: Arc::new(process) }))
+        let process = kernel.inner.procs.add(process);
+        Process(Arc::new(Handle { kernel: kernel.clone(), process }))
     }
 
     fn proc(&self) -> &Arc<Proc> {
@@ -75,17 +76,21 @@ impl Process {
         &self.0.kernel
     }
 
-    /// fork(2): a new process with the same open file descriptions; kqueues are not inherited. The child has no
-    /// thread: it is whoever calls its methods.
+    /// fork(2): a new process with the same open file descriptions. Kqueues are not inherited, and those
+    /// with `KQUEUE_CPONFORK` are copied. The child has no thread: it is whoever calls its methods.
     ///
     /// # Errors
     ///
     /// None of its own.
     pub fn fork(&self) -> Result<Process, Errno> {
-        self.call("fork", |_td| {
-            let files = self.proc().files.lock().fork();
+        self.call("fork", |td| {
+            let (files, copying) = self.proc().files.lock().fork(td.kernel());
             let child = self.proc().fork(self.kernel().inner.new_pid(), files);
-            Ok(Process(Arc::new(Handle { kernel: self.kernel().clone(), process: Arc::new(child) })))
+            let child = td.kernel().procs.add(child);
+            for kqueue in copying {
+                kqueue.finish(td, &child)?;
+            }
+            Ok(Process(Arc::new(Handle { kernel: self.kernel().clone(), process: child })))
         })
     }
 

@@ -12,6 +12,10 @@ impl Signal {
     pub const HUP: Signal = Signal(1);
     /// Interrupt from the keyboard.
     pub const INT: Signal = Signal(2);
+    /// Quit from the keyboard: ends the process with a core dump.
+    pub const QUIT: Signal = Signal(3);
+    /// abort(3): ends the process with a core dump.
+    pub const ABRT: Signal = Signal(6);
     /// Ends the process, always.
     pub const KILL: Signal = Signal(9);
     /// Write to a pipe that nobody reads.
@@ -28,6 +32,11 @@ impl Signal {
     pub const USR1: Signal = Signal(30);
     /// For the process's own use.
     pub const USR2: Signal = Signal(31);
+
+    /// Whether a process that it ends dumps core, `SIGPROP_CORE`.
+    pub(crate) fn dumps_core(self) -> bool {
+        matches!(self.0, 3..=8 | 10..=12)
+    }
 }
 
 /// What a process does on a signal, sigaction(2).
@@ -56,6 +65,7 @@ pub enum ExitStatus {
 impl Process {
     /// kill(2) of this process. A thread that sleeps with `PCATCH` is woken; else a thread that is in a system call takes
     /// the signal at its next such sleep, or when it returns; else it is taken at once. Stop signals are ignored.
+    /// A process that dumps core has its kqueues reported, if the release does that.
     pub fn kill(&self, signal: Signal) {
         self.proc().kill(&self.kernel().inner, signal);
     }

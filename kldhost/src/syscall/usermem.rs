@@ -8,6 +8,8 @@ use std::ptr::NonNull;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
 use crate::sync::Mutex;
+use crate::sync::atomic::AtomicUsize;
+use crate::sync::atomic::Ordering::SeqCst;
 
 const PAGE: usize = 4096;
 
@@ -123,6 +125,7 @@ pub struct UserMem {
     map_len: usize,
     start: *mut u8,
     len: usize,
+    hung: bool,
 }
 
 // SAFETY: the memory is only accessed by copies through raw pointers, from any thread.
@@ -131,7 +134,17 @@ unsafe impl Send for UserMem {}
 unsafe impl Sync for UserMem {}
 
 /// All regions that exist, for copyin(9) and copyout(9) to addresses that were not arguments of the system call.
-static REGIONS: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
+static REGIONS: Mutex<Vec<Region>> = Mutex::new(Vec::new());
+
+/// How many of them are hung, so that nobody else has to look.
+static HUNG: AtomicUsize = AtomicUsize::new(0);
+
+/// The good bytes of a [`UserMem`].
+struct Region {
+    start: usize,
+    len: usize,
+    hung: bool,
+}
 
 impl UserMem {
     /// Maps `len` bytes of zeroes in front of an inaccessible page.
@@ -140,6 +153,20 @@ impl UserMem {
     ///
     /// If the machine has no memory left for it.
     pub fn new(len: usize) -> UserMem {
+        UserMem::map(len, false)
+    }
+
+    /// As [`UserMem::new`], of a hung mapping, as of a file whose server does not answer. A page fault
+    /// on it sleeps uninterruptibly ("hungpg") until [`Kernel::release_faults`](crate::Kernel::release_faults).
+    ///
+    /// # Panics
+    ///
+    /// As for [`UserMem::new`].
+    pub fn hung(len: usize) -> UserMem {
+        UserMem::map(len, true)
+    }
+
+    fn map(len: usize, hung: bool) -> UserMem {
         let good = len.div_ceil(PAGE) * PAGE;
         let map_len = good + PAGE;
         let size = NonZeroUsize::new(map_len).expect("at least one page");
@@ -151,8 +178,9 @@ impl UserMem {
         let map = map.cast::<u8>();
         // SAFETY: both offsets are within the mapping.
         let start = unsafe { map.as_ptr().add(good - len) };
-        REGIONS.lock().push((start as usize, len));
-        UserMem { map, map_len, start, len }
+        REGIONS.lock().push(Region { start: start as usize, len, hung });
+        HUNG.fetch_add(hung.into(), SeqCst);
+        UserMem { map, map_len, start, len, hung }
     }
 
     /// The number of good bytes.
@@ -229,7 +257,8 @@ impl UserMem {
 
 impl Drop for UserMem {
     fn drop(&mut self) {
-        REGIONS.lock().retain(|&(start, _)| start != self.start as usize);
+        REGIONS.lock().retain(|region| region.start != self.start as usize);
+        HUNG.fetch_sub(self.hung.into(), SeqCst);
         // SAFETY: the mapping made by `new`; borrows of it have ended.
         unsafe { munmap(self.map.cast(), self.map_len) }.expect("munmap of UserMem");
     }
@@ -239,5 +268,11 @@ impl Drop for UserMem {
 /// [`UserMem`]. Other memory of this process belongs to Rust.
 pub(crate) fn is_user_region(addr: usize, len: usize) -> bool {
     let end = addr.saturating_add(len);
-    REGIONS.lock().iter().any(|&(start, n)| start <= addr && end <= start + n + PAGE)
+    REGIONS.lock().iter().any(|region| region.start <= addr && end <= region.start + region.len + PAGE)
+}
+
+/// Whether one of these bytes is in a hung mapping.
+pub(crate) fn is_hung(addr: usize, len: usize) -> bool {
+    let touches = |region: &Region| region.hung && addr < region.start + region.len && region.start < addr + len;
+    HUNG.load(SeqCst) != 0 && REGIONS.lock().iter().any(touches)
 }

@@ -123,7 +123,7 @@ fn a_module_for_another_release() {
     run.stop();
 
     let dir = tempfile::tempdir().unwrap();
-    let output = command(&module, dir.path()).args(["--osreldate", "1500068"]).output().unwrap();
+    let output = command(&module, dir.path()).args(["--release", "15.0"]).output().unwrap();
     assert!(!output.status.success());
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("depends on kernel - not available or version mismatch"), "{stderr}");

@@ -61,9 +61,9 @@ fn echodev() -> PathBuf {
 fn testmod(name: &str) -> PathBuf {
     let dir = match std::env::var_os("KLDHOST_TESTMODS") {
         Some(dir) => dir.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/testmods/15"),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/testmods"),
     };
-    is_there(dir.join(name).with_extension("ko"))
+    is_there(dir.join("15").join(name).with_extension("ko"))
 }
 
 fn is_there(file: PathBuf) -> PathBuf {

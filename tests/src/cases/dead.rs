@@ -17,6 +17,7 @@ cases! { "dead":
     positioned [Unload, Positioned],
     ioctl [Unload],
     poll_and_select [Unload],
+    poll_for_other_events [Unload, RawPoll],
     kevent_is_refused [Unload, Kqueue],
     access_still_counts [Unload],
     close_and_open [Unload],
@@ -93,6 +94,16 @@ fn poll_and_select(cx: &mut Ctx) -> Outcome {
     }
     let asked = FdSets { read: vec![rw], write: vec![rw], except: vec![] };
     check_eq!(p.select(asked.clone(), None)?, Ok(asked));
+    Ok(())
+}
+
+/// The kernel answers for a device that is gone, and does not take events that it does not expect.
+fn poll_for_other_events(cx: &mut Ctx) -> Outcome {
+    let (mut p, rw) = dead(cx, O_RDWR)?;
+    for events in [POLLRDHUP, POLLIN | POLLRDHUP, POLLIN | POLLOUT | POLLRDHUP] {
+        check_eq!(p.poll(rw, events)?, Ok(POLLNVAL), "events {events:#x}");
+    }
+    check_eq!(p.poll(rw, 0)?, Ok(POLLHUP));
     Ok(())
 }
 

@@ -19,6 +19,7 @@ cases! { "load":
     tunable_nonsense_does_no_harm [Unload, Tunables],
     name_taken [Unload, Squat],
     nothing_left_after_a_failed_load [Unload, Squat, MemoryStats],
+    again_after_a_failed_load [Unload, Squat, Kqueue],
     a_thousand_times [Unload, Kqueue, MemoryStats],
 }
 
@@ -126,6 +127,23 @@ fn nothing_left_after_a_failed_load(cx: &mut Ctx) -> Outcome {
     check_one_of!(cx.try_load()?, [Err(EEXIST), Err(ENOEXEC)]);
     check_eq!(cx.memory()?, MemoryStats::default());
     cx.squat(false)
+}
+
+fn again_after_a_failed_load(cx: &mut Ctx) -> Outcome {
+    for _ in 0..3 {
+        cx.unload()?;
+        cx.squat(true)?;
+        check_one_of!(cx.try_load()?, [Err(EEXIST), Err(ENOEXEC)]);
+        cx.squat(false)?;
+        cx.load()?;
+        let (mut p, rw) = cx.opened(O_RDWR)?;
+        let kq = p.kqueue()?;
+        check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_ADD))?, Ok(()));
+        check_eq!(p.write(rw, b"abc")?, Ok(3));
+        check_eq!(p.events(kq, 4)?.len(), 1);
+        check_eq!(p.read(rw, 9)?, Ok(b"abc".to_vec()));
+    }
+    Ok(())
 }
 
 fn a_thousand_times(cx: &mut Ctx) -> Outcome {

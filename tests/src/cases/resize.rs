@@ -26,6 +26,7 @@ cases! { "resize":
     above_the_limit_allocates_nothing [MemoryStats],
     memory_follows_the_size [MemoryStats],
     up_and_down_with_data,
+    larger_than_memory [Unload, Tunables],
 }
 
 fn needs_write_access(cx: &mut Ctx) -> Outcome {
@@ -247,5 +248,21 @@ fn up_and_down_with_data(cx: &mut Ctx) -> Outcome {
             check_eq!(p.read(rw, 1)?, Ok(vec![byte]), "round {round}");
         }
     }
+    Ok(())
+}
+
+/// It fails at once, whatever the limit says, and nothing is lost.
+fn larger_than_memory(cx: &mut Ctx) -> Outcome {
+    cx.unload()?;
+    cx.set_tunable("hw.echodev.maxsize", "4611686018427387904")?;
+    cx.load()?;
+    let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
+    check_eq!(p.write(rw, &pattern(40))?, Ok(40));
+    for size in [1 << 42, 1 << 46, 1 << 62, u64::MAX] {
+        check_one_of!(p.try_resize(rw, size)?, [Err(ENOMEM), Err(EINVAL)]);
+        check_eq!((p.size(rw)?, p.held(rw)?, p.room(rw)?), (64, 40, 24), "size {size}");
+    }
+    check_eq!(p.try_resize(rw, MAX_SIZE)?, Ok(()));
+    check_eq!(p.read(rw, 100)?, Ok(pattern(40)));
     Ok(())
 }

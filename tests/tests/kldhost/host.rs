@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use conformance::host::{Block, Host, MemoryStats, Need, Node, Pid, Proc, Result, Trouble, Wmesg};
-use kldhost::{Config, Kernel, KldId};
+use kldhost::{Config, Kernel, KldId, Release};
 
 use crate::process::KldProc;
 
@@ -13,7 +13,7 @@ const MODULE: &str = "echodev";
 /// A kernel of its own, with the module file that is to be loaded.
 pub struct KldHost {
     kernel: Kernel,
-    osreldate: i32,
+    release: Release,
     tunables: Vec<(String, String)>,
     module: PathBuf,
     squatter: Option<KldId>,
@@ -21,10 +21,10 @@ pub struct KldHost {
 
 impl KldHost {
     /// A freshly booted kernel.
-    pub fn boot(module: &Path, osreldate: i32) -> KldHost {
+    pub fn boot(module: &Path, release: Release) -> KldHost {
         let tunables = Vec::new();
-        let kernel = Kernel::new(Config { osreldate, ..Config::default() });
-        KldHost { kernel, osreldate, tunables, module: module.to_owned(), squatter: None }
+        let kernel = Kernel::new(Config { release, ..Config::default() });
+        KldHost { kernel, release, tunables, module: module.to_owned(), squatter: None }
     }
 
     /// The same module under another name: the two can be loaded together, but for the device that both make.
@@ -43,9 +43,8 @@ impl Host for KldHost {
     fn lacks(&self, need: Need) -> Option<String> {
         match need {
             Need::Node => Some("kldhost keeps no owner and mode of a device".to_owned()),
-            Need::KqueueReport | Need::CoreDump | Need::CopyOnFork | Need::HungMemory => {
-                Some("kldhost does not do that yet".to_owned())
-            }
+            Need::KqueueReport if self.release < Release::V14_4 => Some("it has no kern.proc.kq".to_owned()),
+            Need::CopyOnFork if self.release < Release::V15_1 => Some("it has no KQUEUE_CPONFORK".to_owned()),
             _ => None,
         }
     }
@@ -77,7 +76,7 @@ impl Host for KldHost {
         if let Some(value) = value {
             self.tunables.push((name.to_owned(), value.to_owned()));
         }
-        let config = Config { osreldate: self.osreldate, tunables: self.tunables.clone(), ..Config::default() };
+        let config = Config { release: self.release, tunables: self.tunables.clone(), ..Config::default() };
         self.kernel = Kernel::new(config);
         Ok(())
     }
@@ -118,6 +117,7 @@ impl Host for KldHost {
     }
 
     fn release_faults(&mut self) -> Result<()> {
-        Err(Trouble::Other("no page fault waits here".to_owned()))
+        self.kernel.release_faults();
+        Ok(())
     }
 }

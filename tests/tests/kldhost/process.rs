@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use conformance::agent::perform;
 use conformance::call::{Call, Reply, decode, encode};
-use conformance::host::{Pid, Proc, Result, Trouble};
-use kldhost::{Process, Signal};
+use conformance::host::{HUNGPG, Pid, Proc, Result, Trouble};
+use kldhost::{Process, Signal, ThreadInfo, ThreadState};
 
 use crate::sys::KldSys;
 
@@ -95,6 +95,13 @@ impl Drop for KldProc {
     fn drop(&mut self) {
         self.process.kill(Signal::KILL);
         self.calls = None;
+        let hangs = |td: &ThreadInfo| {
+            td.pid == self.process.pid() && matches!(&td.state, ThreadState::Sleeping { wmesg } if wmesg == HUNGPG)
+        };
+        if self.process.kernel().threads().iter().any(hangs) {
+            // Nothing else ends it.
+            self.process.kernel().release_faults();
+        }
         // The thread ends, and with it the process, once its call is over; one that never ends is left behind.
         while self.replies.recv_timeout(BOUND).is_ok() {}
     }

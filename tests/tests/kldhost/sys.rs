@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use conformance::errno::{ENOSYS, Errno};
+use conformance::errno::Errno;
 use conformance::sys::{Disposition, Fd, FdSets, Kevent, Memory, PollFd, Reach, Result, Sys, Timeout};
-use kldhost::{FdSet, IoctlArg, Process, SigAction, Signal, UserIn, UserMem, UserOut};
+use kldhost::{FdSet, IoctlArg, KQUEUE_CPONFORK, Process, SigAction, Signal, UserIn, UserMem, UserOut};
 
 const DEVICE: &str = "/dev/echo";
 
@@ -28,6 +28,8 @@ pub enum KldMemory {
     Plain(Vec<u8>),
     /// `len` bytes of which those in `good` are within reach, and an inaccessible page follows.
     Head { good: UserMem, len: usize },
+    /// Bytes of a hung mapping.
+    Hung(UserMem),
     /// `len` bytes that begin out of reach. What lies behind a byte that no call gets past need not exist.
     Nowhere { len: usize },
 }
@@ -37,6 +39,7 @@ impl KldMemory {
         match self {
             KldMemory::Plain(bytes) => bytes.into(),
             KldMemory::Head { good, len } => good.out(..*len),
+            KldMemory::Hung(memory) => memory.out(..),
             KldMemory::Nowhere { len } => UserOut::unmapped(*len),
         }
     }
@@ -45,6 +48,7 @@ impl KldMemory {
         match self {
             KldMemory::Plain(bytes) => bytes.into(),
             KldMemory::Head { good, len } => good.input(..*len),
+            KldMemory::Hung(memory) => memory.input(..),
             KldMemory::Nowhere { len } => UserIn::unmapped(*len),
         }
     }
@@ -55,7 +59,8 @@ impl Memory for KldMemory {
         match self {
             KldMemory::Plain(own) => own.copy_from_slice(bytes),
             KldMemory::Head { good, .. } => good.store(0, &bytes[..good.len()]),
-            KldMemory::Nowhere { .. } => {}
+            // What a hung mapping has is not for the process to say.
+            KldMemory::Hung(_) | KldMemory::Nowhere { .. } => {}
         }
     }
 
@@ -63,6 +68,7 @@ impl Memory for KldMemory {
         match self {
             KldMemory::Plain(bytes) => bytes.clone(),
             KldMemory::Head { good, .. } => good.load(),
+            KldMemory::Hung(memory) => memory.load(),
             KldMemory::Nowhere { .. } => Vec::new(),
         }
     }
@@ -106,7 +112,8 @@ impl Sys for KldSys {
         match reach {
             Reach::All => KldMemory::Plain(vec![0; len]),
             Reach::First(good) => KldMemory::Head { good: UserMem::new(good), len },
-            Reach::Last(_) | Reach::Hung => KldMemory::Nowhere { len },
+            Reach::Hung => KldMemory::Hung(UserMem::hung(len)),
+            Reach::Last(_) => KldMemory::Nowhere { len },
         }
     }
 
@@ -186,11 +193,12 @@ impl Sys for KldSys {
     }
 
     fn kqueue_cponfork(&mut self) -> Result<Fd> {
-        Err(ENOSYS)
+        self.process.kqueuex(KQUEUE_CPONFORK).map_err(errno)
     }
 
-    fn report_kqueues(&mut self, _pid: i32) -> Result<Vec<Kevent>> {
-        Err(ENOSYS)
+    fn report_kqueues(&mut self, pid: i32) -> Result<Vec<Kevent>> {
+        let report = self.process.report_kqueues(pid).map_err(errno)?;
+        Ok(report.iter().map(|info| from_kernel(&info.event)).collect())
     }
 
     fn kqueue(&mut self) -> Result<Fd> {

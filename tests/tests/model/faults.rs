@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use kldhost::{Config, Errno, Kernel, KldError, KpiCall, O_RDONLY, O_WRONLY, UserIn};
+use kldhost::{Config, Errno, IoctlArg, Kernel, KldError, KpiCall, O_RDONLY, O_RDWR, O_WRONLY, UserIn};
 
 use crate::call::Call;
-use crate::perform::DEVICE;
+use crate::perform::{DEVICE, GBUFSIZE, SBUFSIZE};
 use crate::run::{ADMIN, PROCS, Run, module};
 use crate::scenarios::{Scenario, TUNABLES, all, greeting, play};
 use crate::trap::{Deed, Filter, Trap};
@@ -166,6 +166,12 @@ fn a_signal_at_every_kpi_call_of_an_unload() {
     }
 }
 
+/// Whether a call of malloc(9) may give NULL: with M_NOWAIT.
+fn may_fail(malloc: &KpiCall) -> bool {
+    const M_NOWAIT: u64 = 1;
+    malloc.args[2] & M_NOWAIT != 0
+}
+
 /// A kernel in which some KPI functions fail, as long as `failing` says so: name and result.
 struct Failing {
     kernel: Kernel,
@@ -181,7 +187,8 @@ impl Failing {
         let hook = move |call: &KpiCall| {
             calls.lock().expect("nobody panics with it").push(*call);
             let failing = *now.lock().expect("nobody panics with it");
-            failing.filter(|(name, _)| *name == call.name).map(|(_, result)| result)
+            let fails = |(name, _): &(&str, i64)| *name == call.name && (call.name != "malloc" || may_fail(call));
+            failing.filter(fails).map(|(_, result)| result)
         };
         let kernel = Kernel::new(Config { hook: Some(Arc::new(hook)), ..Config::default() });
         Failing { kernel, failing, called }
@@ -218,7 +225,7 @@ fn every_step_of_a_load_fails() {
     host.check_as_new();
     let called: Vec<&str> = host.called.lock().expect("nobody panics with it").iter().map(|call| call.name).collect();
     let load = called.iter().position(|name| *name == "make_dev_s").expect("a load makes a device");
-    // None of these can fail; malloc cannot with M_WAITOK, see below. A tunable that is not there is no failure.
+    // None of these can fail, except malloc with M_NOWAIT. A tunable that is not there is no failure.
     let cannot_fail = [
         "malloc_init",
         "module_register_init",
@@ -231,39 +238,64 @@ fn every_step_of_a_load_fails() {
     ];
     let others: Vec<_> = called[..load].iter().filter(|name| !cannot_fail.contains(name)).collect();
     assert!(others.is_empty(), "a load calls {others:?}: what if they fail?");
-    for error in ERRORS {
-        host.fail(Some(("make_dev_s", error.0.into())));
+    let failures = ERRORS.map(|error| ("make_dev_s", error.0.into(), error));
+    for (name, result, error) in failures.into_iter().chain([("malloc", 0, Errno::ENOMEM)]) {
+        host.fail(Some((name, result)));
         match host.kernel.kldload(&module()) {
-            Err(KldError::Refused { error: Errno::ENOEXEC, mod_load: Some(told), .. }) => assert_eq!(told, error),
-            other => panic!("make_dev_s failed with {error:?}, and the load: {other:?}"),
+            Err(KldError::Refused { error: Errno::ENOEXEC, mod_load: Some(of_load), .. }) => assert_eq!(of_load, error),
+            other => panic!("{name} failed with {error:?}, and the load: {other:?}"),
         }
         host.check_as_new();
     }
 }
 
-/// The module never asks for memory that it might not get.
+/// A resize gets no memory: ENOMEM, and nothing has changed. A resize that needs none succeeds.
 #[test]
-fn no_allocation_can_fail() {
-    const M_WAITOK: u64 = 2;
-    let calls = Arc::<Mutex<Vec<KpiCall>>>::default();
-    for scenario in all() {
-        let made = calls.clone();
-        let hook = Arc::new(move |call: &KpiCall| {
-            made.lock().expect("nobody panics with it").push(*call);
-            None
-        });
-        let go = || {
-            let mut run = Run::begin(TUNABLES, Some(hook))?;
-            play(&mut run, &scenario.steps)?;
-            run.end()
-        };
-        check(&scenario, "as it is", go());
+fn the_memory_of_a_resize_is_refused() {
+    let host = Failing::boot();
+    let id = host.kernel.kldload(&module()).expect("kldload");
+    let process = host.kernel.process();
+    let rw = process.open(DEVICE, O_RDWR).expect("open");
+    let resize = |len: usize| process.ioctl(rw, SBUFSIZE, IoctlArg::from(&mut len.to_ne_bytes()));
+    let size = || {
+        let mut len = [0; 8];
+        process.ioctl(rw, GBUFSIZE, IoctlArg::from(&mut len)).expect("ECHODEV_GBUFSIZE");
+        usize::from_ne_bytes(len)
+    };
+    assert_eq!(process.write(rw, b"hello"), Ok(5));
+    host.fail(Some(("malloc", 0)));
+    for (len, result) in [(100, Err(Errno::ENOMEM)), (4, Err(Errno::EBUSY)), (64, Ok(())), (5, Err(Errno::ENOMEM))] {
+        assert_eq!((resize(len), size()), (result, 64), "to {len} bytes");
     }
-    let calls = calls.lock().expect("nobody panics with it");
-    let allocations: Vec<&KpiCall> = calls.iter().filter(|call| call.name.contains("alloc")).collect();
-    let waits = |call: &&&KpiCall| call.name == "malloc_init" || call.name == "malloc" && call.args[2] & M_WAITOK != 0;
-    let may_fail: Vec<_> = allocations.iter().filter(|call| !waits(call) && call.name != "malloc_uninit").collect();
-    assert!(!allocations.is_empty() && may_fail.is_empty(), "these may fail, so there is a fault to try: {may_fail:?}");
+    host.fail(None);
+    assert_eq!((resize(100), size()), (Ok(()), 100));
+    let mut bytes = [0; 9];
+    assert_eq!((process.read(rw, &mut bytes), &bytes[..5]), (Ok(5), &b"hello"[..]));
+    process.exit();
+    assert_eq!(host.kernel.kldunload(id), Ok(()), "{:?}", host.kernel.panic_report());
+    host.check_as_new();
+}
+
+/// Where no knote was attached there is nothing to wait for: unloading never sleeps, and leaves no memory behind.
+#[test]
+fn an_unload_without_knotes_waits_for_nothing() {
+    let host = Failing::boot();
+    let before = host.kernel.malloc_stats("devbuf");
+    for uses in [false, true] {
+        let id = host.kernel.kldload(&module()).expect("kldload");
+        let process = host.kernel.process();
+        if uses {
+            let rw = process.open(DEVICE, O_RDWR).expect("open");
+            assert_eq!((process.write(rw, b"hello"), process.read(rw, &mut [0; 9])), (Ok(5), Ok(5)));
+        }
+        host.called.lock().expect("nobody panics with it").clear();
+        assert_eq!(host.kernel.kldunload(id), Ok(()), "{:?}", host.kernel.panic_report());
+        let called = host.called.lock().expect("nobody panics with it");
+        let sleeps = |call: &&KpiCall| call.name.contains("sleep") || call.name.contains("pause");
+        assert_eq!(called.iter().find(sleeps).map(|call| call.name), None, "the device was used: {uses}");
+        assert!(called.iter().any(|call| call.name == "destroy_dev"));
+        assert_eq!(host.kernel.malloc_stats("devbuf"), before, "the device was used: {uses}");
+    }
 }
 
 /// devfs_set_cdevpriv(9) fails: so does the open, which counts nobody.

@@ -15,8 +15,10 @@ pub const DEVICE: &str = "/dev/echo";
 /// The signal that processes have a handler for.
 pub const SIGNAL: Signal = Signal::USR1;
 
-const GBUFSIZE: u64 = 0x4008_4564;
-const SBUFSIZE: u64 = 0x8008_4565;
+/// ECHODEV_GBUFSIZE.
+pub const GBUFSIZE: u64 = 0x4008_4564;
+/// ECHODEV_SBUFSIZE.
+pub const SBUFSIZE: u64 = 0x8008_4565;
 const CLEAR: u64 = 0x2000_4566;
 /// ECHODEV_GBUFSIZE of four bytes.
 const UNKNOWN: u64 = 0x4004_4564;

@@ -109,7 +109,7 @@ impl Trap {
             self.state().sprung = Some(done);
         }
         match call.name {
-            "_sx_xlock" | "_sx_slock" => HOLDS.set(true),
+            "_sx_xlock" | "sx_try_xlock_" | "_sx_slock" => HOLDS.set(true),
             "_sx_xunlock" | "_sx_sunlock" => HOLDS.set(false),
             _ => {}
         }

@@ -72,6 +72,7 @@ impl Host for MountHost {
     fn lacks(&self, need: Need) -> Option<String> {
         let why = match need {
             Need::Kqueue | Need::KqueueReport | Need::CoreDump | Need::CopyOnFork => "Linux has no kqueue(2)",
+            Need::RawPoll => "Linux has its own encoding of events",
             Need::HungMemory => "Linux reads the user's memory before it asks the device",
             Need::Restart => "a FUSE driver may only end an interrupted call with EINTR",
             Need::Faults => "Linux looks at the user's memory before it asks the device",

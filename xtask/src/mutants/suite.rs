@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// Names the module that the test programs test.
 const MODULE: &str = "ECHODEV_KMOD";
 
+/// The number of schedules of each scenario: enough to find what the scenarios are for.
+const SCHEDULES: &str = "1000";
+
 /// A test program.
 pub struct Suite {
     /// What it is called.
@@ -43,14 +46,15 @@ pub enum Verdict {
 impl Suite {
     /// All, built.
     pub fn all(root: &Path) -> Result<Vec<Self>> {
-        let [conformance, model] = ["kldhost", "model"].map(|test| build(root, test));
-        let (conformance, model) = (conformance?, model?);
+        let [conformance, model] = ["kldhost", "model"].map(|test| build(root, "conformance", test));
+        let (conformance, model, schedules) = (conformance?, model?, build(root, "schedules", "schedules")?);
         let suite = |name, program: &Path, filter, seconds| {
             let (program, bound) = (program.to_owned(), Duration::from_secs(seconds));
             Self { name, program, filter, bound }
         };
         Ok(vec![
             suite("conformance", &conformance, &[], 20),
+            suite("schedules", &schedules, &["--skip=broken::", "--skip=leaving::"], 60),
             suite("model", &model, &["random::"], 600),
             suite("faults", &model, &["faults::"], 300),
         ])
@@ -61,6 +65,7 @@ impl Suite {
         let began = Instant::now();
         let mut command = Command::new(&self.program);
         command.args(self.filter).args(["--test-threads=1", "--color=never"]).env(MODULE, module);
+        command.env("SCHEDULES", SCHEDULES);
         // The directory that cargo would run it in.
         command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests")).env("RUST_BACKTRACE", "0");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -120,10 +125,10 @@ fn pieces(child: &mut Child) -> Receiver<String> {
     receiver
 }
 
-/// Builds a test program of the suite; its path.
-fn build(root: &Path, test: &str) -> Result<PathBuf> {
+/// Builds a test program of a package; its path.
+fn build(root: &Path, package: &str, test: &str) -> Result<PathBuf> {
     let mut cargo = sh::cargo(root);
-    cargo.args(["test", "--quiet", "--locked", "--package", "conformance", "--test", test]);
+    cargo.args(["test", "--quiet", "--locked", "--package", package, "--test", test]);
     let messages = sh::output(cargo.args(["--no-run", "--message-format=json"]))?;
     let programs = messages.split("\"executable\":\"").skip(1).filter_map(|rest| rest.split_once('"'));
     let last = programs.last().with_context(|| format!("cargo has not said where the test program {test} is"))?;

@@ -38,10 +38,12 @@ impl Base {
     /// The release line that they are of.
     pub fn release_line(&self) -> Result<Freebsd> {
         Freebsd::of(self.osreldate).with_context(|| {
+            let headers = self.headers.display();
             format!(
-                "the headers in {} have __FreeBSD_version {}; without further ado the module is built for FreeBSD 14 and \
-                 15, and for others with SYSDIR=/path/to/sys",
-                self.headers.display(),
+                "the headers in {headers} have __FreeBSD_version {}, and there are bindings for FreeBSD 14 and 15 only. \
+                 Others are generated from the headers: `pkg install llvm`, then `make kmod SYSDIR={headers}` builds \
+                 target/kmod/sysdir/echodev.ko, which `kldload` loads. `cargo build --release --package echoctl` builds \
+                 target/release/echoctl",
                 self.osreldate
             )
         })

@@ -38,6 +38,10 @@ const ZIG_CFLAGS: [&str; 4] =
 /// The same for clang, which FreeBSD's `cc` is.
 const CLANG_CFLAGS: [&str; 3] = ["-mno-sse", "-mno-mmx", "-msoft-float"];
 
+/// How names of kernel headers begin, as `#include` gives them: those of the kernel, of Concurrency
+/// Kit, and of the kernel's options.
+const SYSTEM_HEADERS: [&str; 6] = ["sys/", "machine/", "x86/", "vm/", "ck_", "opt_"];
+
 /// What a compiler must be able to compile before anything else is tried.
 const PROBE: &str = "\
 #include <sys/param.h>
@@ -127,7 +131,9 @@ impl CTools {
         let include = zig.join("lib/libc/include");
         let own = ["x86_64-freebsd-none", "x86-freebsd-none", "generic-freebsd"].map(|dir| include.join(dir));
         let own_headers = [zig.join("lib/include")].into_iter().chain(own).collect();
-        // The headers carry no version, and the compiler predefines one that is too new for a .0 kernel.
+        // The headers carry no version, and the compiler predefines one that is too new for a .0
+        // kernel. For 14 they are those of 14.1 or 14.2, and the module is built from them; what it
+        // uses is the same in 14.0. The version of 14.0 is what its kernel accepts.
         let headers = vec!["-U__FreeBSD_version".into(), format!("-D__FreeBSD_version={}", freebsd.osreldate())];
         Ok(Self { name: freebsd.major().into(), compiler: Compiler::Zig(zig), headers, own_headers, options: None })
     }
@@ -176,7 +182,7 @@ impl CTools {
         fs::write(&source, PROBE).with_context(|| format!("cannot write {}", source.display()))?;
         let compiled = sh::run(self.compile(build).arg("-c").arg(&source).arg("-o").arg(build.join("probe.o")));
         compiled.with_context(|| {
-            let install = if ON_FREEBSD { INSTALL } else { "are they whole, and of FreeBSD 12 to 15?" };
+            let install = if ON_FREEBSD { INSTALL } else { "are they whole, and of FreeBSD 12 to 16?" };
             format!("the C compiler cannot use the kernel headers in {}: {install}", headers.display())
         })
     }
@@ -251,5 +257,8 @@ fn header_flags(dir: &Path, build: &Path) -> Result<Vec<String>> {
     // The compiler may predefine a version of its own; sys/param.h has the headers'.
     let mut flags = vec!["-nostdinc".into(), "-U__FreeBSD_version".into()];
     flags.extend([&links, &dir, &dir.join("contrib/ck/include")].map(|dir| format!("-I{}", dir.display())));
+    // The tree's headers are not held to the warnings that the module's own code is. With -isystem
+    // they would come behind the FreeBSD headers that `zig cc` has of its own.
+    flags.extend(SYSTEM_HEADERS.map(|prefix| format!("--system-header-prefix={prefix}")));
     Ok(flags)
 }

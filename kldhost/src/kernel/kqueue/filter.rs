@@ -2,29 +2,25 @@
 
 use std::ffi::{c_int, c_long};
 
+use super::table::{self, Member};
 use super::{Kqueue, NotePtr};
 use crate::kernel::module_call;
 use crate::kernel::report::Stop;
 use crate::kernel::thread::Thread;
-use crate::kpi::layout::{Filterops, Knlist};
+use crate::kpi::layout::Knlist;
 
-/// The knote's filter, which exists: no module is unloaded while a knote points into it.
-fn filterops<'a>(note: NotePtr) -> &'a Filterops {
-    // SAFETY: the caller keeps the knote alive; the filter is the kernel's own, or was set by the module in d_kqfilter.
-    unsafe { &*(*note).kn.kn_fop }
-}
-
-/// A function of a filter, by its address and name.
-fn function(td: &Thread, address: usize, name: &str) -> Result<usize, Stop> {
+/// A function that the filter must have.
+fn function(td: &Thread, note: NotePtr, member: Member) -> Result<usize, Stop> {
+    let address = table::read(td, note, member)?;
     if address == 0 {
-        return Err(td.misuse_at(0, name, "the filter has no such function", None));
+        return Err(td.misuse_at(0, member.name, "the filter has no such function", None));
     }
     Ok(address)
 }
 
 /// `f_event`. With `locked`, the lock of that kqueue is held meanwhile.
 pub fn event(td: &Thread, note: NotePtr, hint: c_long, locked: Option<&Kqueue>) -> Result<bool, Stop> {
-    let f_event = function(td, filterops(note).f_event, "f_event")?;
+    let f_event = function(td, note, table::EVENT)?;
     let before = td.own().kq_locked.get();
     if let Some(kq) = locked {
         td.own().kq_locked.set(kq);
@@ -37,7 +33,7 @@ pub fn event(td: &Thread, note: NotePtr, hint: c_long, locked: Option<&Kqueue>) 
 
 /// `f_detach`.
 pub fn detach(td: &Thread, note: NotePtr) -> Result<(), Stop> {
-    let f_detach = function(td, filterops(note).f_detach, "f_detach")?;
+    let f_detach = function(td, note, table::DETACH)?;
     // SAFETY: f_detach takes the knote.
     unsafe { module_call::call(td, f_detach, [note.addr(), 0, 0, 0, 0, 0])? };
     Ok(())

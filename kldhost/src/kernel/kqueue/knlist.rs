@@ -242,7 +242,7 @@ pub fn cleardel(td: &Thread, knl: &Knlist, is_locked: bool, kill: bool) -> Resul
             if kill {
                 change_flux(note, 1);
                 drop(state);
-                kq.drop_detached(td, note);
+                kq.drop_detached(td, note)?;
             } else {
                 // SAFETY: the kqueue is locked. The knote is reported once more, then dropped.
                 unsafe { (*note).kn.kn_kevent.flags |= EV_EOF | EV_ONESHOT };

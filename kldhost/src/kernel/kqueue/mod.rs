@@ -4,9 +4,12 @@
 //! others while the kqueue is unlocked.
 
 mod filter;
+mod fork;
 pub mod knlist;
 mod register;
+mod report;
 mod scan;
+mod table;
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::c_int;
@@ -17,10 +20,11 @@ use super::sleepq::Sleep;
 use super::thread::Thread;
 use super::{Inner, select};
 use crate::kpi::layout::*;
-use crate::sync::{Arc, Mutex, SleepMutex, SleepMutexGuard, Weak};
+use crate::sync::{self, Arc, SleepMutex, SleepMutexGuard};
 use crate::syscall::abi::{POLLIN, POLLRDNORM};
 use crate::syscall::errno::Errno;
 
+pub use fork::Copying;
 pub use knlist::Knlists;
 
 /// A kqueue.
@@ -28,6 +32,8 @@ pub struct Kqueue {
     state: SleepMutex<State>,
     /// `kq_sel`: who polls the kqueue itself.
     sel: Selinfo,
+    /// `KQ_CPONFORK`: fork(2) copies it.
+    pub cponfork: bool,
 }
 
 // SAFETY: the raw pointers in `sel` are not used, its atomics are; the knotes are only used as their locks allow.
@@ -42,6 +48,8 @@ pub struct Note {
     kn: Knote,
     /// `kn_fp`.
     file: Option<FileRef>,
+    /// The table that it holds in [`table::Tables`]; 0 if none yet.
+    table: usize,
 }
 
 type NotePtr = *mut Note;
@@ -81,28 +89,21 @@ type Locked<'a> = SleepMutexGuard<'a, State>;
 
 /// The kqueues of a kernel.
 #[derive(Default)]
-pub struct Kqueues(Mutex<Vec<Weak<Kqueue>>>);
+pub struct Kqueues {
+    tables: table::Tables,
+}
 
 impl Kqueues {
-    /// kqueue(2).
-    pub fn create(&self) -> Arc<Kqueue> {
+    /// kqueuex(2).
+    pub fn create(&self, cponfork: bool) -> Arc<Kqueue> {
         // SAFETY: all-zero bytes are a valid selinfo, that nobody waits on.
         let sel = unsafe { std::mem::zeroed() };
-        let kq = Arc::new(Kqueue { state: SleepMutex::default(), sel });
-        let mut all = self.0.lock();
-        all.retain(|kq| kq.strong_count() > 0);
-        all.push(Arc::downgrade(&kq));
-        kq
+        Arc::new(Kqueue { state: SleepMutex::default(), sel, cponfork })
     }
 
-    /// Whether there is a knote whose filter satisfies `ours`.
+    /// Whether the kernel may still read a filter's table that satisfies `ours`, for some knote.
     pub fn any_note(&self, ours: impl Fn(usize) -> bool) -> bool {
-        let all: Vec<_> = self.0.lock().iter().filter_map(Weak::upgrade).collect();
-        all.iter().any(|kq| {
-            let state = kq.state.lock();
-            // SAFETY: knotes on the list exist while the kqueue is locked.
-            state.notes.values().flatten().any(|&note| ours(unsafe { (*note).kn.kn_fop }.addr()))
-        })
+        self.tables.any(ours)
     }
 }
 
@@ -110,14 +111,19 @@ impl Note {
     fn new(file: FileRef) -> NotePtr {
         // SAFETY: all-zero bytes are valid for every field.
         let kn = unsafe { std::mem::zeroed() };
-        Box::into_raw(Box::new(Note { kn, file: Some(file) }))
+        Box::into_raw(Box::new(Note { kn, file: Some(file), table: 0 }))
     }
+}
+
+/// How many threads have it in flux, `kn_influx`. The kqueue is locked.
+fn flux(note: NotePtr) -> c_int {
+    // SAFETY: the caller found the knote on a locked kqueue, or has it in flux.
+    unsafe { (*note).kn.kn_influx }
 }
 
 /// `kn_in_flux`. The kqueue is locked.
 fn in_flux(note: NotePtr) -> bool {
-    // SAFETY: the caller found the knote on a locked kqueue.
-    unsafe { (*note).kn.kn_influx > 0 }
+    flux(note) > 0
 }
 
 /// Changes `kn_influx`. The kqueue is locked.
@@ -209,14 +215,21 @@ impl Kqueue {
     fn drop_note(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
         if status(note) & KN_DETACHED == 0 {
             filter::detach(td, note)?;
+            // From late 2025 on, FreeBSD may sleep here ("kqflxwt").
+            sync::stay("knote_drop", || td.is_free());
         }
-        self.drop_detached(td, note);
-        Ok(())
+        self.drop_detached(td, note)
     }
 
-    /// `knote_drop_detached`.
-    fn drop_detached(&self, td: &Thread, note: NotePtr) {
+    /// `knote_drop_detached`. It waits until nobody else has the knote in flux: a report of the kqueue
+    /// may, or a fork(2) that copies it. In 14.0 there is neither.
+    fn drop_detached(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
         let mut state = self.state.lock();
+        while flux(note) > 1 {
+            self.wait_flux(td, state, "kqflxwt")?;
+            state = self.state.lock();
+        }
+        table::check_isfd(td, note)?;
         // SAFETY: the knote is in flux, so nobody else drops it.
         let ident = unsafe { (*note).kn.kn_kevent.ident };
         if let Some(list) = state.notes.get_mut(&ident) {
@@ -228,8 +241,12 @@ impl Kqueue {
         }
         self.flux_wakeup(td, &mut state);
         drop(state);
+        sync::stay("KQ_UNLOCK_FLUX", || td.is_free());
+        table::check_isfd(td, note)?;
         // SAFETY: made by `Note::new`; it is on no list any more.
-        drop(unsafe { Box::from_raw(note) });
+        let note = unsafe { Box::from_raw(note) };
+        td.kernel().kqueues.tables.release(&note);
+        Ok(())
     }
 
     /// `knote_fdclose`: drops the knotes of a descriptor that is being closed.

@@ -1,6 +1,6 @@
 //! kevent(2), first half: changes to the knotes of a kqueue.
 
-use super::{Kqueue, Locked, Note, NotePtr, change_flux, change_status, filter, in_flux, status};
+use super::{Kqueue, Locked, Note, NotePtr, change_flux, change_status, filter, in_flux, status, table};
 use crate::kernel::file::{FileRef, Kind};
 use crate::kernel::report::Stop;
 use crate::kernel::thread::Thread;
@@ -8,9 +8,6 @@ use crate::kernel::timeout::Timeout;
 use crate::kpi::layout::*;
 use crate::syscall::abi::*;
 use crate::syscall::errno::Errno;
-
-/// What `kn_fop` is until the device's d_kqfilter has set it, `file_filtops`.
-static FILE_FILTOPS: Filterops = Filterops { f_isfd: 1, f_attach: 0, f_detach: 0, f_event: 0, f_touch: 0 };
 
 /// The filters that are about descriptors: read, write, vnode, procdesc, empty.
 fn is_fd_filter(filter: i16) -> bool {
@@ -64,13 +61,13 @@ impl Kqueue {
         let kn = unsafe { &mut (*note).kn };
         kn.kn_ptr = std::ptr::from_ref(&*file).cast();
         kn.kn_kq = std::ptr::from_ref(self).cast();
-        kn.kn_fop = &raw const FILE_FILTOPS;
         kn.kn_sfflags = change.fflags as i32;
         kn.kn_sdata = change.data;
         let flags = change.flags & !(EV_ADD | EV_DELETE | EV_ENABLE | EV_DISABLE | EV_FORCEONESHOT | EV_KEEPUDATA);
         kn.kn_kevent = Kevent { flags, fflags: 0, data: 0, ..*change };
         kn.kn_status = KN_DETACHED | if change.flags & EV_DISABLE != 0 { KN_DISABLED } else { 0 };
         kn.kn_influx = 1;
+        table::set_file_filtops(note);
         state.notes.entry(change.ident).or_default().insert(0, note);
         drop(state);
         let attached = match file.device() {
@@ -78,13 +75,14 @@ impl Kqueue {
             None => Errno::EINVAL.0,
         };
         if let Err(error) = Errno::check(attached) {
-            self.drop_detached(td, note);
+            self.drop_detached(td, note)?;
             return Err(error);
         }
-        // SAFETY: the knote is in flux.
-        if std::ptr::eq(unsafe { (*note).kn.kn_fop }, &raw const FILE_FILTOPS) {
+        if table::is_file_filtops(note) {
             return Err(td.misuse_at(0, "d_kqfilter", "returned 0, but has not set kn_fop", None).into());
         }
+        td.kernel().kqueues.tables.hold(note);
+        table::check_new(td, note)?;
         let knl = filter::lock_list_of(td, note)?;
         Ok(self.look(td, note, knl)?)
     }

@@ -1,6 +1,6 @@
 //! kevent(2), second half: waiting for events, and reporting them.
 
-use super::{Entry, Kqueue, Locked, NotePtr, change_flux, change_status, filter, flags, in_flux};
+use super::{Entry, Kqueue, Locked, NotePtr, change_flux, change_status, filter, flags, in_flux, table};
 use crate::kernel::report::Stop;
 use crate::kernel::sleepq::Sleep;
 use crate::kernel::thread::Thread;
@@ -110,6 +110,10 @@ impl Kqueue {
         drop(state);
         let knl = filter::lock_list_of(td, note)?;
         let stands = filter::event(td, note, 0, None)?;
+        if stands {
+            // The kernel asks whether it has to call f_touch, which filters of descriptors do not get.
+            table::check_isfd(td, note)?;
+        }
         let mut state = self.state.lock();
         // SAFETY: the knote is in flux, its list and the kqueue are locked.
         let kn = unsafe { &mut (*note).kn };

@@ -9,11 +9,15 @@ use std::time::Duration;
 
 use shuttle::scheduler::{Task, TaskId};
 
-use super::Instant;
+use super::{Instant, choose};
 use crate::kernel::pcpu::{self, Running};
 
 /// The thread that an execution begins with, by its number.
 const MAIN: usize = 0;
+
+/// A thread that may stay away does so one time in this many. One that stays away comes back, rather
+/// than time passes, one time in this many.
+const CHANCE: usize = 4;
 
 /// An execution that takes more steps than this does not end.
 const MAX_STEPS: usize = 20_000;
@@ -30,6 +34,10 @@ struct Execution {
     current: usize,
     /// Who waits, by number.
     waiting: Vec<bool>,
+    /// Threads that stay away, by number: see [`stay`]. They also count as waiting.
+    away: Vec<usize>,
+    /// The number of [`super::SleepMutex`]es that each thread holds, by number.
+    locks: Vec<usize>,
     names: Vec<String>,
     /// The first thread runs only if nobody else can.
     quiescing: bool,
@@ -47,6 +55,8 @@ impl Execution {
         Execution {
             current: MAIN,
             waiting: Vec::new(),
+            away: Vec::new(),
+            locks: Vec::new(),
             names: Vec::new(),
             quiescing: false,
             now: Instant::BOOT,
@@ -66,6 +76,16 @@ impl Execution {
             self.waiting.resize(thread + 1, false);
         }
         self.waiting[thread] = waits;
+    }
+
+    fn come_back(&mut self, index: usize) {
+        let thread = self.away.swap_remove(index);
+        self.set_waiting(thread, false);
+    }
+
+    /// The threads that can run.
+    fn able<'a>(&self, unfinished: &[&'a Task]) -> Vec<&'a Task> {
+        unfinished.iter().copied().filter(|task| !self.waits(task.id().into())).collect()
     }
 
     fn name(&self, thread: usize) -> &str {
@@ -104,8 +124,11 @@ pub(crate) fn begin() {
 /// Decides who runs next: by `choose`, unless there is no choice. `None` ends the execution, which has failed.
 pub(crate) fn next(unfinished: &[&Task], choose: impl FnOnce(&[&Task]) -> Option<TaskId>) -> Option<TaskId> {
     with(|execution| {
-        let mut able: Vec<&Task> =
-            unfinished.iter().copied().filter(|task| !execution.waits(task.id().into())).collect();
+        let mut able = execution.able(unfinished);
+        while able.is_empty() && !execution.away.is_empty() {
+            execution.come_back(0);
+            able = execution.able(unfinished);
+        }
         if execution.quiescing && able.len() > 1 {
             able.retain(|task| usize::from(task.id()) != MAIN);
         }
@@ -179,6 +202,33 @@ pub fn switch(at: &'static str) {
     pcpu::set_running(running);
 }
 
+/// As [`switch`]. But a thread that holds no mutex may also stay away if `may` holds, by chance. It
+/// comes back when no other thread can run. By chance, time passes before: see [`quiesce`].
+pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
+    let me = current();
+    let can = with(|execution| me != MAIN && !execution.over && execution.locks.get(me).is_none_or(|&held| held == 0));
+    if !can || !may() || choose(CHANCE) != 0 {
+        return switch(at);
+    }
+    with(|execution| {
+        execution.steps.push((me, at));
+        execution.away.push(me);
+        execution.set_waiting(me, true);
+    });
+    switch("away");
+}
+
+/// Adds `change` to the number of mutexes that the running thread holds.
+pub(super) fn count_lock(change: isize) {
+    with(|execution| {
+        let me = execution.current;
+        if me >= execution.locks.len() {
+            execution.locks.resize(me + 1, 0);
+        }
+        execution.locks[me] = execution.locks[me].saturating_add_signed(change);
+    });
+}
+
 /// Waits for [`wake`], or until `deadline`.
 pub(super) fn wait(at: &'static str, deadline: Option<Instant>) {
     let me = current();
@@ -199,12 +249,21 @@ pub(super) fn wake(thread: usize) {
 /// For the first thread: lets the others run until all of them wait or have ended. Then `look` says whether that is as it
 /// should be. If one of them waits for a time, this time comes next, and they run on; else this returns.
 ///
-/// So time never rescues anybody who should have been woken: before it passes, `look` has found them asleep.
+/// So time never rescues a thread that a wake-up has missed: before it passes, `look` has found the
+/// thread asleep. Only while a thread stays away, time passes without a look.
 pub fn quiesce(mut look: impl FnMut() -> Result<(), String>) {
     loop {
         with(|execution| execution.quiescing = true);
         switch("quiesce");
         with(|execution| execution.quiescing = false);
+        let away = with(|execution| execution.away.len());
+        if away > 0 {
+            if choose(CHANCE) == 0 || !advance() {
+                let index = choose(away);
+                with(|execution| execution.come_back(index));
+            }
+            continue;
+        }
         if let Err(what) = look() {
             fail(what);
         }

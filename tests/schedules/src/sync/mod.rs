@@ -17,7 +17,7 @@ use crate::kernel::pcpu::{Running, running, set_running};
 
 pub use clock::Instant;
 pub use condvar::{Condvar, WaitTimeoutResult};
-pub use execution::{fail, quiesce, steps, switch};
+pub use execution::{fail, quiesce, stay, steps, switch};
 pub use mutex::{SleepMutex, SleepMutexGuard};
 pub use parking_lot::{Mutex, MutexGuard};
 pub use shuttle::thread_local;

@@ -29,6 +29,7 @@ impl<T> SleepMutex<T> {
         execution::switch("lock");
         loop {
             if let Some(inner) = self.inner.try_lock() {
+                execution::count_lock(1);
                 return SleepMutexGuard { mutex: self, inner: Some(inner) };
             }
             self.waiters.lock().push(execution::current());
@@ -40,6 +41,7 @@ impl<T> SleepMutex<T> {
 impl<T> Drop for SleepMutexGuard<'_, T> {
     fn drop(&mut self) {
         self.inner = None;
+        execution::count_lock(-1);
         self.mutex.waiters.lock().drain(..).for_each(execution::wake);
     }
 }

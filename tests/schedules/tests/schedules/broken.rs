@@ -30,7 +30,7 @@ const fn broken(call: &'static str, scenario: &'static str, says: &'static str) 
 }
 
 /// What is tried.
-pub const ALL: [Broken; 13] = [
+pub const ALL: [Broken; 12] = [
     broken("wakeup", "crowd", "lost wake-up"),
     broken("wakeup", "last_close", "0 writers"),
     broken("wakeup_one", "read_once", "sleeps on echord"),
@@ -43,11 +43,6 @@ pub const ALL: [Broken; 13] = [
     broken("free", "signal_reader", "something is left"),
     Broken { unload: true, ..broken("wakeup", "signal_writer", "unload") },
     Broken { unload: true, ..broken("knlist_cleardel", "kqueue_of_two", "knotes") },
-    Broken {
-        unload: true,
-        strategies: &[Strategy::Pct],
-        ..broken("pause_sbt", "last_close", "is still in echodev.ko")
-    },
 ];
 
 /// So many schedules must be enough.

@@ -2,16 +2,18 @@
 //!
 //! `SCHEDULES` is the number of schedules for each scenario (10000), half of them random, half by PCT, and `FIRST` the number
 //! of the first seed (1). `SEED`, such as `random:17`, as a failure tells it: the schedules of that seed only.
-//! `ECHODEV_KMOD_DIR` names the directory that has `15/echodev.ko`; without it, it is where `make kmod` puts it.
+//! `ECHODEV_KMOD_DIR` names the directory that has `15/echodev.ko`; without it, it is where `make
+//! kmod` puts it. `ECHODEV_KMOD` names the file itself.
 #![forbid(unsafe_code)]
 
 mod broken;
 mod bytes;
+mod leaving;
 mod roles;
 mod scenarios;
 mod stage;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -61,7 +63,7 @@ impl Settings {
             Some(dir) => dir.into(),
             None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kmod"),
         };
-        let file = dir.join("15/echodev.ko");
+        let file = std::env::var_os("ECHODEV_KMOD").map_or_else(|| dir.join("15/echodev.ko"), PathBuf::from);
         let module = std::fs::read(&file).map_err(|error| format!("{}: {error}: run `make kmod`", file.display()))?;
         Ok(Settings {
             module: Arc::new(module),
@@ -100,6 +102,9 @@ fn trials(settings: &Arc<Settings>) -> Vec<Trial> {
             let setup = settings.setup(&scenario, broken.unload);
             trials.push(Trial::test(name, move || Ok(broken.find(scenario, &setup)?)));
         }
+    }
+    for way in leaving::ALL {
+        trials.push(Trial::test(format!("leaving::{}", way.name), move || Ok(way.try_it()?)));
     }
     trials
 }

@@ -1,7 +1,7 @@
 //! What the threads of the scenarios do. Each ends well when the module is unloaded under it, if it may be.
 
 use conformance::abi::{ECHODEV_CLEAR, ECHODEV_SBUFSIZE};
-use kldhost_shuttle::sync::steps;
+use kldhost_shuttle::sync::{choose, steps};
 use kldhost_shuttle::{
     EV_ADD, EV_EOF, EVFILT_READ, EVFILT_WRITE, Errno, Fd, Kevent, POLLHUP, POLLIN, POLLOUT, PollFd, Process,
 };
@@ -195,6 +195,21 @@ pub fn kevent_and_write(
         stage.close(process, kq)?;
     }
     if stage.unloads() { stage.close_writer(process, fd) } else { Ok(()) }
+}
+
+/// Starts a thread that closes the device, which is open for writing and has a knote. By chance it
+/// closes the kqueue of that knote first.
+pub fn start_leaver(stage: &Stage) -> Result<(), String> {
+    let (process, fd) = stage.writer(0);
+    // There is none if the device was revoked at once.
+    let kq = kqueue(stage, &process, fd, EVFILT_WRITE, 0)?;
+    stage.spawn("leaver", move |stage| {
+        if let Some(kq) = kq.filter(|_| choose(2) == 0) {
+            stage.close(&process, kq)?;
+        }
+        stage.close_writer(&process, fd)
+    });
+    Ok(())
 }
 
 /// ECHODEV_SBUFSIZE; it may find more bytes held than that.

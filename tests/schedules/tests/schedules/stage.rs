@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
-use kldhost_shuttle::sync::{self, fail};
+use kldhost_shuttle::sync::{self, choose, fail};
 use kldhost_shuttle::{
     Config, Errno, Fd, Kernel, KldId, KpiHook, O_NONBLOCK, O_RDONLY, O_WRONLY, Pid, Process, Signal,
 };
 
 use crate::bytes::Bytes;
+use crate::roles::start_leaver;
 
 /// The device.
 pub const PATH: &str = "/dev/echo";
@@ -47,7 +48,8 @@ struct Inner {
     module: KldId,
     /// Whether a thread unloads the module while the scenario plays.
     unload: bool,
-    /// Set when that has happened.
+    /// Set when that is about to happen, and when it has happened.
+    unloading: AtomicBool,
     unloaded: AtomicBool,
     /// Looks at the device.
     probe: Mutex<(Process, Fd)>,
@@ -93,6 +95,7 @@ impl Stage {
             kernel,
             module,
             unload: setup.unload,
+            unloading: AtomicBool::new(setup.unload),
             unloaded: AtomicBool::new(false),
             probe: Mutex::new(probe),
             processes: Mutex::default(),
@@ -171,7 +174,7 @@ impl Stage {
 
     /// Whether a call may fail like this, since the module is being unloaded, or the device was revoked.
     pub fn is_gone(&self, error: Errno) -> bool {
-        (self.0.unload || self.0.revoking.load(SeqCst))
+        (self.0.unloading.load(SeqCst) || self.0.revoking.load(SeqCst))
             && matches!(error, Errno::ENXIO | Errno::EIO | Errno::ENOENT | Errno::ENOTTY)
     }
 
@@ -211,8 +214,15 @@ impl Stage {
         process.kill(signal);
     }
 
-    /// Starts the thread that unloads the module.
+    /// Starts the thread that unloads the module. In half of the schedules, another thread leaves the
+    /// device meanwhile.
     pub fn start_unload(&self) {
+        self.0.unloading.store(true, SeqCst);
+        if choose(2) == 0
+            && let Err(what) = start_leaver(self)
+        {
+            fail(what);
+        }
         self.spawn("unload", |stage| {
             let unloaded = stage.0.kernel.kldunload(stage.0.module);
             unloaded.map_err(|error| format!("kldunload: {error}"))?;
