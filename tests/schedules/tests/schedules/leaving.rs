@@ -26,7 +26,7 @@ pub const ALL: [Way; 6] = [
     Way { name: "unlock", number: 2, says: Some("is still in stays.ko: stays_unlock_returns") },
     Way { name: "destructor", number: 3, says: Some("is still in stays.ko: stays_dtor_returns") },
     Way { name: "table", number: 4, says: Some("stays.ko") },
-    Way { name: "table_freed", number: 5, says: Some("kn_fop points into memory that is not in use") },
+    Way { name: "table_freed", number: 5, says: Some("knotes still refer to a filter's table") },
 ];
 
 /// The number of schedules that must be enough.
