@@ -34,7 +34,8 @@ const ENOUGH: usize = 2000;
 
 fn file() -> PathBuf {
     let dir = std::env::var_os("KLDHOST_TESTMODS").map(PathBuf::from);
-    dir.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testmods/15")).join("stays.ko")
+    let dir = dir.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testmods"));
+    dir.join("15/stays.ko")
 }
 
 impl Way {
