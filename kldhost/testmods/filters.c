@@ -33,6 +33,7 @@
 #include <sys/selinfo.h>
 #include <sys/sx.h>
 #include <sys/systm.h>
+#include <sys/user.h>
 
 enum {
 	FILTERS_TAIL,
@@ -65,6 +66,13 @@ struct kinfo {
 	int	knt_status;
 	int	knt_extdata;
 };
+
+#if __FreeBSD_version >= 1500000
+/* As kldhost has it. */
+_Static_assert(__offsetof(struct kinfo, knt_extdata) ==
+    __offsetof(struct kinfo_knote, knt_extdata), "knt_extdata is elsewhere");
+_Static_assert(sizeof(struct kinfo_knote) == 1160, "another kinfo_knote");
+#endif
 
 static MALLOC_DEFINE(M_FILTERS, "filters", "filters device");
 

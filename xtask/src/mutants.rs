@@ -76,7 +76,7 @@ fn print(verdict: &Verdict, name: &str, suite: &Suite) {
 /// The names that the sources have, as they are spelled in Rust.
 fn named(root: &Path) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    for dir in ["src", "src/kpi", "c_shim"] {
+    for dir in ["src", "src/kpi", "src/kpi/monitor", "c_shim"] {
         for entry in fs::read_dir(root.join(dir)).with_context(|| format!("cannot read {dir}"))? {
             let path = entry?.path();
             if path.is_dir() {

@@ -4,7 +4,6 @@
 //! change without a lock are atomics here.
 
 use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
-use std::mem::offset_of;
 
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use crate::syscall::abi::Kevent;
@@ -262,22 +261,5 @@ pub const MOD_LOAD: c_int = 0;
 pub const MOD_UNLOAD: c_int = 1;
 pub const MOD_QUIESCE: c_int = 3;
 
-const _: () = {
-    assert!(size_of::<LockObject>() == 24);
-    assert!(size_of::<Lock>() == 32 && offset_of!(Lock, word) == 24);
-    assert!(size_of::<Iovec>() == 16);
-    assert!(size_of::<Uio>() == 48 && offset_of!(Uio, uio_resid) == 24 && offset_of!(Uio, uio_td) == 40);
-    assert!(size_of::<Knlist>() == 48);
-    assert!(size_of::<Selinfo>() == 72 && offset_of!(Selinfo, si_mtx) == 64);
-    assert!(size_of::<Filterops>() == 56);
-    assert!(size_of::<Knote>() == 160);
-    assert!(offset_of!(Knote, kn_kevent) == 48 && offset_of!(Knote, kn_hook) == 112);
-    assert!(offset_of!(Knote, kn_fop) == 152);
-    assert!(size_of::<Cdev>() == 480 && offset_of!(Cdev, si_name) == 224);
-    assert!(offset_of!(Cdev, si_drv1) == 168 && offset_of!(Cdev, si_devsw) == 184);
-    assert!(size_of::<Cdevsw>() == 184 && offset_of!(Cdevsw, d_kqfilter) == 96);
-    assert!(size_of::<MakeDevArgs>() == 64);
-    assert!(size_of::<MallocType>() == 112);
-    assert!(size_of::<Sysinit>() == 32);
-    assert!(size_of::<Moduledata>() == 24);
-};
+#[cfg(test)]
+mod tests;

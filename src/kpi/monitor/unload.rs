@@ -98,6 +98,7 @@ impl<T, C> Exclusive<'_, T, C> {
             let wake = match self.monitor.awaited() {
                 Awaited::Collected => break,
                 Awaited::Pending => deadline,
+                Awaited::Missed if cfg!(mutant = "missed-knotes-get-no-other-knote") => deadline,
                 // While a kqueue is reported (procstat(1)) or copied, KNOTE passes over its knotes.
                 Awaited::Missed => {
                     Side::BOTH.into_iter().for_each(|side| self.notify(side));

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use crate::abi::*;
 use crate::call::{Call, From, Into, Value};
 use crate::check::Outcome;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, SIZE};
 use crate::errno::*;
-use crate::host::{ECHO_LOCK, HUNGPG};
+use crate::host::{ECHO_LOCK, ECHORD, ECHOWR, HUNGPG, Wmesg};
 use crate::process::Process;
 use crate::sys::{Fd, Reach};
 
@@ -18,6 +18,9 @@ cases! { "hung":
     reader [HungMemory, Signals],
     restarted_by_the_handler [HungMemory, Signals, Restart],
     killed [HungMemory, Signals],
+    sleeping_readers_are_interrupted [HungMemory, Signals],
+    sleeping_writers_are_interrupted [HungMemory, Signals],
+    revoke_reaches_a_writer_that_waits_for_the_lock [HungMemory, Revoke],
     unload_waits [Unload, HungMemory],
 }
 
@@ -155,6 +158,64 @@ fn killed(cx: &mut Ctx) -> Outcome {
     check_eq!(p.held(r)?, 8);
     check_eq!(p.read(r, 9)?, Ok(vec![0; 8]));
     works(cx)
+}
+
+/// Two processes asleep in `call`, which do not need the lock to come back: one is interrupted, one killed.
+fn sleepers_are_interrupted(cx: &mut Ctx, p: &mut Process, call: &Call, wmesg: Wmesg, hang: Call) -> Outcome {
+    let mut sleepers = vec![p.fork()?, p.fork()?];
+    for process in &mut sleepers {
+        process.catch(SIGINT, false)?;
+        process.start(call.clone())?;
+        cx.asleep(process, wmesg)?;
+    }
+    p.start(hang)?;
+    cx.asleep(p, HUNGPG)?;
+    for (mut process, is_killed) in sleepers.into_iter().zip([false, true]) {
+        if is_killed {
+            process.killed()?;
+        } else {
+            process.kill(SIGINT)?;
+            check_eq!(process.finish()?, Err(EINTR));
+        }
+    }
+    cx.asleep(p, HUNGPG)?;
+    cx.release_faults()?;
+    check!(p.finish()?.is_ok(), "the call that hung has failed");
+    Ok(())
+}
+
+fn sleeping_readers_are_interrupted(cx: &mut Ctx) -> Outcome {
+    let (mut p, fd) = cx.opened(O_RDWR)?;
+    let hang = Call::Write { fd, from: From { bytes: vec![0; 8], reach: Reach::Hung } };
+    sleepers_are_interrupted(cx, &mut p, &Call::read(fd, 9), ECHORD, hang)?;
+    check_eq!(p.read(fd, 9)?, Ok(vec![0; 8]));
+    works(cx)
+}
+
+fn sleeping_writers_are_interrupted(cx: &mut Ctx) -> Outcome {
+    let (mut p, fd) = cx.opened(O_RDWR)?;
+    check_eq!(p.write(fd, &[b'x'; SIZE])?, Ok(SIZE));
+    let hang = Call::Read { fd, into: Into { len: SIZE, reach: Reach::Hung } };
+    sleepers_are_interrupted(cx, &mut p, &Call::write(fd, b"abc"), ECHOWR, hang)?;
+    check_eq!(p.held(fd)?, 0);
+    works(cx)
+}
+
+/// The writer has not come to sleep for room when its descriptor is revoked, and must not do so afterwards.
+fn revoke_reaches_a_writer_that_waits_for_the_lock(cx: &mut Ctx) -> Outcome {
+    let (mut p, fd) = cx.opened(O_RDWR)?;
+    let mut writer = User { process: p.fork()?, fd, writes: true };
+    let mut admin = cx.process()?;
+    p.start(Call::Write { fd, from: From { bytes: vec![0; SIZE], reach: Reach::Hung } })?;
+    cx.asleep(&p, HUNGPG)?;
+    writer.wait(cx)?;
+    admin.start(Call::Revoke)?;
+    cx.asleep(&admin, ECHO_LOCK)?;
+    cx.release_faults()?;
+    check_eq!(admin.finish()?, Ok(Value::Done));
+    check_eq!(p.finish_write()?, Ok(SIZE));
+    check_one_of!(writer.process.finish_write()?, [Err(EIO), Err(ENXIO)]);
+    Ok(())
 }
 
 fn unload_waits(cx: &mut Ctx) -> Outcome {

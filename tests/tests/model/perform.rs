@@ -20,8 +20,8 @@ pub const GBUFSIZE: u64 = 0x4008_4564;
 /// ECHODEV_SBUFSIZE.
 pub const SBUFSIZE: u64 = 0x8008_4565;
 const CLEAR: u64 = 0x2000_4566;
-/// ECHODEV_GBUFSIZE of four bytes.
-const UNKNOWN: u64 = 0x4004_4564;
+/// A request that the device does not have.
+const UNKNOWN: u64 = 0x4004_4567;
 
 /// What memory to be read into has in it before.
 const UNTOUCHED: u8 = 0xee;

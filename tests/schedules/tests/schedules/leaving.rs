@@ -26,7 +26,7 @@ pub const ALL: [Way; 6] = [
     Way { name: "unlock", number: 2, says: Some("is still in stays.ko: stays_unlock_returns") },
     Way { name: "destructor", number: 3, says: Some("is still in stays.ko: stays_dtor_returns") },
     Way { name: "table", number: 4, says: Some("stays.ko") },
-    Way { name: "table_freed", number: 5, says: Some("kn_fop points into memory that is not in use") },
+    Way { name: "table_freed", number: 5, says: Some("knotes still refer to a filter's table") },
 ];
 
 /// The number of schedules that must be enough.
@@ -34,7 +34,8 @@ const ENOUGH: usize = 2000;
 
 fn file() -> PathBuf {
     let dir = std::env::var_os("KLDHOST_TESTMODS").map(PathBuf::from);
-    dir.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testmods/15")).join("stays.ko")
+    let dir = dir.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testmods"));
+    dir.join("15/stays.ko")
 }
 
 impl Way {

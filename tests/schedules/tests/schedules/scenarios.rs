@@ -40,7 +40,7 @@ impl Scenario {
 }
 
 /// All of them.
-pub const ALL: [Scenario; 13] = [
+pub const ALL: [Scenario; 14] = [
     Scenario { name: "crowd", bufsize: 2, begin: crowd },
     Scenario { name: "read_once", bufsize: 2, begin: read_once },
     Scenario { name: "write_once", bufsize: 2, begin: write_once },
@@ -50,6 +50,7 @@ pub const ALL: [Scenario; 13] = [
     Scenario { name: "poll", bufsize: 1, begin: poll_against_events },
     Scenario { name: "kevent", bufsize: 1, begin: kevent_against_events },
     Scenario { name: "kqueue_of_two", bufsize: 2, begin: kqueue_of_two },
+    Scenario { name: "report", bufsize: 2, begin: report_of_a_waiter },
     Scenario { name: "signal_reader", bufsize: 2, begin: signal_reader },
     Scenario { name: "signal_writer", bufsize: 1, begin: signal_writer },
     Scenario { name: "signal_waiter", bufsize: 1, begin: signal_waiter },
@@ -192,6 +193,18 @@ fn kqueue_of_two(stage: &Stage) -> Vec<(Process, Fd)> {
     for name in ["kevent 0", "kevent 1"] {
         let process = process.clone();
         stage.spawn(name, move |stage| wait_and_read(stage, &process, fd, kq));
+    }
+    vec![writer]
+}
+
+/// The kqueue of a thread that waits is reported, as procstat(1) does. Nothing else happens but unloading: the kernel
+/// passes over a knote that is being reported, so a change of the device could go unnoticed.
+fn report_of_a_waiter(stage: &Stage) -> Vec<(Process, Fd)> {
+    let writer = stage.writer(0);
+    let waiters = ["kevent 0", "kevent 1"].into_iter().zip([0, EV_CLEAR]);
+    for (name, flags) in waiters {
+        let pid = start_kevent_reader(stage, name, flags).pid();
+        stage.start_report(pid);
     }
     vec![writer]
 }

@@ -60,6 +60,8 @@ struct Inner {
     /// Set when revoke(2) is about to be called, and when it was.
     revoking: AtomicBool,
     revoked: AtomicBool,
+    /// Whether kqueues are reported.
+    reports: AtomicBool,
     /// Threads that have not ended, by name.
     unfinished: Mutex<Vec<String>>,
     /// What has gone wrong in them.
@@ -102,6 +104,7 @@ impl Stage {
             writers: AtomicUsize::new(0),
             revoking: AtomicBool::new(false),
             revoked: AtomicBool::new(false),
+            reports: AtomicBool::new(false),
             unfinished: Mutex::default(),
             wrong: Mutex::default(),
             wanted: Mutex::default(),
@@ -212,6 +215,16 @@ impl Stage {
         }
         drop(signals);
         process.kill(signal);
+    }
+
+    /// Starts a thread that has the kqueues of a process reported.
+    pub fn start_report(&self, pid: Pid) {
+        self.0.reports.store(true, SeqCst);
+        let process = self.0.kernel.process();
+        self.spawn("report", move |_| match process.report_kqueues(pid) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("kern.proc.kq: {error}")),
+        });
     }
 
     /// Starts the thread that unloads the module. In half of the schedules, another thread leaves the

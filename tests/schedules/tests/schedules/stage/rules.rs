@@ -71,7 +71,10 @@ impl Stage {
         }
         let is_unloading = |&(_, wmesg): &(Pid, &str)| matches!(wmesg, "echoun" | "devdrn");
         if inner.unloaded.load(SeqCst) || asleep.iter().any(is_unloading) {
-            let left = asleep.iter().find(|thread| !is_unloading(thread));
+            // A waiter whose knote was being reported has missed its KNOTE, and gets another while unloading waits.
+            let missed = inner.reports.load(SeqCst) && asleep.iter().any(|(_, wmesg)| *wmesg == "echoun");
+            let may_sleep = |thread: &(Pid, &str)| is_unloading(thread) || missed && thread.1 == "kqread";
+            let left = asleep.iter().find(|thread| !may_sleep(thread));
             return left.map_or(Ok(()), |(pid, wmesg)| Err(format!("unload: process {pid} still sleeps on {wmesg}")));
         }
         self.look_at_device(&asleep)
