@@ -23,6 +23,11 @@ pub fn set_string(name: &str, value: &str) -> Result<()> {
     sysctl(&by_name(name)?, &mut [], value.as_bytes()).map(drop)
 }
 
+/// Sets a variable that is an int.
+pub fn set_int(name: &str, value: i32) -> Result<()> {
+    sysctl(&by_name(name)?, &mut [], &value.to_ne_bytes()).map(drop)
+}
+
 /// The value of a variable that is a 64-bit number.
 pub fn number(name: &str) -> Result<u64> {
     let mut value = [0; 8];
