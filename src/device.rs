@@ -331,11 +331,12 @@ impl Softc {
     /// The first step of unloading: every thread that waits for anything is woken up, and finds that the device is going away.
     /// Takes the lock exclusively.
     pub fn hang_up(&self) {
-        let mut state = self.xlock();
         if cfg!(mutant = "hangs-up-before-dying") {
+            let mut state = self.xlock();
             state.wake_all(Side::Read);
             state.wake_all(Side::Write);
         }
+        let mut state = self.xlock();
         state.dying = true;
         if !cfg!(any(mutant = "hangs-up-before-dying", mutant = "unload-tells-nobody")) {
             state.wake_all(Side::Read);
