@@ -45,10 +45,12 @@ struct KinfoKnote {
 
 /// The events that the kqueues of the process wait for.
 pub fn kqueues(pid: Pid) -> Result<Vec<Kevent>> {
-    static LEN: AtomicUsize = AtomicUsize::new(0);
+    // Each time the length is asked for first: 15.0 restarts the call without end where it should report
+    // that there is not enough room.
+    let len = AtomicUsize::new(0);
     let mut variable = by_name(KQUEUES)?;
     variable.push(pid);
-    Ok(knotes(&read_all(&variable, &LEN)?))
+    Ok(knotes(&read_all(&variable, &len)?))
 }
 
 /// The events in an array of `struct kinfo_knote`.
