@@ -12,8 +12,9 @@
  *
  * d_mmap is called at the first fault on a page.  It may sleep there: the pager
  * calls it without the lock of the object, and the map is not locked.  The
- * kernel also calls it at mmap(2), when nobody else has a mapping.  A program
- * therefore maps one of the first pages before it maps a page that hangs.
+ * kernel also calls it at mmap(2), where it must not sleep.  The two can be told
+ * apart by the protection: of a fault it is always PROT_READ, of mmap(2) that of
+ * the mapping.  A mapping must therefore be one that can be written to.
  *
  * The module may be unloaded only when nobody has a mapping.
  */
@@ -24,6 +25,7 @@
 #include <sys/kernel.h>
 #include <sys/lock.h>
 #include <sys/malloc.h>
+#include <sys/mman.h>
 #include <sys/module.h>
 #include <sys/mutex.h>
 #include <sys/uio.h>
@@ -80,7 +82,7 @@ hungmap_mmap(struct cdev *dev, vm_ooffset_t offset, vm_paddr_t *paddr,
 	vm_ooffset_t page;
 
 	page = atop(offset);
-	if (page >= HUNGMAP_PAGES) {
+	if (page >= HUNGMAP_PAGES && (nprot & PROT_WRITE) == 0) {
 		mtx_lock(&hungmap_lock);
 		while (hungmap_armed)
 			msleep(&hungmap_armed, &hungmap_lock, 0, "hungpg", 0);

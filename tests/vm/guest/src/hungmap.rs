@@ -49,7 +49,6 @@ impl HungPage {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = PIDS * COUNT.fetch_add(1, Ordering::Relaxed) + processes::getpid() as usize;
         let fd = files::open(DEVICE, O_RDWR)?;
-        // In this order: mmap(2) of a page that hangs does not end if it is the first.
         let view = DevicePage::new(fd, number % PAGES);
         let hung = DevicePage::new(fd, PAGES + number);
         files::close(fd)?;
