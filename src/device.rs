@@ -428,7 +428,7 @@ fn wait<'a>(
     let revoked = |state: &Exclusive<'_>| {
         state.common().revokecnt.load(Ordering::Relaxed) != revokecnt && !cfg!(mutant = "sleepers-survive-revoke")
     };
-    if revoked(&state) && !cfg!(mutant = "waiters-for-the-lock-survive-revoke") {
+    if revoked(&state) {
         return Err(Errno::ERESTART);
     }
     let mut state = state.sleep(side, wmesg)?;
