@@ -409,9 +409,8 @@ fn move_in(state: &mut Exclusive<'_>, uio: &mut WriteUio<'_>) -> Result {
 }
 
 /// Waits for `side`, or returns the reason why it does not, with the lock released: ENXIO, EWOULDBLOCK, EINTR; ERESTART after
-/// a signal, or after a revocation since `revokecnt` was read. Out of line: next to a sleep a call costs nothing, and a call
-/// that need not wait is spared the registers.
-#[cold]
+/// a signal, or after a revocation since `revokecnt` was read. Inlined, so that the guard stays in a register.
+#[inline(always)]
 fn wait<'a>(
     state: Exclusive<'a>,
     side: Side,
