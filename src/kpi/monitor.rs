@@ -24,7 +24,7 @@ use freebsd_kernel_sys as sys;
 unsafe extern "C" {
     fn echodev_knlist_init(knl: *mut sys::knlist, sx: *mut sys::sx);
     fn echodev_xlock_sig(sx: *mut sys::sx) -> c_int;
-    fn echodev_sleep(chan: *mut c_void, sx: *mut sys::sx, pri: c_int, wmesg: *const c_char) -> c_int;
+    fn echodev_sleep(chan: *mut c_void, sx: *mut sys::sx, wmesg: *const c_char) -> c_int;
 }
 
 /// What a thread waits for.
@@ -169,9 +169,8 @@ impl<T, C> Monitor<T, C> {
     fn sleep(&self, side: Side, wmesg: &'static CStr) -> Result {
         let waiters = self.waiters(side);
         waiters.sleepers.fetch_add(1, Ordering::Relaxed);
-        let catch = if cfg!(mutant = "signals-are-not-caught") { 0 } else { sys::PCATCH };
         // SAFETY: the lock is this thread's and held; the sleep releases it, and takes it back unless there is an error.
-        let error = unsafe { echodev_sleep(waiters.channel(), self.sx(), catch, wmesg.as_ptr()) };
+        let error = unsafe { echodev_sleep(waiters.channel(), self.sx(), wmesg.as_ptr()) };
         waiters.sleepers.fetch_sub(1, Ordering::Relaxed);
         let slept = from_c(error);
         // Without the lock it is not known whether there is something to use. A thread that is woken looks.
@@ -248,6 +247,11 @@ impl<T, C> Exclusive<'_, T, C> {
     /// What needs no lock.
     pub fn common(&self) -> &C {
         &self.monitor.common
+    }
+
+    /// Whether a thread may sleep for `side`.
+    pub fn has_sleepers(&self, side: Side) -> bool {
+        self.monitor.waiters(side).sleepers.load(Ordering::Relaxed) != 0
     }
 
     /// Wakes up the thread that has slept longest for `side`, if there is any. `wakeup_one`.
