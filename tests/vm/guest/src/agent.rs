@@ -67,6 +67,8 @@ fn serve(channel: Channel) -> ! {
     // As other processes, unlike the one that the first was forked from.
     let _ = processes::nice(0);
     processes::forget_caught();
+    // As a shell starts programs. The kernel ignores SIGTSTP in a group without a parent outside it.
+    let _ = processes::leave_group();
     // In a child this takes the place of the parent's, which is thereby closed.
     let channel = match channel.moved_to(CHANNEL) {
         Ok(channel) => channel,

@@ -13,6 +13,7 @@ const SYS_FORK: usize = 2;
 const SYS_WAIT4: usize = 7;
 const SYS_GETPID: usize = 20;
 const SYS_KILL: usize = 37;
+const SYS_SETPGID: usize = 82;
 const SYS_SETPRIORITY: usize = 96;
 const SYS_RTPRIO: usize = 166;
 const SYS_SIGACTION: usize = 416;
@@ -78,6 +79,12 @@ pub fn become_reaper() -> Result<()> {
 pub fn getpid() -> Pid {
     // SAFETY: does not touch memory.
     unsafe { syscall(SYS_GETPID, []) }.expect("getpid does not fail") as Pid
+}
+
+/// setpgid(2): this process is a process group of its own from now on.
+pub fn leave_group() -> Result<()> {
+    // SAFETY: does not touch memory.
+    unsafe { syscall(SYS_SETPGID, [0, 0]) }.map(drop)
 }
 
 /// kill(2)
