@@ -168,12 +168,16 @@ echodev_xlock_sig(struct sx *sx)
  * The lock is taken again interruptibly.  If there is an error, it is not held.
  */
 int
-echodev_sleep(void *chan, struct sx *sx, int pri, const char *wmesg)
+echodev_sleep(void *chan, struct sx *sx, const char *wmesg)
 {
 	int error, stops;
 
 	stops = sigdeferstop(SIGDEFERSTOP_ERESTART);
-	error = sx_sleep(chan, sx, pri | PDROP, wmesg, 0);
+#ifdef MUTANT_SIGNALS_ARE_NOT_CAUGHT
+	error = sx_sleep(chan, sx, PDROP, wmesg, 0);
+#else
+	error = sx_sleep(chan, sx, PCATCH | PDROP, wmesg, 0);
+#endif
 	if (error == 0)
 		error = sx_xlock_sig(sx);
 	sigallowstop(stops);

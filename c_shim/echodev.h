@@ -36,7 +36,7 @@ struct filterops *echodev_filterops(struct echodev_filters *filters,
 	    int filter);
 void	echodev_knlist_init(struct knlist *knl, struct sx *sx);
 int	echodev_xlock_sig(struct sx *sx);
-int	echodev_sleep(void *chan, struct sx *sx, int pri, const char *wmesg);
+int	echodev_sleep(void *chan, struct sx *sx, const char *wmesg);
 struct thread *echodev_curthread(void);
 size_t	echodev_physmem(void);
 

@@ -174,8 +174,10 @@ impl Softc {
         }
         let revokecnt = self.revokecnt();
         let mut state = self.xlock_sig()?;
-        while state.fifo.is_empty() && state.writers != 0 {
-            state = wait(state, Side::Read, c"echord", nonblock, revokecnt)?;
+        let must_wait = |state: &State| state.fifo.is_empty() && state.writers != 0;
+        // The loop is not for a read that need not wait, which is spared its registers.
+        if must_wait(&state) {
+            state = wait(state, Side::Read, c"echord", nonblock, revokecnt, must_wait)?;
         }
         let result = move_out(&mut state, uio);
         // New bytes wake one reader only: the one that leaves some behind, for whatever reason, wakes the next.
@@ -195,13 +197,14 @@ impl Softc {
         let mut state = self.xlock_sig()?;
         let mut result = Ok(());
         while uio.resid() != 0 && (result.is_ok() || cfg!(mutant = "efault-loops")) {
-            while state.fifo.is_full() {
-                state = wait(state, Side::Write, c"echowr", nonblock, revokecnt)?;
+            if state.fifo.is_full() {
+                let must_wait = |state: &State| state.fifo.is_full();
+                state = wait(state, Side::Write, c"echowr", nonblock, revokecnt, must_wait)?;
             }
             result = move_in(&mut state, uio);
         }
         // As for readers.
-        if !state.fifo.is_full() && !cfg!(mutant = "writer-wakes-no-next") {
+        if state.has_sleepers(Side::Write) && !state.fifo.is_full() && !cfg!(mutant = "writer-wakes-no-next") {
             state.wake_one(Side::Write);
         }
         result
@@ -331,11 +334,12 @@ impl Softc {
     /// The first step of unloading: every thread that waits for anything is woken up, and finds that the device is going away.
     /// Takes the lock exclusively.
     pub fn hang_up(&self) {
-        let mut state = self.xlock();
         if cfg!(mutant = "hangs-up-before-dying") {
+            let mut state = self.xlock();
             state.wake_all(Side::Read);
             state.wake_all(Side::Write);
         }
+        let mut state = self.xlock();
         state.dying = true;
         if !cfg!(any(mutant = "hangs-up-before-dying", mutant = "unload-tells-nobody")) {
             state.wake_all(Side::Read);
@@ -407,36 +411,41 @@ fn move_in(state: &mut Exclusive<'_>, uio: &mut WriteUio<'_>) -> Result {
     Ok(())
 }
 
-/// Waits for `side`, or returns the reason why it does not, with the lock released: ENXIO, EWOULDBLOCK, EINTR; ERESTART after
-/// a signal, or after a revocation since `revokecnt` was read. Out of line: next to a sleep a call costs nothing, and a call
-/// that need not wait is spared the registers.
-#[cold]
+/// Waits for `side` until it need not wait any more, or returns the reason why it does not wait, with the lock released:
+/// ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal, or after a revocation since `revokecnt` was read. Inlined, so that
+/// the guard stays in a register.
+#[inline(always)]
 fn wait<'a>(
-    state: Exclusive<'a>,
+    mut state: Exclusive<'a>,
     side: Side,
     wmesg: &'static CStr,
     nonblock: bool,
     revokecnt: usize,
+    must_wait: impl Fn(&State) -> bool,
 ) -> Result<Exclusive<'a>> {
-    if state.dying && !cfg!(mutant = "dying-is-not-looked-at") {
-        return Err(Errno::ENXIO);
-    }
-    if nonblock {
-        return Err(Errno::EWOULDBLOCK);
-    }
     let revoked = |state: &Exclusive<'_>| {
         state.common().revokecnt.load(Ordering::Relaxed) != revokecnt && !cfg!(mutant = "sleepers-survive-revoke")
     };
-    if revoked(&state) && !cfg!(mutant = "waiters-for-the-lock-survive-revoke") {
-        return Err(Errno::ERESTART);
-    }
-    let mut state = state.sleep(side, wmesg)?;
     if revoked(&state) {
-        // This thread may be the one that a change has woken up.
-        state.wake_one(side);
         return Err(Errno::ERESTART);
     }
-    Ok(state)
+    loop {
+        if state.dying && !cfg!(mutant = "dying-is-not-looked-at") {
+            return Err(Errno::ENXIO);
+        }
+        if nonblock {
+            return Err(Errno::EWOULDBLOCK);
+        }
+        state = state.sleep(side, wmesg)?;
+        if revoked(&state) {
+            // This thread may be the one that a change has woken up.
+            state.wake_one(side);
+            return Err(Errno::ERESTART);
+        }
+        if !must_wait(&state) {
+            return Ok(state);
+        }
+    }
 }
 
 /// Makes the event report that the device is going away, and returns whether it is to be reported. A KNOTE for knotes that

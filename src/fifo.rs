@@ -75,9 +75,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
         [&mut straight[..first], &mut wrapped[..n - first]]
     }
 
-    /// Takes in the first `n` bytes of [`Fifo::room`], now filled (all of it, if there was not as much).
+    /// Takes in the first `n` bytes of [`Fifo::room`], now filled: at most [`Fifo::space`].
     pub fn append(&mut self, n: usize) {
-        self.valid += n.min(self.space());
+        debug_assert!(n <= self.space());
+        self.valid += n;
     }
 
     /// Discards all bytes held.

@@ -105,7 +105,6 @@ pub const EJUSTRETURN: i32 = -2;
 pub const ENOIOCTL: i32 = -3;
 pub const EDIRIOCTL: i32 = -4;
 pub const ERELOOKUP: i32 = -5;
-pub const PCATCH: i32 = 256;
 pub const C_ABSOLUTE: i32 = 512;
 pub const UID_ROOT: i32 = 0;
 pub const GID_WHEEL: i32 = 0;

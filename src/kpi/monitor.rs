@@ -24,7 +24,7 @@ use freebsd_kernel_sys as sys;
 unsafe extern "C" {
     fn echodev_knlist_init(knl: *mut sys::knlist, sx: *mut sys::sx);
     fn echodev_xlock_sig(sx: *mut sys::sx) -> c_int;
-    fn echodev_sleep(chan: *mut c_void, sx: *mut sys::sx, pri: c_int, wmesg: *const c_char) -> c_int;
+    fn echodev_sleep(chan: *mut c_void, sx: *mut sys::sx, wmesg: *const c_char) -> c_int;
 }
 
 /// What a thread waits for.
@@ -164,6 +164,23 @@ impl<T, C> Monitor<T, C> {
         Ok(self.locked())
     }
 
+    /// [`Exclusive::sleep`], without the guard: the lock is held before, and if there is no error, after it.
+    #[cold]
+    fn sleep(&self, side: Side, wmesg: &'static CStr) -> Result {
+        let waiters = self.waiters(side);
+        waiters.sleepers.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the lock is this thread's and held; the sleep releases it, and takes it back unless there is an error.
+        let error = unsafe { echodev_sleep(waiters.channel(), self.sx(), wmesg.as_ptr()) };
+        waiters.sleepers.fetch_sub(1, Ordering::Relaxed);
+        let slept = from_c(error);
+        // Without the lock it is not known whether there is something to use. A thread that is woken looks.
+        if slept.is_err() && !cfg!(mutant = "interrupted-sleeper-wakes-no-next") {
+            // SAFETY: any address is a channel.
+            unsafe { sys::wakeup_one(waiters.channel()) };
+        }
+        slept
+    }
+
     /// The guard of a lock that was just taken.
     fn locked(&self) -> Exclusive<'_, T, C> {
         // SAFETY: the lock is initialised, and the field is its owner's.
@@ -219,29 +236,22 @@ impl<T, C> Exclusive<'_, T, C> {
     ///
     /// A thread that has slept may be the one that [`Exclusive::wake_one`] chose. If it leaves something for others to use,
     /// it has to wake the next. After an error this is done here.
+    #[inline(always)]
     pub fn sleep(self, side: Side, wmesg: &'static CStr) -> Result<Self> {
         let monitor = self.monitor;
         mem::forget(self);
-        let waiters = monitor.waiters(side);
-        waiters.sleepers.fetch_add(1, Ordering::Relaxed);
-        let catch = if cfg!(mutant = "signals-are-not-caught") { 0 } else { sys::PCATCH };
-        // SAFETY: the lock is this thread's and held; the sleep releases it, and takes it back unless there is an error.
-        let error = unsafe { echodev_sleep(waiters.channel(), monitor.sx(), catch, wmesg.as_ptr()) };
-        waiters.sleepers.fetch_sub(1, Ordering::Relaxed);
-        if let Err(error) = from_c(error) {
-            // Without the lock it is not known whether there is something to use. A thread that is woken looks.
-            if !cfg!(mutant = "interrupted-sleeper-wakes-no-next") {
-                // SAFETY: any address is a channel.
-                unsafe { sys::wakeup_one(waiters.channel()) };
-            }
-            return Err(error);
-        }
-        Ok(monitor.locked())
+        monitor.sleep(side, wmesg)?;
+        Ok(Exclusive { monitor, owner: PhantomData })
     }
 
     /// What needs no lock.
     pub fn common(&self) -> &C {
         &self.monitor.common
+    }
+
+    /// Whether a thread may sleep for `side`.
+    pub fn has_sleepers(&self, side: Side) -> bool {
+        self.monitor.waiters(side).sleepers.load(Ordering::Relaxed) != 0
     }
 
     /// Wakes up the thread that has slept longest for `side`, if there is any. `wakeup_one`.
