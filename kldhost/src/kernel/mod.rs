@@ -19,6 +19,7 @@ pub mod module_call;
 pub mod mtx;
 pub mod pcpu;
 pub mod process;
+pub mod procs;
 mod release;
 pub mod report;
 pub mod select;
@@ -76,7 +77,7 @@ pub struct Inner {
     next_tid: AtomicI32,
     next_pid: AtomicI32,
     /// The processes.
-    pub procs: process::Procs,
+    pub procs: procs::Procs,
     faults: uio::Faults,
     /// Who sleeps.
     pub sleepq: sleepq::SleepQueues,
@@ -135,7 +136,7 @@ impl Kernel {
             threads: thread::Threads::default(),
             next_tid: AtomicI32::new(100_001),
             next_pid: AtomicI32::new(100),
-            procs: process::Procs::default(),
+            procs: procs::Procs::default(),
             faults: uio::Faults::default(),
             sleepq: sleepq::SleepQueues::default(),
             events: events::Events::default(),

@@ -6,7 +6,7 @@ use super::thread::{Thread, Wait, Wake, this_thread};
 use super::{Inner, Pid, pcpu};
 use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
-use crate::sync::{self, Arc, Mutex, SleepMutex, Weak};
+use crate::sync::{self, Arc, Mutex, SleepMutex};
 use crate::syscall::errno::Errno;
 use crate::syscall::{ExitStatus, SigAction, Signal};
 
@@ -32,27 +32,6 @@ pub struct Proc {
     /// Set when that is done.
     gone: AtomicBool,
     status: Mutex<Option<ExitStatus>>,
-}
-
-/// The processes of a kernel.
-#[derive(Default)]
-pub struct Procs(Mutex<Vec<Weak<Proc>>>);
-
-impl Procs {
-    /// Adds a process.
-    pub fn add(&self, process: Proc) -> Arc<Proc> {
-        let process = Arc::new(process);
-        let mut all = self.0.lock();
-        all.retain(|process| process.strong_count() > 0);
-        all.push(Arc::downgrade(&process));
-        process
-    }
-
-    /// The process with this number, if its descriptors are not closed yet.
-    pub fn find(&self, pid: Pid) -> Option<Arc<Proc>> {
-        let all = self.0.lock();
-        all.iter().filter_map(Weak::upgrade).find(|process| process.pid == pid && !process.gone.load(SeqCst))
-    }
 }
 
 const HANDLER: u8 = 2;
@@ -168,9 +147,14 @@ impl Proc {
         self.leave(kernel);
     }
 
+    /// Whether its descriptors are closed.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(SeqCst)
+    }
+
     /// Waits until the descriptors of a process that ends are closed.
     pub fn wait_gone(&self, kernel: &Inner) {
-        kernel.events.wait(None, || (self.gone.load(SeqCst) || kernel.is_dead()).then_some(()));
+        kernel.events.wait(None, || (self.is_gone() || kernel.is_dead()).then_some(()));
     }
 
     fn reap(self: &Arc<Proc>, kernel: &Arc<Inner>) {

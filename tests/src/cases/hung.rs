@@ -1,5 +1,5 @@
-//! A page fault that does not end, in the middle of a transfer, with the device's lock held: others that
-//! read or write can be interrupted, and killed. All go on once the fault ends.
+//! A page fault that does not end, in the middle of a transfer, with the device's lock held. Others
+//! that read or write can be interrupted, and killed. All go on once the fault ends.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -31,8 +31,8 @@ struct User {
     writes: bool,
 }
 
-/// A reader and a writer that share a descriptor with `p`: neither opening nor closing the device, which
-/// take the lock, is for them to do.
+/// A reader and a writer that share a descriptor with `p`. Opening and closing the device take the
+/// lock, so neither is for them to do.
 fn users(p: &mut Process, fd: Fd) -> Outcome<Vec<User>> {
     [false, true].into_iter().map(|writes| Ok(User { process: p.fork()?, fd, writes })).collect()
 }

@@ -1,6 +1,6 @@
-//! Kqueues at fork(2). A kqueue of `KQUEUE_CPONFORK` is copied, with those events that their filters
-//! allow to be copied. The module allows it where the kernel headers that it was compiled with have
-//! `KQUEUE_CPONFORK`, and else not: the two cases cannot be told apart from outside.
+//! Kqueues at fork(2). A kqueue of `KQUEUE_CPONFORK` is copied, with the events whose filters allow
+//! it. The module allows it if the kernel headers that it was compiled with have `KQUEUE_CPONFORK`.
+//! Nothing else shows which kind of module it is.
 
 use alloc::vec;
 
@@ -99,11 +99,11 @@ fn unload_while_both_wait(cx: &mut Ctx) -> Outcome {
         cx.asleep(process, KQREAD)?;
     }
     cx.unload()?;
-    let told = |process: &mut Process| -> Outcome {
+    let collects_eof = |process: &mut Process| -> Outcome {
         let events = process.finish_kevent()?.unwrap_or_default();
         check!(events.iter().any(|event| event.flags & EV_EOF != 0), "no EV_EOF in {events:?}");
         Ok(())
     };
-    told(&mut p)?;
-    if copied { told(&mut child) } else { child.killed() }
+    collects_eof(&mut p)?;
+    if copied { collects_eof(&mut child) } else { child.killed() }
 }

@@ -95,7 +95,8 @@ fn after_unload(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Starts a report of `of` by `by`, unloads, and checks that it has nothing but what was registered.
+/// Starts a report by `by`, or by the process itself, and unloads. The report has nothing but what
+/// was registered.
 fn while_it_unloads(cx: &mut Ctx, by: Option<Process>) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let expected = [(); 8].map(|()| register(&mut p, rw)).into_iter().collect::<Outcome<Vec<_>>>()?.concat();

@@ -81,7 +81,7 @@ impl Copying {
         if status(note) & KN_QUEUED != 0 {
             self.to.enqueue(td, &mut state, copy);
         }
-        // FreeBSD leaves a thread asleep here that waits for the copy, until the child uses the kqueue.
+        // FreeBSD does not: a thread that waits for the copy sleeps until the child uses the kqueue.
         self.to.flux_wakeup(td, &mut state);
         Ok(())
     }

@@ -14,8 +14,8 @@ use crate::syscall::abi::Fd;
 use crate::syscall::errno::Errno;
 
 impl State {
-    /// The knote after `note`, by descriptor and the newest first; the first one without it. A knote that the
-    /// caller has had in flux is still there.
+    /// The knote after `note`, by descriptor, and of one descriptor the newest first. Without `note`,
+    /// the first. A knote that the caller has had in flux is still there.
     pub fn after(&self, note: Option<NotePtr>) -> Option<NotePtr> {
         // SAFETY: as the caller says, so it exists.
         let ident = note.map(|note| unsafe { (*note).kn.kn_kevent.ident });
@@ -64,8 +64,8 @@ impl Kqueue {
     }
 }
 
-/// `kern_proc_kqueue_report_one`, while the knote is in flux and its kqueue unlocked: the filter may add
-/// to the report, which then gets the memory that it needs.
+/// `kern_proc_kqueue_report_one`, while the knote is in flux and its kqueue unlocked. The filter may
+/// add to the report, which then gets the memory that it needs.
 fn report_one(td: &Thread, of: &Proc, note: NotePtr, info: &mut KinfoKnote) -> Result<(), Errno> {
     let f_userdump = table::read(td, note, table::USERDUMP)?;
     if f_userdump != 0 {

@@ -1,6 +1,7 @@
 //! The structures against the bindings that are made from FreeBSD's own headers.
 //!
-//! Those have neither `struct sysinit` nor `struct moduledata`, of which each load of a module uses every field.
+//! Those have neither `struct sysinit` nor `struct moduledata`. Each load of a module uses every
+//! field of these.
 
 use std::mem::offset_of;
 
@@ -34,7 +35,7 @@ macro_rules! fields {
     }};
 }
 
-/// Compares the whole, too.
+/// Compares the whole also.
 macro_rules! whole {
     ($sys:ident, $ours:ident = $theirs:ident: $($fields:tt)*) => {{
         let sizes = (size_of::<$ours>(), align_of::<$ours>());

@@ -1,59 +1,10 @@
-//! What a kernel does with the kqueues of a process: reports, core dumps, and copies at fork(2). The
-//! module is `testmods/filters.c`, whose events are always there.
-
-mod common;
+//! Reports of kqueues and core dumps, and what they hold up.
 
 use kldhost::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use kldhost::sync::{Arc, Condvar, Duration, Mutex};
+use kldhost::sync::{Arc, Condvar, Mutex};
 use kldhost::*;
 
-const TAIL: u64 = 0;
-const USERDUMP: u64 = 3;
-const COPY: u64 = 4;
-
-struct Filters {
-    kernel: Kernel,
-    id: KldId,
-    process: Process,
-    fd: Fd,
-}
-
-impl Filters {
-    fn new(module: &str, config: Config) -> Filters {
-        let (kernel, id) = common::boot(module, config);
-        let process = kernel.process();
-        let fd = process.open("/dev/filters", O_RDWR).expect("open");
-        Filters { kernel, id, process, fd }
-    }
-
-    fn of(release: Release) -> Filters {
-        Filters::new("filters", Config { release, ..Config::default() })
-    }
-
-    /// `_IO('F', n)`
-    fn choose(&self, n: u64) {
-        self.process.ioctl(self.fd, 0x2000_0000 | u64::from(b'F') << 8 | n, 0).expect("ioctl");
-    }
-
-    /// Adds an event that has this table.
-    fn add(&self, kq: Fd, filter: i16, table: u64) {
-        self.choose(table);
-        let added = self.process.kevent(kq, &[Kevent::new(self.fd, filter, EV_ADD)], &mut [], None);
-        assert_eq!(added, Ok(0), "{:?}", self.kernel.panic_report());
-    }
-
-    fn unload(self) {
-        self.process.exit();
-        assert_eq!(self.kernel.kldunload(self.id), Ok(()), "{:?}", self.kernel.panic_report());
-        assert_eq!(self.kernel.leaks(), []);
-    }
-}
-
-fn events(process: &Process, kq: Fd) -> Vec<(usize, i16)> {
-    let mut events = [Kevent::default(); 4];
-    let found = process.kevent(kq, &[], &mut events, Some(Duration::ZERO)).expect("kevent");
-    events[..found].iter().map(|event| (event.ident, event.filter)).collect()
-}
+use crate::{Filters, TAIL, USERDUMP, common, events};
 
 #[test]
 fn a_report_has_every_knote_of_a_process() {
@@ -201,8 +152,8 @@ fn an_unload_waits_for_a_report() {
     assert_eq!(report.wait().unwrap().unwrap().len(), 1);
 }
 
-/// A thread has detached a knote, and sleeps until a report is over. The list is empty, so the module
-/// goes; its table is yet to be read.
+/// A thread has detached a knote, and sleeps until a report is over. The list is empty, so nothing
+/// keeps the module, whose table is yet to be read.
 #[test]
 fn a_table_that_goes_before_its_last_read_is_reported() {
     let hold = Arc::new(Hold::default());
@@ -246,79 +197,6 @@ fn a_core_dump_asks_every_filter() {
             watcher.exit();
             filters.unload();
         }
-    }
-}
-
-#[test]
-fn a_kqueue_is_copied_only_from_15_1_on() {
-    for release in Release::ALL {
-        let process = Kernel::new(Config { release, ..Config::default() }).process();
-        let expected = if release == Release::V15_1 { Ok(1) } else { Err(Errno::EINVAL) };
-        assert_eq!(process.kqueuex(KQUEUE_CLOEXEC), Ok(0));
-        assert_eq!(process.kqueuex(KQUEUE_CPONFORK), expected, "{release}");
-        assert_eq!(process.kqueuex(4), Err(Errno::EINVAL));
-        let child = process.fork().unwrap();
-        let inherited = |kq| child.kevent(kq, &[], &mut [], None);
-        assert_eq!(inherited(0), Err(Errno::EBADF));
-        assert_eq!(inherited(1), expected.map(|_| 0).map_err(|_| Errno::EBADF), "{release}");
-    }
-}
-
-#[test]
-fn a_copy_has_the_knotes_whose_filters_allow_it() {
-    for (table, error, copied) in [(TAIL, 0, false), (USERDUMP, 0, false), (COPY, 12, false), (COPY, 0, true)] {
-        let filters = Filters::of(Release::V15_1);
-        let kq = filters.process.kqueuex(KQUEUE_CPONFORK).unwrap();
-        filters.add(kq, EVFILT_READ, table);
-        filters.choose(100 + error);
-        let child = filters.process.fork().unwrap();
-        let expected = vec![(filters.fd as usize, EVFILT_READ)];
-        assert_eq!(events(&child, kq), if copied { expected.clone() } else { vec![] }, "table {table}");
-        // Each has its own.
-        assert_eq!(events(&filters.process, kq), expected);
-        filters.process.close(kq).unwrap();
-        assert_eq!(events(&child, kq).len(), usize::from(copied));
-        // Unload drops the copy also.
-        let Filters { kernel, id, process, .. } = filters;
-        process.exit();
-        assert_eq!(kernel.kldunload(id), Ok(()), "{:?}", kernel.panic_report());
-        assert_eq!(events(&child, kq), []);
-    }
-}
-
-#[test]
-fn a_copy_goes_with_its_descriptor() {
-    let filters = Filters::of(Release::V15_1);
-    let kq = filters.process.kqueuex(KQUEUE_CPONFORK).unwrap();
-    let plain = filters.process.kqueue().unwrap();
-    filters.add(kq, EVFILT_READ, COPY);
-    let child = filters.process.fork().unwrap();
-    assert_eq!(child.close(plain), Err(Errno::EBADF));
-    child.close(filters.fd).unwrap();
-    assert_eq!(events(&child, kq), []);
-    assert_eq!(events(&filters.process, kq).len(), 1);
-    child.exit();
-    filters.unload();
-}
-
-#[test]
-fn the_kernels_own_copy_is_there_from_15_1_on() {
-    for release in [Release::V15_0, Release::V15_1] {
-        let kernel = Kernel::new(Config { release, ..Config::default() });
-        let loaded = kernel.kldload(&common::module("copies", release));
-        if release == Release::V15_0 {
-            let error = loaded.expect_err("it has no knote_triv_copy").to_string();
-            assert!(error.contains("knote_triv_copy"), "{error}");
-            continue;
-        }
-        drop(kernel);
-        let filters = Filters::new("copies", Config { release, ..Config::default() });
-        let kq = filters.process.kqueuex(KQUEUE_CPONFORK).unwrap();
-        filters.add(kq, EVFILT_READ, COPY);
-        let child = filters.process.fork().unwrap();
-        assert_eq!(events(&child, kq), [(filters.fd as usize, EVFILT_READ)]);
-        child.exit();
-        filters.unload();
     }
 }
 
