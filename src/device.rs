@@ -38,6 +38,13 @@ pub struct Common {
     revokecnt: AtomicUsize,
 }
 
+impl Common {
+    /// The number of revocations so far.
+    fn revokecnt(&self) -> usize {
+        self.revokecnt.load(Ordering::Relaxed)
+    }
+}
+
 /// The state of the device, under its lock.
 pub struct State {
     fifo: Fifo<KBytes>,
@@ -117,7 +124,7 @@ impl Softc {
         let counts = if cfg!(mutant = "writer-counts-twice") { 2 } else { 1 };
         state.writers = state.writers.checked_add(counts).ok_or(Errno::EBUSY)?;
         state.tokens += 1;
-        Ok(Some(Token(self.revokecnt())))
+        Ok(Some(Token(self.common.revokecnt())))
     }
 
     /// The last close of a descriptor (D_TRACKCLOSE), or a forced one, by revoke(2) or a forced unmount, which comes once for
@@ -143,16 +150,11 @@ impl Softc {
         state.wake_all(Side::Write);
     }
 
-    /// The number of revocations so far.
-    fn revokecnt(&self) -> usize {
-        self.common.revokecnt.load(Ordering::Relaxed)
-    }
-
     /// Uncounts a writer, unless it was revoked, and wakes up readers when the last one goes. Takes the lock. Unloading waits
     /// for it, so the function of the module that calls it must end with this call.
     pub fn uncount(&self, token: Token) {
         let mut state = self.xlock();
-        if token.0 == self.revokecnt() {
+        if token.0 == self.common.revokecnt() {
             // This token is one of those that were counted.
             state.writers -= 1;
             if state.writers == 0 {
@@ -172,7 +174,7 @@ impl Softc {
         if uio.resid() == 0 {
             return Ok(());
         }
-        let revokecnt = self.revokecnt();
+        let revokecnt = self.common.revokecnt();
         let mut state = self.xlock_sig()?;
         let must_wait = |state: &State| state.fifo.is_empty() && state.writers != 0;
         // The loop is not for a read that need not wait, which is spared its registers.
@@ -193,7 +195,7 @@ impl Softc {
         if uio.resid() == 0 {
             return Ok(());
         }
-        let revokecnt = self.revokecnt();
+        let revokecnt = self.common.revokecnt();
         let mut state = self.xlock_sig()?;
         let mut result = Ok(());
         while uio.resid() != 0 && (result.is_ok() || cfg!(mutant = "efault-loops")) {
@@ -222,12 +224,10 @@ impl Softc {
             Request::SetBufSize(len) => self.resize(len)?,
             Request::Clear => {
                 let mut state = self.xlock();
-                if !cfg!(mutant = "clear-wakes-nobody") {
-                    state.wake_writer_if_full();
+                if cfg!(mutant = "clear-wakes-nobody") {
                     state.fifo.clear();
-                    state.notify(Side::Write);
                 } else {
-                    state.fifo.clear();
+                    state.make_room(Fifo::clear);
                 }
             }
             Request::NonBlock => {}
@@ -256,15 +256,13 @@ impl Softc {
         if len < state.fifo.valid() {
             return Err(Errno::EBUSY);
         }
-        let grows = len > old_len && !cfg!(mutant = "growing-wakes-nobody");
         let storage = storage?;
-        if grows {
-            state.wake_writer_if_full();
-        }
-        let old = state.fifo.replace(storage).map_err(|_| Errno::EBUSY)?;
-        if grows {
-            state.notify(Side::Write);
-        }
+        let replaced = if len > old_len && !cfg!(mutant = "growing-wakes-nobody") {
+            state.make_room(|fifo| fifo.replace(storage))
+        } else {
+            state.fifo.replace(storage)
+        };
+        let old = replaced.map_err(|_| Errno::EBUSY)?;
         drop(state);
         let free = if cfg!(mutant = "buffer-leaks") { core::mem::forget } else { drop::<KBytes> };
         free(old);
@@ -367,11 +365,16 @@ impl Softc {
 }
 
 impl Exclusive<'_> {
-    /// Before a change that makes room: wakes up one writer if there is none yet. It sees the room, since the lock is held.
-    fn wake_writer_if_full(&mut self) {
+    /// Makes a change that makes room. Wakes up one writer if there was none before, and notifies the others. The writer is
+    /// woken first, which spares the state before; it sees the room, since the lock is held.
+    #[inline(always)]
+    fn make_room<R>(&mut self, change: impl FnOnce(&mut Fifo<KBytes>) -> R) -> R {
         if self.fifo.is_full() && !cfg!(mutant = "room-wakes-nobody") {
             self.wake_one(Side::Write);
         }
+        let result = change(&mut self.fifo);
+        self.notify(Side::Write);
+        result
     }
 }
 
@@ -383,9 +386,7 @@ fn move_out(state: &mut Exclusive<'_>, uio: &mut ReadUio<'_>) -> Result {
         state.fifo.consume(n);
     }
     moved?;
-    state.wake_writer_if_full();
-    state.fifo.consume(n);
-    state.notify(Side::Write);
+    state.make_room(|fifo| fifo.consume(n));
     Ok(())
 }
 
@@ -423,9 +424,8 @@ fn wait<'a>(
     revokecnt: usize,
     must_wait: impl Fn(&State) -> bool,
 ) -> Result<Exclusive<'a>> {
-    let revoked = |state: &Exclusive<'_>| {
-        state.common().revokecnt.load(Ordering::Relaxed) != revokecnt && !cfg!(mutant = "sleepers-survive-revoke")
-    };
+    let revoked =
+        |state: &Exclusive<'_>| state.common().revokecnt() != revokecnt && !cfg!(mutant = "sleepers-survive-revoke");
     if revoked(&state) {
         return Err(Errno::ERESTART);
     }

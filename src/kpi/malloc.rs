@@ -10,6 +10,7 @@ use freebsd_kernel_sys as sys;
 unsafe extern "C" {
     /// `MALLOC_DEFINE` in `c_shim/echodev.c`: vmstat -m shows it as "echodev".
     static mut M_ECHODEV: [sys::malloc_type; 1];
+    fn echodev_physmem() -> usize;
 }
 
 /// `size` bytes, all zero, or a dangling pointer if `size` is 0. `wait` is M_WAITOK, which may sleep and never fails, or
@@ -20,10 +21,6 @@ fn allocate(size: usize, wait: c_int) -> Option<NonNull<c_void>> {
     }
     // SAFETY: any size and these flags are valid; the type exists from the module's load to its unload.
     NonNull::new(unsafe { sys::malloc(size, (&raw mut M_ECHODEV).cast(), wait | sys::M_ZERO) })
-}
-
-unsafe extern "C" {
-    fn echodev_physmem() -> usize;
 }
 
 /// The memory of the machine, in bytes. `physmem` in `<sys/systm.h>`.

@@ -256,20 +256,18 @@ impl<T, C> Exclusive<'_, T, C> {
 
     /// Wakes up the thread that has slept longest for `side`, if there is any. `wakeup_one`.
     pub fn wake_one(&mut self, side: Side) {
-        let waiters = self.monitor.waiters(side);
-        if waiters.sleepers.load(Ordering::Relaxed) != 0 {
+        if self.has_sleepers(side) {
             // SAFETY: any address is a channel.
-            unsafe { sys::wakeup_one(waiters.channel()) };
+            unsafe { sys::wakeup_one(self.monitor.waiters(side).channel()) };
         }
     }
 
     /// Wakes all who sleep for `side`, and notifies the others: for what concerns everyone. `wakeup`.
     #[cold]
     pub fn wake_all(&mut self, side: Side) {
-        let waiters = self.monitor.waiters(side);
-        if waiters.sleepers.load(Ordering::Relaxed) != 0 {
+        if self.has_sleepers(side) {
             // SAFETY: any address is a channel.
-            unsafe { sys::wakeup(waiters.channel()) };
+            unsafe { sys::wakeup(self.monitor.waiters(side).channel()) };
         }
         if !cfg!(mutant = "what-concerns-all-is-not-told") {
             self.notify(side);
