@@ -1,9 +1,10 @@
 //! What `/dev/echo` does: every decision of the driver, in safe code.
 //!
-//! Locking: all state is under the monitor's sx lock. Bytes move, and everything else changes, under the exclusive lock;
-//! status queries take it shared. The lock is given up only while a read waits for bytes or a write for room, so both
-//! look at everything anew after a sleep. read and write take it interruptibly: while the uiomove(9) of one call hangs in a
-//! page fault, the process of another that waits for the lock can be killed.
+//! Locking: all state is under the monitor's sx lock. Bytes move, and everything else changes,
+//! under the exclusive lock; status queries take it shared. The lock is given up only while a read
+//! waits for bytes or a write for room, so both look at everything anew after a sleep. read and
+//! write take it interruptibly: while the uiomove(9) of one call hangs in a page fault, the process
+//! of another that waits for the lock can be killed.
 
 use crate::fifo::Fifo;
 use crate::kpi::cdev;
@@ -33,8 +34,8 @@ type Held<'a> = monitor::Held<'a, State, Common>;
 pub struct Common {
     /// The largest capacity that ECHODEV_SBUFSIZE may set.
     maxsize: usize,
-    /// The number of revocations. A writer from before one no longer counts, and a call from before one may not sleep. It
-    /// changes under the lock.
+    /// The number of revocations. A writer from before one no longer counts, and a call from before
+    /// one may not sleep. It changes under the lock.
     revokecnt: AtomicUsize,
 }
 
@@ -50,15 +51,15 @@ pub struct State {
     fifo: Fifo<KBytes>,
     /// Descriptors that are open for writing and were not revoked.
     writers: u32,
-    /// Writers that have not been closed, the revoked ones included. The unsafe code of entry.rs relies on it: while there
-    /// is one, the device stays.
+    /// Writers that have not been closed, the revoked ones included. The unsafe code of entry.rs
+    /// relies on it: while there is one, the device stays.
     tokens: usize,
     /// The device is going away: no thread may wait for anything any more.
     dying: bool,
 }
 
-/// What a counted writer keeps for [`Softc::uncount`]: the number of revocations when it was opened. A plain number, so that
-/// an open file can keep it without memory of its own.
+/// What a counted writer keeps for [`Softc::uncount`]: the number of revocations when it was
+/// opened. A plain number, so that an open file can keep it without memory of its own.
 #[derive(Clone, Copy)]
 pub struct Token(usize);
 
@@ -94,12 +95,25 @@ pub enum Request<'a> {
     Writable(&'a mut c_int),
 }
 
-/// A new device, empty, of the size that the tunables ask for. ENOMEM if there is not enough memory for that.
+/// A new device, empty, of the size that the tunables ask for. ENOMEM if there is not enough memory
+/// for that.
 pub fn new() -> Result<KBox<Softc>> {
     let maxsize = limited(MAXSIZE, MOVE_MAX.min(physmem() / MEMORY_SHARE));
     let fifo = Fifo::new(KBytes::zeroed(limited(BUFSIZE, maxsize))?);
-    let state = State { fifo, writers: 0, tokens: 0, dying: false };
-    Ok(Monitor::new(c"echo", state, Common { maxsize, revokecnt: AtomicUsize::new(0) }))
+    let state = State {
+        fifo,
+        writers: 0,
+        tokens: 0,
+        dying: false,
+    };
+    Ok(Monitor::new(
+        c"echo",
+        state,
+        Common {
+            maxsize,
+            revokecnt: AtomicUsize::new(0),
+        },
+    ))
 }
 
 fn limited((name, default): (&CStr, usize), limit: usize) -> usize {
@@ -107,28 +121,41 @@ fn limited((name, default): (&CStr, usize), limit: usize) -> usize {
     if value > limit {
         tunable::warn_limited(name, value, limit);
     }
-    if cfg!(mutant = "limits-are-ignored") { value } else { value.min(limit) }
+    if cfg!(mutant = "limits-are-ignored") {
+        value
+    } else {
+        value.min(limit)
+    }
 }
 
 impl Softc {
-    /// open(2). With FWRITE, counts a writer, to be uncounted once by [`Softc::uncount`]. ENXIO while the device is going
-    /// away, EBUSY at `UINT_MAX` writers. Takes the lock.
+    /// open(2). With FWRITE, counts a writer, to be uncounted once by [`Softc::uncount`]. ENXIO
+    /// while the device is going away, EBUSY at `UINT_MAX` writers. Takes the lock.
     pub fn open(&self, fflag: c_int) -> Result<Option<Token>> {
         if fflag & sys::FWRITE == 0 {
-            return if self.slock().dying { Err(Errno::ENXIO) } else { Ok(None) };
+            return if self.slock().dying {
+                Err(Errno::ENXIO)
+            } else {
+                Ok(None)
+            };
         }
         let mut state = self.xlock();
         if state.dying {
             return Err(Errno::ENXIO);
         }
-        let counts = if cfg!(mutant = "writer-counts-twice") { 2 } else { 1 };
+        let counts = if cfg!(mutant = "writer-counts-twice") {
+            2
+        } else {
+            1
+        };
         state.writers = state.writers.checked_add(counts).ok_or(Errno::EBUSY)?;
         state.tokens += 1;
         Ok(Some(Token(self.common.revokecnt())))
     }
 
-    /// The last close of a descriptor (D_TRACKCLOSE), or a forced one, by revoke(2) or a forced unmount, which comes once for
-    /// all descriptors of one devfs mount, without their flags. Takes the lock.
+    /// The last close of a descriptor (D_TRACKCLOSE), or a forced one, by revoke(2) or a forced
+    /// unmount, which comes once for all descriptors of one devfs mount, without their flags. Takes
+    /// the lock.
     pub fn close(&self, fflag: c_int) {
         if fflag & sys::FWRITE != 0 {
             cdev::clear_priv();
@@ -137,8 +164,8 @@ impl Softc {
         }
     }
 
-    /// No writer counts any longer, and whoever sleeps is sent back to the system call, which finds out whether its descriptor
-    /// is dead. Takes the lock.
+    /// No writer counts any longer, and whoever sleeps is sent back to the system call, which finds
+    /// out whether its descriptor is dead. Takes the lock.
     #[cold]
     fn revoke(&self) {
         let mut state = self.xlock();
@@ -150,8 +177,9 @@ impl Softc {
         state.wake_all(Side::Write);
     }
 
-    /// Uncounts a writer, unless it was revoked, and wakes up readers when the last one goes. Takes the lock. Unloading waits
-    /// for it, so the function of the module that calls it must end with this call.
+    /// Uncounts a writer, unless it was revoked, and wakes up readers when the last one goes. Takes
+    /// the lock. Unloading waits for it, so the function of the module that calls it must end with
+    /// this call.
     pub fn uncount(&self, token: Token) {
         let mut state = self.xlock();
         if token.0 == self.common.revokecnt() {
@@ -168,8 +196,9 @@ impl Softc {
         state.leave();
     }
 
-    /// read(2): waits until there is a byte, or no writer; moves what there is. ENXIO, EWOULDBLOCK, EINTR, ERESTART instead
-    /// of waiting; EFAULT, with nothing consumed. Takes the lock exclusively.
+    /// read(2): waits until there is a byte, or no writer; moves what there is. ENXIO, EWOULDBLOCK,
+    /// EINTR, ERESTART instead of waiting; EFAULT, with nothing consumed. Takes the lock
+    /// exclusively.
     pub fn read(&self, uio: &mut ReadUio<'_>, nonblock: bool) -> Result {
         if uio.resid() == 0 {
             return Ok(());
@@ -182,15 +211,17 @@ impl Softc {
             state = wait(state, Side::Read, c"echord", nonblock, revokecnt, must_wait)?;
         }
         let result = move_out(&mut state, uio);
-        // New bytes wake one reader only: the one that leaves some behind, for whatever reason, wakes the next.
+        // New bytes wake one reader only: the one that leaves some behind, for whatever reason,
+        // wakes the next.
         if !state.fifo.is_empty() && !cfg!(mutant = "reader-wakes-no-next") {
             state.wake_one(Side::Read);
         }
         result
     }
 
-    /// write(2): moves bytes as there is room, until all are moved. ENXIO, EWOULDBLOCK, EINTR, ERESTART instead of waiting
-    /// for room; EFAULT, with nothing appended of the move that failed. Takes the lock exclusively.
+    /// write(2): moves bytes as there is room, until all are moved. ENXIO, EWOULDBLOCK, EINTR,
+    /// ERESTART instead of waiting for room; EFAULT, with nothing appended of the move that failed.
+    /// Takes the lock exclusively.
     pub fn write(&self, uio: &mut WriteUio<'_>, nonblock: bool) -> Result {
         if uio.resid() == 0 {
             return Ok(());
@@ -201,18 +232,29 @@ impl Softc {
         while uio.resid() != 0 && (result.is_ok() || cfg!(mutant = "efault-loops")) {
             if state.fifo.is_full() {
                 let must_wait = |state: &State| state.fifo.is_full();
-                state = wait(state, Side::Write, c"echowr", nonblock, revokecnt, must_wait)?;
+                state = wait(
+                    state,
+                    Side::Write,
+                    c"echowr",
+                    nonblock,
+                    revokecnt,
+                    must_wait,
+                )?;
             }
             result = move_in(&mut state, uio);
         }
         // As for readers.
-        if state.has_sleepers(Side::Write) && !state.fifo.is_full() && !cfg!(mutant = "writer-wakes-no-next") {
+        if state.has_sleepers(Side::Write)
+            && !state.fifo.is_full()
+            && !cfg!(mutant = "writer-wakes-no-next")
+        {
             state.wake_one(Side::Write);
         }
         result
     }
 
-    /// ioctl(2). EPERM for a change without FWRITE; see the requests for their own errors. Takes the lock.
+    /// ioctl(2). EPERM for a change without FWRITE; see the requests for their own errors. Takes
+    /// the lock.
     pub fn ioctl(&self, request: Request<'_>, fflag: c_int) -> Result {
         let writable = fflag & sys::FWRITE != 0;
         match request {
@@ -239,14 +281,14 @@ impl Softc {
         Ok(())
     }
 
-    /// Sets the capacity; the bytes held stay, in order. EINVAL above the limit, EBUSY below the bytes held, ENOMEM if there
-    /// is not enough memory.
+    /// Sets the capacity; the bytes held stay, in order. EINVAL above the limit, EBUSY below the
+    /// bytes held, ENOMEM if there is not enough memory.
     fn resize(&self, len: usize) -> Result {
         if len > self.common.maxsize {
             return Err(Errno::EINVAL);
         }
-        // The allocation zeroes the memory, which takes its time. So it is not made under the lock, nor is the old one freed
-        // there; and whether it was needed shows only then.
+        // The allocation zeroes the memory, which takes its time. So it is not made under the lock,
+        // nor is the old one freed there; and whether it was needed shows only then.
         let storage = KBytes::zeroed(len);
         let mut state = self.xlock();
         let old_len = state.fifo.len();
@@ -264,13 +306,17 @@ impl Softc {
         };
         let old = replaced.map_err(|_| Errno::EBUSY)?;
         drop(state);
-        let free = if cfg!(mutant = "buffer-leaks") { core::mem::forget } else { drop::<KBytes> };
+        let free = if cfg!(mutant = "buffer-leaks") {
+            core::mem::forget
+        } else {
+            drop::<KBytes>
+        };
         free(old);
         Ok(())
     }
 
-    /// poll(2): the events of `events` that are there now, and POLLHUP. Else the thread is recorded on each side that is
-    /// asked for. Takes the lock shared.
+    /// poll(2): the events of `events` that are there now, and POLLHUP. Else the thread is recorded
+    /// on each side that is asked for. Takes the lock shared.
     pub fn poll(&self, events: c_int, poll: &Poll) -> c_int {
         const READ: c_int = sys::POLLIN | sys::POLLRDNORM;
         const WRITE: c_int = sys::POLLOUT | sys::POLLWRNORM;
@@ -287,7 +333,9 @@ impl Softc {
         }
         if revents == 0 {
             // Who asks for neither still waits for POLLHUP.
-            if (events & READ != 0 || events & WRITE == 0) && !cfg!(mutant = "poll-forgets-selrecord") {
+            if (events & READ != 0 || events & WRITE == 0)
+                && !cfg!(mutant = "poll-forgets-selrecord")
+            {
                 state.record(Side::Read, poll);
             }
             if events & WRITE != 0 {
@@ -297,10 +345,15 @@ impl Softc {
         revents
     }
 
-    /// The state, locked exclusively, for a knote to be attached. ENXIO while the device is going away.
+    /// The state, locked exclusively, for a knote to be attached. ENXIO while the device is going
+    /// away.
     pub fn attachable(&self) -> Result<Exclusive<'_>> {
         let state = self.xlock();
-        if state.dying { Err(Errno::ENXIO) } else { Ok(state) }
+        if state.dying {
+            Err(Errno::ENXIO)
+        } else {
+            Ok(state)
+        }
     }
 
     /// EVFILT_READ: the bytes held; EV_EOF while there is no writer. f_event holds the lock.
@@ -329,8 +382,8 @@ impl Softc {
         !state.fifo.is_full()
     }
 
-    /// The first step of unloading: every thread that waits for anything is woken up, and finds that the device is going away.
-    /// Takes the lock exclusively.
+    /// The first step of unloading: every thread that waits for anything is woken up, and finds
+    /// that the device is going away. Takes the lock exclusively.
     pub fn hang_up(&self) {
         if cfg!(mutant = "hangs-up-before-dying") {
             let mut state = self.xlock();
@@ -339,18 +392,22 @@ impl Softc {
         }
         let mut state = self.xlock();
         state.dying = true;
-        if !cfg!(any(mutant = "hangs-up-before-dying", mutant = "unload-tells-nobody")) {
+        if !cfg!(any(
+            mutant = "hangs-up-before-dying",
+            mutant = "unload-tells-nobody"
+        )) {
             state.wake_all(Side::Read);
             state.wake_all(Side::Write);
         }
     }
 
-    /// The last step before the device is freed, when no thread is in its methods any more. Takes the lock, and sleeps if
-    /// there is something to wait for.
+    /// The last step before the device is freed, when no thread is in its methods any more. Takes
+    /// the lock, and sleeps if there is something to wait for.
     ///
-    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the methods. destroy_dev does not
-    /// wait for it, so all writers are waited for here; the unsafe code of entry.rs relies on that. And kevent(2) waiters
-    /// were woken up, but have yet to collect their event, which goes with the knotes.
+    /// A close that lost the race with destroy_dev(9) runs its destructor by itself, outside the
+    /// methods. destroy_dev does not wait for it, so all writers are waited for here; the unsafe
+    /// code of entry.rs relies on that. And kevent(2) waiters were woken up, but have yet to
+    /// collect their event, which goes with the knotes.
     pub fn drain(&self) {
         let mut state = self.xlock();
         while state.tokens != 0 {
@@ -365,8 +422,9 @@ impl Softc {
 }
 
 impl Exclusive<'_> {
-    /// Makes a change that makes room. Wakes up one writer if there was none before, and notifies the others. The writer is
-    /// woken first, which spares the state before; it sees the room, since the lock is held.
+    /// Makes a change that makes room. Wakes up one writer if there was none before, and notifies
+    /// the others. The writer is woken first, which spares the state before; it sees the room,
+    /// since the lock is held.
     #[inline(always)]
     fn make_room<R>(&mut self, change: impl FnOnce(&mut Fifo<KBytes>) -> R) -> R {
         if self.fifo.is_full() && !cfg!(mutant = "room-wakes-nobody") {
@@ -381,7 +439,11 @@ impl Exclusive<'_> {
 /// Moves what there is to a reader.
 fn move_out(state: &mut Exclusive<'_>, uio: &mut ReadUio<'_>) -> Result {
     let n = uio.resid().min(state.fifo.valid());
-    let moved = state.fifo.held(n).into_iter().try_for_each(|piece| uio.uiomove(piece));
+    let moved = state
+        .fifo
+        .held(n)
+        .into_iter()
+        .try_for_each(|piece| uio.uiomove(piece));
     if cfg!(mutant = "efault-drops-bytes") && moved.is_err() {
         state.fifo.consume(n);
     }
@@ -393,7 +455,11 @@ fn move_out(state: &mut Exclusive<'_>, uio: &mut ReadUio<'_>) -> Result {
 /// Moves as much as there is room for from a writer.
 fn move_in(state: &mut Exclusive<'_>, uio: &mut WriteUio<'_>) -> Result {
     let n = uio.resid().min(state.fifo.space());
-    let moved = state.fifo.room(n).into_iter().try_for_each(|piece| uio.uiomove(piece));
+    let moved = state
+        .fifo
+        .room(n)
+        .into_iter()
+        .try_for_each(|piece| uio.uiomove(piece));
     if cfg!(mutant = "efault-adds-bytes") && moved.is_err() {
         state.fifo.append(n);
     }
@@ -412,9 +478,9 @@ fn move_in(state: &mut Exclusive<'_>, uio: &mut WriteUio<'_>) -> Result {
     Ok(())
 }
 
-/// Waits for `side` until it need not wait any more, or returns the reason why it does not wait, with the lock released:
-/// ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal, or after a revocation since `revokecnt` was read. Inlined, so that
-/// the guard stays in a register.
+/// Waits for `side` until it need not wait any more, or returns the reason why it does not wait,
+/// with the lock released: ENXIO, EWOULDBLOCK, EINTR; ERESTART after a signal, or after a
+/// revocation since `revokecnt` was read. Inlined, so that the guard stays in a register.
 #[inline(always)]
 fn wait<'a>(
     mut state: Exclusive<'a>,
@@ -424,8 +490,9 @@ fn wait<'a>(
     revokecnt: usize,
     must_wait: impl Fn(&State) -> bool,
 ) -> Result<Exclusive<'a>> {
-    let revoked =
-        |state: &Exclusive<'_>| state.common().revokecnt() != revokecnt && !cfg!(mutant = "sleepers-survive-revoke");
+    let revoked = |state: &Exclusive<'_>| {
+        state.common().revokecnt() != revokecnt && !cfg!(mutant = "sleepers-survive-revoke")
+    };
     if revoked(&state) {
         return Err(Errno::ERESTART);
     }
@@ -448,8 +515,8 @@ fn wait<'a>(
     }
 }
 
-/// Makes the event report that the device is going away, and returns whether it is to be reported. A KNOTE for knotes that
-/// have missed one leaves the others alone.
+/// Makes the event report that the device is going away, and returns whether it is to be reported.
+/// A KNOTE for knotes that have missed one leaves the others alone.
 #[cold]
 fn hung_up(kn: &mut Knote<'_>, hint: i64) -> bool {
     if !kn.note_last() && hint != 0 {

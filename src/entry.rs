@@ -1,4 +1,5 @@
-//! The methods in the tables of `c_shim/echodev.c`, and what it calls: C types in, safe types out. No decisions here.
+//! The methods in the tables of `c_shim/echodev.c`, and what it calls: C types in, safe types out.
+//! No decisions here.
 
 use crate::device::{self, Request, Softc};
 use crate::ioctl;
@@ -13,12 +14,14 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use freebsd_kernel_sys as sys;
 
-/// The device that is loaded, or was last: where the destructor of an open file, which gets a token only, finds it.
+/// The device that is loaded, or was last: where the destructor of an open file, which gets a token
+/// only, finds it.
 static SOFTC: AtomicPtr<Softc> = AtomicPtr::new(ptr::null_mut());
 
 /// # Safety
 ///
-/// The kernel's module event handler calls it at MOD_LOAD; `devp` and `scp` point to where its results go.
+/// The kernel's module event handler calls it at MOD_LOAD; `devp` and `scp` point to where its
+/// results go.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_load(devp: *mut *mut sys::cdev, scp: *mut *mut Softc) -> c_int {
     let softc = match device::new() {
@@ -26,8 +29,8 @@ unsafe extern "C" fn echodev_load(devp: *mut *mut sys::cdev, scp: *mut *mut Soft
         Err(error) => return error.number(),
     };
     SOFTC.store(softc, Ordering::Relaxed);
-    // SAFETY: the softc is what the shim's methods expect, and echodev_unload frees it after destroy_dev; if make_dev
-    // fails, nobody else has seen it. The two places are the caller's.
+    // SAFETY: the softc is what the shim's methods expect, and echodev_unload frees it after
+    // destroy_dev; if make_dev fails, nobody else has seen it. The two places are the caller's.
     unsafe {
         match cdev::make(c"echo", 0o600, softc) {
             Ok(dev) => {
@@ -45,11 +48,12 @@ unsafe extern "C" fn echodev_load(devp: *mut *mut sys::cdev, scp: *mut *mut Soft
 
 /// # Safety
 ///
-/// The kernel's module event handler calls it at MOD_UNLOAD, once for each success of [`echodev_load`], with what that gave.
+/// The kernel's module event handler calls it at MOD_UNLOAD, once for each success of
+/// [`echodev_load`], with what that gave.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_unload(dev: *mut sys::cdev, sc: *mut Softc) {
-    // SAFETY: the pointers are those of echodev_load, given once. destroy_dev returns when no thread is in a method, and
-    // drain when no destructor is left, and no knote.
+    // SAFETY: the pointers are those of echodev_load, given once. destroy_dev returns when no
+    // thread is in a method, and drain when no destructor is left, and no knote.
     unsafe {
         (*sc).hang_up();
         cdev::destroy(dev);
@@ -60,7 +64,8 @@ unsafe extern "C" fn echodev_unload(dev: *mut sys::cdev, sc: *mut Softc) {
 
 /// # Safety
 ///
-/// `dev` is what a method was called with, and that call has not returned while the reference is in use.
+/// `dev` is what a method was called with, and that call has not returned while the reference is in
+/// use.
 unsafe fn softc<'a>(dev: *mut sys::cdev) -> &'a Softc {
     // SAFETY: echodev_load made the device with this `si_drv1`, which outlives the methods.
     unsafe { &*(*dev).si_drv1.cast() }
@@ -70,7 +75,12 @@ unsafe fn softc<'a>(dev: *mut sys::cdev) -> &'a Softc {
 ///
 /// As d_open is called; so are the functions below, each as the method of its name.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn echodev_open(dev: *mut sys::cdev, fflag: c_int, _devtype: c_int, _td: *mut sys::thread) -> c_int {
+unsafe extern "C" fn echodev_open(
+    dev: *mut sys::cdev,
+    fflag: c_int,
+    _devtype: c_int,
+    _td: *mut sys::thread,
+) -> c_int {
     // SAFETY: this is a method of the device.
     let softc = unsafe { softc(dev) };
     to_c(softc.open(fflag).and_then(|counted| match counted {
@@ -85,7 +95,8 @@ unsafe extern "C" fn echodev_open(dev: *mut sys::cdev, fflag: c_int, _devtype: c
 /// As a destructor of devfs_set_cdevpriv(9): `token` is that of [`echodev_open`], given back once.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_dtor(token: *mut c_void) {
-    // SAFETY: unloading waits in Softc::drain for all tokens before it frees the softc, or another one can be loaded.
+    // SAFETY: unloading waits in Softc::drain for all tokens before it frees the softc, or another
+    // one can be loaded.
     unsafe { &*SOFTC.load(Ordering::Relaxed) }.uncount(token.addr().into());
 }
 
@@ -93,7 +104,12 @@ unsafe extern "C" fn echodev_dtor(token: *mut c_void) {
 ///
 /// See [`echodev_open`].
 #[unsafe(no_mangle)]
-unsafe extern "C" fn echodev_close(dev: *mut sys::cdev, fflag: c_int, _devtype: c_int, _td: *mut sys::thread) -> c_int {
+unsafe extern "C" fn echodev_close(
+    dev: *mut sys::cdev,
+    fflag: c_int,
+    _devtype: c_int,
+    _td: *mut sys::thread,
+) -> c_int {
     // SAFETY: this is a method of the device.
     unsafe { softc(dev) }.close(fflag);
     0
@@ -113,7 +129,11 @@ unsafe extern "C" fn echodev_read(dev: *mut sys::cdev, uio: *mut sys::uio, iofla
 ///
 /// See [`echodev_open`].
 #[unsafe(no_mangle)]
-unsafe extern "C" fn echodev_write(dev: *mut sys::cdev, uio: *mut sys::uio, ioflag: c_int) -> c_int {
+unsafe extern "C" fn echodev_write(
+    dev: *mut sys::cdev,
+    uio: *mut sys::uio,
+    ioflag: c_int,
+) -> c_int {
     // SAFETY: this is a method of the device; the uio is the call's own.
     let (softc, mut uio) = unsafe { (softc(dev), WriteUio::new(uio)) };
     to_c(softc.write(&mut uio, ioflag & sys::O_NONBLOCK != 0))
@@ -130,8 +150,8 @@ unsafe extern "C" fn echodev_ioctl(
     fflag: c_int,
     _td: *mut sys::thread,
 ) -> c_int {
-    // SAFETY: this is a method of the device; the request's code says what its argument is, and the kernel has made room
-    // for that, aligned, in its own memory.
+    // SAFETY: this is a method of the device; the request's code says what its argument is, and the
+    // kernel has made room for that, aligned, in its own memory.
     let (softc, request) = unsafe { (softc(dev), decode(cmd, data)) };
     to_c(request.and_then(|request| softc.ioctl(request, fflag)))
 }
@@ -161,7 +181,11 @@ unsafe fn decode<'a>(cmd: c_ulong, data: *mut c_void) -> Result<Request<'a>> {
 ///
 /// See [`echodev_open`].
 #[unsafe(no_mangle)]
-unsafe extern "C" fn echodev_poll(dev: *mut sys::cdev, events: c_int, td: *mut sys::thread) -> c_int {
+unsafe extern "C" fn echodev_poll(
+    dev: *mut sys::cdev,
+    events: c_int,
+    td: *mut sys::thread,
+) -> c_int {
     // SAFETY: this is a method of the device, d_poll.
     let (softc, poll) = unsafe { (softc(dev), Poll::new(td)) };
     softc.poll(events, &poll)
@@ -190,25 +214,32 @@ fn side_of(kn: &Knote<'_>) -> Result<Side> {
 
 /// # Safety
 ///
-/// As f_detach is called: the knote was attached by [`echodev_kqfilter`], and the list's lock is not held.
+/// As f_detach is called: the knote was attached by [`echodev_kqfilter`], and the list's lock is
+/// not held.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_knote_detach(kn: *mut sys::knote) {
-    // SAFETY: the knote is the call's own; its hook is the softc, which outlives its knotes. It was attached to the side that
-    // its filter, which never changes, says.
+    // SAFETY: the knote is the call's own; its hook is the softc, which outlives its knotes. It was
+    // attached to the side that its filter, which never changes, says.
     unsafe {
         let kn = Knote::new(kn);
         let softc = &*kn.hook().cast::<Softc>();
-        let side = if kn.filter() == sys::EVFILT_READ { Side::Read } else { Side::Write };
+        let side = if kn.filter() == sys::EVFILT_READ {
+            Side::Read
+        } else {
+            Side::Write
+        };
         softc.detach(side, &kn);
     }
 }
 
 /// # Safety
 ///
-/// As f_event is called: as above, and with the list's lock held, which is the softc's, exclusively.
+/// As f_event is called: as above, and with the list's lock held, which is the softc's,
+/// exclusively.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_read_event(kn: *mut sys::knote, hint: c_long) -> c_int {
-    // SAFETY: the knote is the call's own; its hook is the softc, which outlives its knotes; the lock is held.
+    // SAFETY: the knote is the call's own; its hook is the softc, which outlives its knotes; the
+    // lock is held.
     let (mut state, mut kn) = unsafe {
         let kn = Knote::new(kn);
         ((*kn.hook().cast::<Softc>()).held(), kn)
@@ -221,7 +252,8 @@ unsafe extern "C" fn echodev_read_event(kn: *mut sys::knote, hint: c_long) -> c_
 /// See [`echodev_read_event`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn echodev_write_event(kn: *mut sys::knote, hint: c_long) -> c_int {
-    // SAFETY: the knote is the call's own; its hook is the softc, which outlives its knotes; the lock is held.
+    // SAFETY: the knote is the call's own; its hook is the softc, which outlives its knotes; the
+    // lock is held.
     let (mut state, mut kn) = unsafe {
         let kn = Knote::new(kn);
         ((*kn.hook().cast::<Softc>()).held(), kn)

@@ -1,10 +1,11 @@
-//! The byte ring behind `/dev/echo`: bytes leave in the order in which they came. Pure and safe; it knows no kernel.
+//! The byte ring behind `/dev/echo`: bytes leave in the order in which they came. Pure and safe; it
+//! knows no kernel.
 
 /// A byte FIFO over storage of any kind.
 ///
-/// A move in or out has two steps, so that a copy which fails half-way leaves no trace: look at the bytes
-/// ([`Fifo::held`], [`Fifo::room`]), copy, then say how many were moved ([`Fifo::consume`], [`Fifo::append`]). Bytes are
-/// in at most two pieces, and never move while they are held.
+/// A move in or out has two steps, so that a copy which fails half-way leaves no trace: look at the
+/// bytes ([`Fifo::held`], [`Fifo::room`]), copy, then say how many were moved ([`Fifo::consume`],
+/// [`Fifo::append`]). Bytes are in at most two pieces, and never move while they are held.
 ///
 /// # Invariants
 ///
@@ -18,7 +19,11 @@ pub struct Fifo<S> {
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
     /// An empty FIFO whose capacity is that of the storage.
     pub fn new(storage: S) -> Self {
-        Self { storage, head: 0, valid: 0 }
+        Self {
+            storage,
+            head: 0,
+            valid: 0,
+        }
     }
 
     /// The capacity in bytes.
@@ -86,8 +91,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
         self.consume(self.valid);
     }
 
-    /// Moves the bytes held to `storage`, in order, and gives back the old storage; the new one unchanged, as an error,
-    /// if they do not fit.
+    /// Moves the bytes held to `storage`, in order, and gives back the old storage; the new one
+    /// unchanged, as an error, if they do not fit.
     pub fn replace(&mut self, mut storage: S) -> Result<S, S> {
         if storage.as_ref().len() < self.valid {
             return Err(storage);
@@ -108,7 +113,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
 
     /// `at`, at most twice the capacity less one, folded into the ring.
     fn wrap(&self, at: usize) -> usize {
-        let edge = if cfg!(mutant = "edge-is-one-off") { self.len() + 1 } else { self.len() };
+        let edge = if cfg!(mutant = "edge-is-one-off") {
+            self.len() + 1
+        } else {
+            self.len()
+        };
         if at >= edge { at - edge } else { at }
     }
 }

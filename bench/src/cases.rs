@@ -36,7 +36,8 @@ pub struct Group {
     pub parameter: &'static str,
     /// The numbers measured.
     pub values: &'static [u64],
-    /// System calls in one of it; 0 where threads wait for each other, so that the calls alone say little.
+    /// System calls in one of it; 0 where threads wait for each other, so that the calls alone say
+    /// little.
     pub calls: u32,
     /// Whether memcpy is measured, too.
     pub memcpy: bool,
@@ -145,16 +146,25 @@ pub const OWN: Group = Group {
 };
 
 /// All groups, in the order of the report.
-pub const GROUPS: [Group; 11] = [PAIR, DRAIN, FILL, STREAM, PINGPONG, READERS, POLL, KNOTES, OPEN, RESIZE, OWN];
+pub const GROUPS: [Group; 11] = [
+    PAIR, DRAIN, FILL, STREAM, PINGPONG, READERS, POLL, KNOTES, OPEN, RESIZE, OWN,
+];
 
 impl Group {
     /// Who is measured for each number.
     pub fn subjects(&self) -> &'static [Subject] {
-        if self.memcpy { &[Subject::Echodev, Subject::Baseline, Subject::Memcpy] } else { &DRIVERS }
+        if self.memcpy {
+            &[Subject::Echodev, Subject::Baseline, Subject::Memcpy]
+        } else {
+            &DRIVERS
+        }
     }
 }
 
 /// The number of measurements in one round.
 pub fn count() -> usize {
-    GROUPS.iter().map(|group| group.values.len() * group.subjects().len()).sum()
+    GROUPS
+        .iter()
+        .map(|group| group.values.len() * group.subjects().len())
+        .sum()
 }

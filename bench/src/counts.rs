@@ -1,4 +1,5 @@
-//! What can be counted, and is the same on every machine: KPI calls, threads woken, bytes of memory and of code.
+//! What can be counted, and is the same on every machine: KPI calls, threads woken, bytes of memory
+//! and of code.
 
 use crate::cases::{DRIVERS, Subject};
 use crate::host::{Device, Host, module};
@@ -57,19 +58,31 @@ pub fn count() -> Result<Counts> {
     let counter = Arc::new(Mutex::new(Calls::new()));
     let counted = counter.clone();
     let hook: KpiHook = Arc::new(move |call| {
-        *counted.lock().expect("no panic").entry(call.name).or_default() += 1.0;
+        *counted
+            .lock()
+            .expect("no panic")
+            .entry(call.name)
+            .or_default() += 1.0;
         None
     });
     let host = Host::boot(Some(hook))?;
     let counter = Counter(counter);
     let operations = operations(&host, &counter)?;
-    let mut waking: Vec<Waking> = READERS.iter().map(|&readers| fed(&host, &counter, readers)).collect();
+    let mut waking: Vec<Waking> = READERS
+        .iter()
+        .map(|&readers| fed(&host, &counter, readers))
+        .collect();
     waking.push(streamed(&host, &counter));
 
     let size = 64;
     host.open(Subject::Echodev, size)?;
     let in_use = host.kernel.malloc_stats(Subject::Echodev.name());
-    Ok(Counts { operations, waking, text: text()?, memory: in_use.bytes - size })
+    Ok(Counts {
+        operations,
+        waking,
+        text: text()?,
+        memory: in_use.bytes - size,
+    })
 }
 
 /// The calls of a hosted kernel.
@@ -104,7 +117,9 @@ fn operations(host: &Host, counter: &Counter) -> Result<Vec<Operation>> {
             device.read(&mut [0]).expect("read");
         }),
         ("poll(2) of what is ready", |device| {
-            let ready = device.process.poll(&mut [PollFd::new(device.fd, POLLIN | kldhost::POLLOUT)], 0);
+            let ready = device
+                .process
+                .poll(&mut [PollFd::new(device.fd, POLLIN | kldhost::POLLOUT)], 0);
             assert_eq!(ready, Ok(1));
         }),
         ("open(2) and close(2)", |device| {
@@ -122,7 +137,12 @@ fn operations(host: &Host, counter: &Counter) -> Result<Vec<Operation>> {
         Ok(counter.of(1, || act(&device)))
     };
     acts.into_iter()
-        .map(|(title, act)| Ok(Operation { title, calls: [of(act, DRIVERS[0])?, of(act, DRIVERS[1])?] }))
+        .map(|(title, act)| {
+            Ok(Operation {
+                title,
+                calls: [of(act, DRIVERS[0])?, of(act, DRIVERS[1])?],
+            })
+        })
         .collect()
 }
 
@@ -164,7 +184,11 @@ fn streamed(host: &Host, counter: &Counter) -> Waking {
 fn to_waking(title: String, calls: &[Calls; 2]) -> Waking {
     let of = |f: fn(&Calls) -> f64| [f(&calls[0]), f(&calls[1])];
     // Whoever is woken sleeps again, once, before the end.
-    Waking { title, woken: of(|calls| calls.get("_sleep").copied().unwrap_or(0.0)), calls: of(sleepers_waking) }
+    Waking {
+        title,
+        woken: of(|calls| calls.get("_sleep").copied().unwrap_or(0.0)),
+        calls: of(sleepers_waking),
+    }
 }
 
 fn sleepers_waking(calls: &Calls) -> f64 {
@@ -172,7 +196,10 @@ fn sleepers_waking(calls: &Calls) -> f64 {
 }
 
 fn of_all(calls: &Calls, names: &[&str]) -> f64 {
-    names.iter().filter_map(|name| calls.get(name)).fold(0.0, |sum, n| sum + n)
+    names
+        .iter()
+        .filter_map(|name| calls.get(name))
+        .fold(0.0, |sum, n| sum + n)
 }
 
 /// Bytes of instructions in the driver's file.
@@ -180,5 +207,10 @@ fn text() -> Result<u64> {
     let file = module(Subject::Echodev)?;
     let bytes = image::read_file(&file).map_err(|error| anyhow::anyhow!("{error}"))?;
     let report = inspect::inspect(&bytes).context("the driver's file cannot be read")?;
-    Ok(report.sections.iter().filter(|section| section.execute).map(|section| section.size).sum())
+    Ok(report
+        .sections
+        .iter()
+        .filter(|section| section.execute)
+        .map(|section| section.size)
+        .sum())
 }

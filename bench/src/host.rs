@@ -23,15 +23,20 @@ impl Host {
     ///
     /// A module file is not there, or does not load.
     pub fn boot(hook: Option<KpiHook>) -> Result<Self> {
-        let kernel = Kernel::new(Config { hook, ..Config::default() });
+        let kernel = Kernel::new(Config {
+            hook,
+            ..Config::default()
+        });
         for driver in DRIVERS {
-            kernel.kldload(&module(driver)?).with_context(|| format!("cannot load {}", driver.name()))?;
+            kernel
+                .kldload(&module(driver)?)
+                .with_context(|| format!("cannot load {}", driver.name()))?;
         }
         Ok(Self { kernel })
     }
 
-    /// The device of `driver`, opened for reading and writing by a process of its own, its buffer empty and of `size`
-    /// bytes.
+    /// The device of `driver`, opened for reading and writing by a process of its own, its buffer
+    /// empty and of `size` bytes.
     ///
     /// # Errors
     ///
@@ -49,7 +54,11 @@ impl Host {
 
 /// The path of a driver's device.
 fn path(driver: Subject) -> &'static str {
-    if driver == Subject::Echodev { "/dev/echo" } else { "/dev/baseline" }
+    if driver == Subject::Echodev {
+        "/dev/echo"
+    } else {
+        "/dev/baseline"
+    }
 }
 
 /// The file of a driver's module.
@@ -58,10 +67,23 @@ fn path(driver: Subject) -> &'static str {
 ///
 /// It is not there.
 pub fn module(driver: Subject) -> Result<PathBuf> {
-    let dir = if driver == Subject::Echodev { "kmod" } else { "testmods" };
+    let dir = if driver == Subject::Echodev {
+        "kmod"
+    } else {
+        "testmods"
+    };
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let file = root.join("target").join(dir).join("15").join(driver.name()).with_extension("ko");
-    ensure!(file.is_file(), "{} is not there: `make bench` builds it", file.display());
+    let file = root
+        .join("target")
+        .join(dir)
+        .join("15")
+        .join(driver.name())
+        .with_extension("ko");
+    ensure!(
+        file.is_file(),
+        "{} is not there: `make bench` builds it",
+        file.display()
+    );
     Ok(file)
 }
 
@@ -107,7 +129,8 @@ impl Device {
     ///
     /// What ioctl(2) gives.
     pub fn resize(&self, size: usize) -> Result<(), Errno> {
-        self.process.ioctl(self.fd, SBUFSIZE, &mut size.to_ne_bytes())
+        self.process
+            .ioctl(self.fd, SBUFSIZE, &mut size.to_ne_bytes())
     }
 
     /// Discards the bytes held.

@@ -1,4 +1,5 @@
-//! How fast the driver is, hosted by kldhost, against a plain C driver with the same semantics and against memcpy.
+//! How fast the driver is, hosted by kldhost, against a plain C driver with the same semantics and
+//! against memcpy.
 
 pub mod cases;
 pub mod counts;

@@ -16,7 +16,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let measured = env::args_os().nth(1).context("usage: bench DIRECTORY, the one that criterion has written to")?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("bench has no parent directory")?;
+    let measured = env::args_os()
+        .nth(1)
+        .context("usage: bench DIRECTORY, the one that criterion has written to")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("bench has no parent directory")?;
     bench::report::make(Path::new(&measured), &root.join("docs"))
 }

@@ -41,7 +41,12 @@ impl Readers {
             })
         };
         let calls = (0..count).map(read).collect();
-        let readers = Self { kernel: host.kernel.clone(), device, delivered, calls };
+        let readers = Self {
+            kernel: host.kernel.clone(),
+            device,
+            delivered,
+            calls,
+        };
         readers.wait_asleep();
         readers
     }
@@ -67,7 +72,9 @@ impl Readers {
     pub fn wait_asleep(&self) {
         let asleep = self.kernel.wait_threads(Duration::from_secs(600), |all| {
             let sleeping = |state: &ThreadState| matches!(state, ThreadState::Sleeping { .. });
-            all.iter().filter(|td| td.pid == self.device.process.pid() && sleeping(&td.state)).count()
+            all.iter()
+                .filter(|td| td.pid == self.device.process.pid() && sleeping(&td.state))
+                .count()
                 == self.calls.len()
         });
         asleep.expect("all readers fall asleep");

@@ -1,5 +1,5 @@
-//! The sessions of the article: "Character Device Driver Tutorial (Part 2)" by John Baldwin, FreeBSD Journal.
-//! Its Example 2 shows an earlier version of the driver, which had no end of file.
+//! The sessions of the article: "Character Device Driver Tutorial (Part 2)" by John Baldwin,
+//! FreeBSD Journal. Its Example 2 shows an earlier version of the driver, which had no end of file.
 
 use crate::command::{Command, SEQ};
 use crate::stage::{Stage, Terminal, say};
@@ -22,11 +22,23 @@ pub fn replay(stage: &dyn Stage) -> Result<(), String> {
     say("\nExample 3: Polling I/O status\n")?;
     let poll = Command::Echoctl(&["poll"]);
     let both = "Returned events: POLLIN|POLLOUT";
-    run(stage, poll, &[both, "0 bytes available to read", "room to write 64 bytes"])?;
+    run(
+        stage,
+        poll,
+        &[both, "0 bytes available to read", "room to write 64 bytes"],
+    )?;
     run(stage, Command::Echo("foo"), &[])?;
-    run(stage, poll, &[both, "4 bytes available to read", "room to write 60 bytes"])?;
+    run(
+        stage,
+        poll,
+        &[both, "4 bytes available to read", "room to write 60 bytes"],
+    )?;
     run(stage, Command::Cat, &["foo"])?;
-    run(stage, Command::Echoctl(&["poll", "-r"]), &["Returned events: POLLIN", "0 bytes available to read"])?;
+    run(
+        stage,
+        Command::Echoctl(&["poll", "-r"]),
+        &["Returned events: POLLIN", "0 bytes available to read"],
+    )?;
 
     say("\nExample 4: Reporting I/O status by kernel events, in three terminals\n")?;
     example_4(stage)
@@ -41,7 +53,9 @@ fn run(stage: &dyn Stage, command: Command, prints: &[&str]) -> Result<(), Strin
         say(&line)?;
         expect(&line, expected.next().copied())?;
     }
-    expected.next().map_or(Ok(()), |line| Err(format!("this line is missing: {line}")))
+    expected
+        .next()
+        .map_or(Ok(()), |line| Err(format!("this line is missing: {line}")))
 }
 
 fn expect(line: &str, expected: Option<&str>) -> Result<(), String> {
@@ -64,8 +78,8 @@ fn next(terminal: &Terminal, number: u32) -> Result<String, String> {
     Ok(line)
 }
 
-/// A writer fills the buffer and waits for a reader. How many events there are while the two go on, and what they say, is a
-/// matter of who is faster.
+/// A writer fills the buffer and waits for a reader. How many events there are while the two go on,
+/// and what they say, is a matter of who is faster.
 fn example_4(stage: &dyn Stage) -> Result<(), String> {
     const IDLE: &str = "EVFILT_WRITE: 64 bytes";
     let events = start(stage, 1, Command::Echoctl(&["events", "-W"]))?;
@@ -103,5 +117,7 @@ fn example_4(stage: &dyn Stage) -> Result<(), String> {
 }
 
 fn expect_end(terminal: &Terminal) -> Result<(), String> {
-    terminal.line()?.map_or(Ok(()), |line| Err(format!("{line}: this line should not be there")))
+    terminal.line()?.map_or(Ok(()), |line| {
+        Err(format!("{line}: this line should not be there"))
+    })
 }

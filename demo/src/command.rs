@@ -13,12 +13,14 @@ pub enum Command {
     DdHd,
     /// `echoctl`, with these arguments.
     Echoctl(&'static [&'static str]),
-    /// Writes 81 bytes at once. The article has `jot -c -s "" 80 48`, which Linux lacks; FreeBSD's seq(1) ends otherwise.
+    /// Writes 81 bytes at once. The article has `jot -c -s "" 80 48`, which Linux lacks; FreeBSD's
+    /// seq(1) ends otherwise.
     Seq,
 }
 
 /// What [`Command::Seq`] writes.
-pub const SEQ: &str = "48495051525354555657585960616263646566676869707172737475767778798081828384858687\n";
+pub const SEQ: &str =
+    "48495051525354555657585960616263646566676869707172737475767778798081828384858687\n";
 
 impl Command {
     /// What is typed.

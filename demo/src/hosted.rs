@@ -25,21 +25,28 @@ pub struct Place {
 }
 
 impl Place {
-    /// Hosts the module in file `module` and, unless all shall stay `inside`, mounts its device on `dir`/dev. Ctrl-C undoes
-    /// it, and ends the program.
+    /// Hosts the module in file `module` and, unless all shall stay `inside`, mounts its device on
+    /// `dir`/dev. Ctrl-C undoes it, and ends the program.
     pub fn new(module: &Path, dir: &Path, inside: bool) -> Result<Place, String> {
         let signals = interrupt::block()?;
         let kernel = Kernel::new(Config::default());
         let id = kernel.kldload(module).map_err(|error| error.to_string())?;
         let mount = if inside { None } else { mount(&kernel, dir)? };
-        let place = Place { kernel, module: id, dir: dir.to_owned(), mount: Arc::new(Mutex::new(mount)) };
+        let place = Place {
+            kernel,
+            module: id,
+            dir: dir.to_owned(),
+            mount: Arc::new(Mutex::new(mount)),
+        };
         let interrupted = place.clone();
         interrupt::leave_first(signals, move || interrupted.leave());
         Ok(place)
     }
 
     fn mount(&self) -> std::sync::MutexGuard<'_, Option<Mount>> {
-        self.mount.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.mount
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Where commands are run.
@@ -81,14 +88,17 @@ fn mount(kernel: &Kernel, dir: &Path) -> Result<Option<Mount>, String> {
     match Mount::new(kernel, &mount_point(dir)?) {
         Ok(mount) => Ok(Some(mount)),
         Err(error @ (MountError::NoFuse(_) | MountError::Mount { .. })) => {
-            say(&format!("Nothing can be mounted here, so all is played in one process: {error}."))?;
+            say(&format!(
+                "Nothing can be mounted here, so all is played in one process: {error}."
+            ))?;
             Ok(None)
         }
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// Mounts the device on `dir`/dev by `kldhost run`, which ends with Ctrl-C, after some commands to try there.
+/// Mounts the device on `dir`/dev by `kldhost run`, which ends with Ctrl-C, after some commands to
+/// try there.
 pub fn host(module: &Path, dir: &Path) -> Result<(), String> {
     let dev = mount_point(dir)?;
     let own = env::current_exe().map_err(|error| error.to_string())?;
@@ -101,6 +111,11 @@ pub fn host(module: &Path, dir: &Path) -> Result<(), String> {
     say(&format!("    seq 1000 > {echo} & cat {echo}"))?;
     say(&format!("    cat > {echo}"))?;
     say(&format!("    {echoctl} -f {echo} resize 4k\n"))?;
-    let error = Command::new(own.with_file_name("kldhost")).arg("run").arg(module).arg("--mount").arg(&dev).exec();
+    let error = Command::new(own.with_file_name("kldhost"))
+        .arg("run")
+        .arg(module)
+        .arg("--mount")
+        .arg(&dev)
+        .exec();
     Err(format!("kldhost: {error}"))
 }

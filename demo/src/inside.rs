@@ -1,5 +1,5 @@
-//! This process as a stage, where nothing can be mounted: `echoctl` is the real one, as a library, over kldhost's system
-//! calls; the other programs are a few lines each.
+//! This process as a stage, where nothing can be mounted: `echoctl` is the real one, as a library,
+//! over kldhost's system calls; the other programs are a few lines each.
 
 use std::io::Write;
 use std::path::Path;
@@ -36,17 +36,28 @@ impl Stage for Inside {
 /// Does what the command does, as process `process`.
 fn perform(process: &Process, command: Command, output: &mut Output) -> Result<(), String> {
     let text = |error: Errno| error.to_string();
-    let print = |output: &mut Output, bytes: &[u8]| output.write_all(bytes).map_err(|error| error.to_string());
+    let print = |output: &mut Output, bytes: &[u8]| {
+        output.write_all(bytes).map_err(|error| error.to_string())
+    };
     match command {
-        Command::Hd => print(output, dump(&read(process, 512, usize::MAX).map_err(text)?).as_bytes()),
+        Command::Hd => print(
+            output,
+            dump(&read(process, 512, usize::MAX).map_err(text)?).as_bytes(),
+        ),
         Command::Cat => print(output, &read(process, 512, usize::MAX).map_err(text)?),
         Command::DdHd => print(output, dump(&read(process, 1, 4).map_err(text)?).as_bytes()),
         Command::Echo(line) => write(process, &format!("{line}\n")).map_err(text),
         Command::Seq => write(process, SEQ).map_err(text),
         Command::Echoctl(arguments) => {
             let arguments = ["echoctl"].iter().chain(arguments);
-            let arguments = echoctl::Args::try_parse_from(arguments).map_err(|error| error.to_string())?;
-            let done = echoctl::run(&arguments.command, Path::new(DEVICE), &Hosted(process.clone()), output);
+            let arguments =
+                echoctl::Args::try_parse_from(arguments).map_err(|error| error.to_string())?;
+            let done = echoctl::run(
+                &arguments.command,
+                Path::new(DEVICE),
+                &Hosted(process.clone()),
+                output,
+            );
             match done {
                 // Interrupted: there is nobody left to say so.
                 Err(_) if process.exit_status().is_some() => Ok(()),

@@ -9,7 +9,9 @@ use nix::sys::signal::{SigSet, Signal};
 pub fn block() -> Result<SigSet, String> {
     let mut signals = SigSet::empty();
     signals.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-    signals.thread_block().map_err(|error| format!("cannot block signals: {error}"))?;
+    signals
+        .thread_block()
+        .map_err(|error| format!("cannot block signals: {error}"))?;
     Ok(signals)
 }
 

@@ -36,7 +36,10 @@ fn unload() -> Result<(), String> {
 
 /// Runs kldload(8) or kldunload(8), which say themselves what is wrong.
 fn kld(program: &str, argument: &str) -> Result<(), String> {
-    let status = Command::new(program).arg(argument).status().map_err(|error| format!("{program}: {error}"))?;
+    let status = Command::new(program)
+        .arg(argument)
+        .status()
+        .map_err(|error| format!("{program}: {error}"))?;
     if status.success() {
         return Ok(());
     }

@@ -1,5 +1,6 @@
-//! `demo`: shows the driver at work on this machine. `run` replays the sessions of the article: on FreeBSD on the module in
-//! the kernel, elsewhere on the hosted one. `host` leaves the hosted device up to play with.
+//! `demo`: shows the driver at work on this machine. `run` replays the sessions of the article: on
+//! FreeBSD on the module in the kernel, elsewhere on the hosted one. `host` leaves the hosted
+//! device up to play with.
 #![forbid(unsafe_code)]
 
 mod article;
@@ -78,10 +79,13 @@ fn main() -> ExitCode {
         #[cfg(target_os = "freebsd")]
         Command::Load { module } => Place::new(&module).and_then(|place| run(&place)),
         #[cfg(not(target_os = "freebsd"))]
-        Command::Run { inside, files } => Place::new(&files.module, &files.dir, inside).and_then(|place| run(&place)),
+        Command::Run { inside, files } => {
+            Place::new(&files.module, &files.dir, inside).and_then(|place| run(&place))
+        }
         #[cfg(not(target_os = "freebsd"))]
         Command::Host(files) => host(&files.module, &files.dir),
-        Command::Hd => hexdump::copy(io::stdin().lock(), io::stdout().lock()).map_err(|error| error.to_string()),
+        Command::Hd => hexdump::copy(io::stdin().lock(), io::stdout().lock())
+            .map_err(|error| error.to_string()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,17 +23,22 @@ pub struct Programs {
 impl Programs {
     /// On the device in the subdirectory `dev` of `dir`.
     pub fn new(dir: &Path) -> Result<Programs, String> {
-        let has_hd = env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|path| path.join("hd").is_file());
+        let has_hd = env::split_paths(&env::var_os("PATH").unwrap_or_default())
+            .any(|path| path.join("hd").is_file());
         if !has_hd {
             say("hd(1) is not installed (package bsdextrautils); this program stands in for it.")?;
         }
-        Ok(Programs { dir: dir.to_owned(), prelude: if has_hd { "" } else { "hd() { demo hd; }; " } })
+        Ok(Programs {
+            dir: dir.to_owned(),
+            prelude: if has_hd { "" } else { "hd() { demo hd; }; " },
+        })
     }
 
     fn spawn(&self, command: Command) -> io::Result<(Child, PipeReader)> {
         let own = env::current_exe()?;
         let own = own.parent().map(Path::to_owned).into_iter();
-        let path = env::join_paths(own.chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())));
+        let path =
+            env::join_paths(own.chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())));
         let (output, end) = io::pipe()?;
         let child = std::process::Command::new("sh")
             .args(["-c", &format!("{}{}", self.prelude, command.line())])
@@ -51,10 +56,13 @@ impl Programs {
 
 impl Stage for Programs {
     fn start(&self, command: Command) -> Result<Terminal, String> {
-        let (child, output) = self.spawn(command).map_err(|error| format!("sh: {error}"))?;
+        let (child, output) = self
+            .spawn(command)
+            .map_err(|error| format!("sh: {error}"))?;
         let group = Pid::from_raw(child.id() as i32);
         let interrupt = move || {
-            // Not SIGINT: where this was started in the background, programs ignore it. It fails if all of them have ended.
+            // Not SIGINT: where this was started in the background, programs ignore it. It fails if
+            // all of them have ended.
             let _ = killpg(group, Signal::SIGKILL);
         };
         let (terminal, shown) = Terminal::new(interrupt);

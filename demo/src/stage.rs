@@ -31,10 +31,20 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// A terminal that shows what is written to the [`Output`]; `interrupt` is what Ctrl-C does, and may come at any time.
+    /// A terminal that shows what is written to the [`Output`]; `interrupt` is what Ctrl-C does,
+    /// and may come at any time.
     pub fn new(interrupt: impl Fn() + 'static) -> (Terminal, Output) {
         let (sender, lines) = channel();
-        (Terminal { lines, interrupt: Box::new(interrupt) }, Output { lines: sender, partial: Vec::new() })
+        (
+            Terminal {
+                lines,
+                interrupt: Box::new(interrupt),
+            },
+            Output {
+                lines: sender,
+                partial: Vec::new(),
+            },
+        )
     }
 
     /// Waits for the next line; `None` when the command has ended.
@@ -46,7 +56,10 @@ impl Terminal {
         match self.lines.recv_timeout(BOUND) {
             Ok(line) => Ok(Some(line)),
             Err(RecvTimeoutError::Disconnected) => Ok(None),
-            Err(RecvTimeoutError::Timeout) => Err(format!("nothing has happened for {} seconds", BOUND.as_secs())),
+            Err(RecvTimeoutError::Timeout) => Err(format!(
+                "nothing has happened for {} seconds",
+                BOUND.as_secs()
+            )),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use echoctl::{Access, Device, Event, Events, PollFlags, Side, System};
 use kldhost::{
-    EV_ADD, EV_CLEAR, EV_EOF, EVFILT_READ, EVFILT_WRITE, FIONREAD, FIONWRITE, Fd, Kevent, O_NONBLOCK, O_RDONLY, O_RDWR,
-    PollFd, Process,
+    EV_ADD, EV_CLEAR, EV_EOF, EVFILT_READ, EVFILT_WRITE, FIONREAD, FIONWRITE, Fd, Kevent,
+    O_NONBLOCK, O_RDONLY, O_RDWR, PollFd, Process,
 };
 
 /// `_IOR('E', 100, size_t)`, `_IOW('E', 101, size_t)`, `_IO('E', 102)`.
@@ -46,7 +46,10 @@ impl System for Hosted {
         };
         let path = path.to_str().ok_or(echoctl::Errno::ENOENT)?;
         let fd = self.0.open(path, mode | O_NONBLOCK).map_err(errno)?;
-        Ok(Open { process: self.0.clone(), fd })
+        Ok(Open {
+            process: self.0.clone(),
+            fd,
+        })
     }
 }
 
@@ -55,12 +58,16 @@ impl Device for Open {
 
     fn buffer_size(&self) -> Result<usize> {
         let mut size = [0; size_of::<usize>()];
-        self.process.ioctl(self.fd, ECHODEV_GBUFSIZE, &mut size).map_err(errno)?;
+        self.process
+            .ioctl(self.fd, ECHODEV_GBUFSIZE, &mut size)
+            .map_err(errno)?;
         Ok(usize::from_ne_bytes(size))
     }
 
     fn set_buffer_size(&self, size: usize) -> Result<()> {
-        self.process.ioctl(self.fd, ECHODEV_SBUFSIZE, &mut size.to_ne_bytes()).map_err(errno)
+        self.process
+            .ioctl(self.fd, ECHODEV_SBUFSIZE, &mut size.to_ne_bytes())
+            .map_err(errno)
     }
 
     fn clear(&self) -> Result<()> {
@@ -73,25 +80,37 @@ impl Device for Open {
             Side::Write => FIONWRITE,
         };
         let mut bytes = [0; 4];
-        self.process.ioctl(self.fd, request, &mut bytes).map_err(errno)?;
+        self.process
+            .ioctl(self.fd, request, &mut bytes)
+            .map_err(errno)?;
         Ok(i32::from_ne_bytes(bytes))
     }
 
     fn poll(&self, events: PollFlags, wait: bool) -> Result<PollFlags> {
         // What echoctl asks for has the same bits in both systems.
         let mut fds = [PollFd::new(self.fd, events.bits())];
-        self.process.poll(&mut fds, if wait { -1 } else { 0 }).map_err(errno)?;
+        self.process
+            .poll(&mut fds, if wait { -1 } else { 0 })
+            .map_err(errno)?;
         Ok(PollFlags::from_bits_retain(fds[0].revents))
     }
 
     fn watch(&self, sides: &[Side]) -> Result<Open> {
-        let kq = Open { process: self.process.clone(), fd: self.process.kqueue().map_err(errno)? };
+        let kq = Open {
+            process: self.process.clone(),
+            fd: self.process.kqueue().map_err(errno)?,
+        };
         let filter = |side: &Side| match side {
             Side::Read => EVFILT_READ,
             Side::Write => EVFILT_WRITE,
         };
-        let changes: Vec<_> = sides.iter().map(|side| Kevent::new(self.fd, filter(side), EV_ADD | EV_CLEAR)).collect();
-        self.process.kevent(kq.fd, &changes, &mut [], None).map_err(errno)?;
+        let changes: Vec<_> = sides
+            .iter()
+            .map(|side| Kevent::new(self.fd, filter(side), EV_ADD | EV_CLEAR))
+            .collect();
+        self.process
+            .kevent(kq.fd, &changes, &mut [], None)
+            .map_err(errno)?;
         Ok(kq)
     }
 }
@@ -100,9 +119,16 @@ impl Events for Open {
     fn next(&mut self, wait: bool) -> Result<Vec<Event>> {
         let mut events = [Kevent::default(); 2];
         let timeout = (!wait).then_some(Duration::ZERO);
-        let count = self.process.kevent(self.fd, &[], &mut events, timeout).map_err(errno)?;
+        let count = self
+            .process
+            .kevent(self.fd, &[], &mut events, timeout)
+            .map_err(errno)?;
         let event = |event: &Kevent| Event {
-            side: if event.filter == EVFILT_READ { Side::Read } else { Side::Write },
+            side: if event.filter == EVFILT_READ {
+                Side::Read
+            } else {
+                Side::Write
+            },
             bytes: event.data,
             eof: event.flags & EV_EOF != 0,
             gone: event.flags & EV_EOF != 0 && event.fflags != 0,

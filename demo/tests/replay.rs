@@ -9,12 +9,21 @@ fn module() -> PathBuf {
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/kmod"),
     };
     let file = dir.join("15/echodev.ko");
-    assert!(file.is_file(), "{} is not there: `make test` builds it", file.display());
+    assert!(
+        file.is_file(),
+        "{} is not there: `make test` builds it",
+        file.display()
+    );
     file
 }
 
 fn demo(arguments: &[&str], module: &Path, dir: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_demo")).args(arguments).arg(module).arg(dir).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_demo"))
+        .args(arguments)
+        .arg(module)
+        .arg(dir)
+        .output()
+        .unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -27,13 +36,19 @@ fn in_one_process() {
     let output = demo(&["run", "--inside"], &module(), &dir.path().join("run"));
     assert!(output.status.success(), "{}", text(&output.stderr));
     let said = text(&output.stdout);
-    for line in
-        ["00000000  31 32 33 34                                       |1234|", "room to write 60 bytes", "1  ^C"]
-    {
+    for line in [
+        "00000000  31 32 33 34                                       |1234|",
+        "room to write 60 bytes",
+        "1  ^C",
+    ] {
         assert!(said.lines().any(|other| other == line), "{said}");
     }
     assert!(said.ends_with("is as the article has it.\n"), "{said}");
-    assert_eq!(dir.path().read_dir().unwrap().count(), 0, "something is left");
+    assert_eq!(
+        dir.path().read_dir().unwrap().count(),
+        0,
+        "something is left"
+    );
 }
 
 #[test]
@@ -42,5 +57,9 @@ fn a_file_that_is_no_module() {
     let output = demo(&["run"], Path::new("/etc/passwd"), &dir.path().join("run"));
     assert!(!output.status.success());
     assert_eq!(text(&output.stderr), "demo: passwd: not an ELF file\n");
-    assert_eq!(dir.path().read_dir().unwrap().count(), 0, "something is left");
+    assert_eq!(
+        dir.path().read_dir().unwrap().count(),
+        0,
+        "something is left"
+    );
 }

@@ -20,8 +20,13 @@ pub struct Args {
 impl Args {
     /// The device's path; `environment` is the value of $ECHODEV. An empty one counts as none.
     pub fn device(&self, environment: Option<OsString>) -> PathBuf {
-        let environment = environment.filter(|value| !value.is_empty()).map(PathBuf::from);
-        self.file.clone().or(environment).unwrap_or_else(|| "/dev/echo".into())
+        let environment = environment
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from);
+        self.file
+            .clone()
+            .or(environment)
+            .unwrap_or_else(|| "/dev/echo".into())
     }
 }
 
@@ -47,11 +52,20 @@ pub enum Command {
 /// Which sides of the device to look at, and whether to wait.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Watch {
-    #[arg(short, long, help = "Only whether it can be read, unless -w is given, too")]
+    #[arg(
+        short,
+        long,
+        help = "Only whether it can be read, unless -w is given, too"
+    )]
     read: bool,
-    #[arg(short, long, help = "Only whether it can be written, unless -r is given, too")]
+    #[arg(
+        short,
+        long,
+        help = "Only whether it can be written, unless -r is given, too"
+    )]
     write: bool,
-    /// Wait for something to report; `events` then goes on until it is stopped or the device is gone
+    /// Wait for something to report; `events` then goes on until it is stopped or the device is
+    /// gone
     #[arg(short = 'W', long)]
     pub wait: bool,
 }
@@ -86,9 +100,12 @@ mod tests {
 
     #[test]
     fn both_sides_unless_one_is_asked_for() {
-        for (flags, reads, writes) in
-            [("-W", true, true), ("-r", true, false), ("-w", false, true), ("-rw", true, true)]
-        {
+        for (flags, reads, writes) in [
+            ("-W", true, true),
+            ("-r", true, false),
+            ("-w", false, true),
+            ("-rw", true, true),
+        ] {
             let watch = watch(parse(["poll", flags]).unwrap());
             assert_eq!((watch.reads(), watch.writes()), (reads, writes), "{flags}");
         }
@@ -101,16 +118,32 @@ mod tests {
         let none = parse(["size"]).unwrap();
         assert_eq!(none.device(None), PathBuf::from("/dev/echo"));
         assert_eq!(none.device(Some("".into())), PathBuf::from("/dev/echo"));
-        assert_eq!(none.device(Some("/mnt/echo".into())), PathBuf::from("/mnt/echo"));
-        for args in [["-f", "a", "size"], ["size", "-f", "a"], ["size", "--file", "a"]] {
-            assert_eq!(parse(args).unwrap().device(Some("/mnt/echo".into())), PathBuf::from("a"));
+        assert_eq!(
+            none.device(Some("/mnt/echo".into())),
+            PathBuf::from("/mnt/echo")
+        );
+        for args in [
+            ["-f", "a", "size"],
+            ["size", "-f", "a"],
+            ["size", "--file", "a"],
+        ] {
+            assert_eq!(
+                parse(args).unwrap().device(Some("/mnt/echo".into())),
+                PathBuf::from("a")
+            );
         }
     }
 
     #[test]
     fn a_path_need_not_be_utf8() {
         let path = OsString::from_vec(b"/mnt/\xff".to_vec());
-        let args = Args::try_parse_from([OsString::from("echoctl"), "-f".into(), path.clone(), "size".into()]).unwrap();
+        let args = Args::try_parse_from([
+            OsString::from("echoctl"),
+            "-f".into(),
+            path.clone(),
+            "size".into(),
+        ])
+        .unwrap();
         assert_eq!(args.device(None), PathBuf::from(path));
     }
 
@@ -126,14 +159,27 @@ mod tests {
             let error = parse(["resize", size]).unwrap_err();
             assert!(error.contains(message), "{size}: {error}");
         }
-        assert!(matches!(parse(["resize", "4k", "-f", "a"]).unwrap().command, Command::Resize { size: 4096 }));
+        assert!(matches!(
+            parse(["resize", "4k", "-f", "a"]).unwrap().command,
+            Command::Resize { size: 4096 }
+        ));
         assert!(parse(["resize"]).is_err());
     }
 
     #[test]
     fn a_command_is_needed() {
-        for args in [vec![], vec!["-f", "a"], vec!["grow"], vec!["size", "extra"], vec!["poll", "-x"], vec!["-f"]] {
-            assert!(Args::try_parse_from(["echoctl"].iter().chain(&args)).is_err(), "{args:?}");
+        for args in [
+            vec![],
+            vec!["-f", "a"],
+            vec!["grow"],
+            vec!["size", "extra"],
+            vec!["poll", "-x"],
+            vec!["-f"],
+        ] {
+            assert!(
+                Args::try_parse_from(["echoctl"].iter().chain(&args)).is_err(),
+                "{args:?}"
+            );
         }
     }
 }

@@ -12,9 +12,14 @@ mod tests;
 ///
 /// # Errors
 ///
-/// [`Error`], whose text is for people. What was printed before stays printed: `poll` and `events` tell what they saw of a
-/// device that is gone, and then fail with [`Error::Gone`].
-pub fn run<S: System>(command: &Command, path: &Path, system: &S, out: &mut impl Write) -> Result<(), Error> {
+/// [`Error`], whose text is for people. What was printed before stays printed: `poll` and `events`
+/// tell what they saw of a device that is gone, and then fail with [`Error::Gone`].
+pub fn run<S: System>(
+    command: &Command,
+    path: &Path,
+    system: &S,
+    out: &mut impl Write,
+) -> Result<(), Error> {
     match command {
         Command::Clear => clear(path, system)?,
         Command::Events(watch) => events(path, system, *watch, out)?,
@@ -27,7 +32,9 @@ pub fn run<S: System>(command: &Command, path: &Path, system: &S, out: &mut impl
 
 fn clear<S: System>(path: &Path, system: &S) -> Result<(), Error> {
     let (device, _) = open(path, system, Access::ReadWrite)?;
-    device.clear().map_err(|errno| Error::request(path, "clear", errno))
+    device
+        .clear()
+        .map_err(|errno| Error::request(path, "clear", errno))
 }
 
 fn resize<S: System>(path: &Path, system: &S, size: usize) -> Result<(), Error> {
@@ -38,7 +45,12 @@ fn resize<S: System>(path: &Path, system: &S, size: usize) -> Result<(), Error> 
             Errno::EINVAL => " (above the limit, hw.echodev.maxsize)",
             _ => "",
         };
-        Error::Request { path: path.to_owned(), request: format!("resize to {size}"), errno, hint }
+        Error::Request {
+            path: path.to_owned(),
+            request: format!("resize to {size}"),
+            errno,
+            hint,
+        }
     })
 }
 
@@ -47,31 +59,59 @@ fn size<S: System>(path: &Path, system: &S, out: &mut impl Write) -> Result<(), 
     Ok(writeln!(out, "{size}")?)
 }
 
-fn poll<S: System>(path: &Path, system: &S, watch: Watch, out: &mut impl Write) -> Result<(), Error> {
+fn poll<S: System>(
+    path: &Path,
+    system: &S,
+    watch: Watch,
+    out: &mut impl Write,
+) -> Result<(), Error> {
     let (device, _) = open(path, system, Access::Read)?;
     let mut asked = PollFlags::empty();
     asked.set(PollFlags::POLLIN, watch.reads());
     asked.set(PollFlags::POLLOUT, watch.writes());
-    let found = device.poll(asked, watch.wait).map_err(|errno| Error::request(path, "poll", errno))?;
+    let found = device
+        .poll(asked, watch.wait)
+        .map_err(|errno| Error::request(path, "poll", errno))?;
 
     let names: Vec<&str> = found.iter_names().map(|(name, _)| name).collect();
-    let names = if names.is_empty() { "<none>".to_owned() } else { names.join("|") };
+    let names = if names.is_empty() {
+        "<none>".to_owned()
+    } else {
+        names.join("|")
+    };
     writeln!(out, "Returned events: {names}")?;
     if found.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL) {
         out.flush()?;
         return Err(Error::Gone(path.to_owned()));
     }
-    let bytes = |side, name| device.bytes(side).map_err(|errno| Error::request(path, name, errno));
+    let bytes = |side, name| {
+        device
+            .bytes(side)
+            .map_err(|errno| Error::request(path, name, errno))
+    };
     if found.contains(PollFlags::POLLIN) {
-        writeln!(out, "{} bytes available to read", bytes(Side::Read, "FIONREAD")?)?;
+        writeln!(
+            out,
+            "{} bytes available to read",
+            bytes(Side::Read, "FIONREAD")?
+        )?;
     }
     if found.contains(PollFlags::POLLOUT) {
-        writeln!(out, "room to write {} bytes", bytes(Side::Write, "FIONWRITE")?)?;
+        writeln!(
+            out,
+            "room to write {} bytes",
+            bytes(Side::Write, "FIONWRITE")?
+        )?;
     }
     Ok(())
 }
 
-fn events<S: System>(path: &Path, system: &S, watch: Watch, out: &mut impl Write) -> Result<(), Error> {
+fn events<S: System>(
+    path: &Path,
+    system: &S,
+    watch: Watch,
+    out: &mut impl Write,
+) -> Result<(), Error> {
     let (device, _) = open(path, system, Access::Read)?;
     let sides: Vec<Side> = [(Side::Read, watch.reads()), (Side::Write, watch.writes())]
         .into_iter()
@@ -95,13 +135,18 @@ fn events<S: System>(path: &Path, system: &S, watch: Watch, out: &mut impl Write
     }
 }
 
-/// Opens the device and asks for the size of its buffer, which only an echo device can tell: nothing else is asked of a
-/// path that is none.
+/// Opens the device and asks for the size of its buffer, which only an echo device can tell:
+/// nothing else is asked of a path that is none.
 fn open<S: System>(path: &Path, system: &S, access: Access) -> Result<(S::Device, usize), Error> {
-    let device = system.open(path, access).map_err(|errno| Error::Open { path: path.to_owned(), errno })?;
+    let device = system.open(path, access).map_err(|errno| Error::Open {
+        path: path.to_owned(),
+        errno,
+    })?;
     match device.buffer_size() {
         Ok(size) => Ok((device, size)),
-        Err(Errno::ENOTTY | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOSYS) => Err(Error::NotEcho(path.to_owned())),
+        Err(Errno::ENOTTY | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOSYS) => {
+            Err(Error::NotEcho(path.to_owned()))
+        }
         Err(errno) => Err(Error::request(path, "size", errno)),
     }
 }

@@ -4,7 +4,8 @@ use crate::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a command failed. Its text names the device, what was asked of it, and the reason in the system's words.
+/// Why a command failed. Its text names the device, what was asked of it, and the reason in the
+/// system's words.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// open(2) failed.
@@ -40,12 +41,20 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn request(path: &Path, request: impl Into<String>, errno: Errno) -> Self {
-        Self::Request { path: path.to_owned(), request: request.into(), errno, hint: "" }
+        Self::Request {
+            path: path.to_owned(),
+            request: request.into(),
+            errno,
+            hint: "",
+        }
     }
 }
 
 /// The system's own words, as strerror(3) has them.
 fn reason(errno: Errno) -> String {
     let text = io::Error::from(errno).to_string();
-    text.split(" (os error ").next().unwrap_or_default().to_owned()
+    text.split(" (os error ")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }

@@ -1,8 +1,9 @@
-//! The ioctl(2) requests of the device: the only `unsafe` here, since what a request does with its argument is known to
-//! nobody but us.
+//! The ioctl(2) requests of the device: the only `unsafe` here, since what a request does with its
+//! argument is known to nobody but us.
 //!
-//! The requests are those of [`echodev::ioctl`], encoded as this system's `_IO`, `_IOR` and `_IOW` do. Linux puts size and
-//! direction elsewhere than FreeBSD; a FUSE mount there needs its own encoding, or the kernel would copy the wrong bytes.
+//! The requests are those of [`echodev::ioctl`], encoded as this system's `_IO`, `_IOR` and `_IOW`
+//! do. Linux puts size and direction elsewhere than FreeBSD; a FUSE mount there needs its own
+//! encoding, or the kernel would copy the wrong bytes.
 
 use crate::{Errno, Side};
 use echodev::ioctl;
@@ -11,13 +12,23 @@ use nix::sys::ioctl::ioctl_num_type;
 use nix::{request_code_none, request_code_read, request_code_write};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-const GBUFSIZE: ioctl_num_type =
-    request_code_read!(group(ioctl::ECHODEV_GBUFSIZE), number(ioctl::ECHODEV_GBUFSIZE), size_of::<usize>());
-const SBUFSIZE: ioctl_num_type =
-    request_code_write!(group(ioctl::ECHODEV_SBUFSIZE), number(ioctl::ECHODEV_SBUFSIZE), size_of::<usize>());
-const CLEAR: ioctl_num_type = request_code_none!(group(ioctl::ECHODEV_CLEAR), number(ioctl::ECHODEV_CLEAR));
-const FIONWRITE: ioctl_num_type =
-    request_code_read!(group(ioctl::FIONWRITE), number(ioctl::FIONWRITE), size_of::<c_int>());
+const GBUFSIZE: ioctl_num_type = request_code_read!(
+    group(ioctl::ECHODEV_GBUFSIZE),
+    number(ioctl::ECHODEV_GBUFSIZE),
+    size_of::<usize>()
+);
+const SBUFSIZE: ioctl_num_type = request_code_write!(
+    group(ioctl::ECHODEV_SBUFSIZE),
+    number(ioctl::ECHODEV_SBUFSIZE),
+    size_of::<usize>()
+);
+const CLEAR: ioctl_num_type =
+    request_code_none!(group(ioctl::ECHODEV_CLEAR), number(ioctl::ECHODEV_CLEAR));
+const FIONWRITE: ioctl_num_type = request_code_read!(
+    group(ioctl::FIONWRITE),
+    number(ioctl::FIONWRITE),
+    size_of::<c_int>()
+);
 
 /// In every encoding, the two low bytes are the group and the number.
 const fn group(request: u64) -> u8 {
@@ -47,12 +58,12 @@ mod raw {
     nix::ioctl_read_bad!(fionwrite, FIONWRITE, c_int);
 }
 
-/// `ECHODEV_GBUFSIZE`: the size of the buffer, in bytes. Errors as the device's, or ENOTTY and others if it is no echo
-/// device.
+/// `ECHODEV_GBUFSIZE`: the size of the buffer, in bytes. Errors as the device's, or ENOTTY and
+/// others if it is no echo device.
 pub fn buffer_size(fd: BorrowedFd<'_>) -> Result<usize, Errno> {
     let mut size = 0;
-    // SAFETY: the request's code says that a `size_t` is stored, and `size` is one. A device that knows the same code for
-    // something else stores no more than the code says.
+    // SAFETY: the request's code says that a `size_t` is stored, and `size` is one. A device that
+    // knows the same code for something else stores no more than the code says.
     unsafe { raw::gbufsize(fd.as_raw_fd(), &mut size) }?;
     Ok(size)
 }
@@ -87,6 +98,9 @@ mod tests {
 
     #[test]
     fn requests_have_the_encoding_of_linux() {
-        assert_eq!([GBUFSIZE, SBUFSIZE, CLEAR, FIONWRITE], [0x8008_4564, 0x4008_4565, 0x4566, 0x8004_6677]);
+        assert_eq!(
+            [GBUFSIZE, SBUFSIZE, CLEAR, FIONWRITE],
+            [0x8008_4564, 0x4008_4565, 0x4566, 0x8004_6677]
+        );
     }
 }

@@ -14,7 +14,8 @@ pub enum SizeError {
     TooLarge,
 }
 
-/// The number of bytes that `text` says: digits, which k, M or G, in either case, may follow for the powers of 1024.
+/// The number of bytes that `text` says: digits, which k, M or G, in either case, may follow for
+/// the powers of 1024.
 ///
 /// # Errors
 ///
@@ -36,7 +37,11 @@ pub fn parse_size(text: &str) -> Result<usize, SizeError> {
         return Err(SizeError::Negative);
     }
     // All digits: it fails only if it does not fit.
-    digits.parse::<usize>().ok().and_then(|number| number.checked_mul(unit)).ok_or(SizeError::TooLarge)
+    digits
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .ok_or(SizeError::TooLarge)
 }
 
 #[cfg(test)]
@@ -62,16 +67,22 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_too_large() {
-        for text in ["18446744073709551616", "99999999999999999999", "17179869184G", "18014398509481984k"] {
+        for text in [
+            "18446744073709551616",
+            "99999999999999999999",
+            "17179869184G",
+            "18014398509481984k",
+        ] {
             assert_eq!(parse_size(text), Err(SizeError::TooLarge), "{text}");
         }
     }
 
     #[test]
     fn anything_else_is_no_size() {
-        for text in
-            ["", "x", "k", "-", "-k", "+5", " 5", "5 ", "5 k", "1.5k", "0x10", "4kk", "4kB", "4T", "٣", "4µ", "--1"]
-        {
+        for text in [
+            "", "x", "k", "-", "-k", "+5", " 5", "5 ", "5 k", "1.5k", "0x10", "4kk", "4kB", "4T",
+            "٣", "4µ", "--1",
+        ] {
             assert_eq!(parse_size(text), Err(SizeError::NotANumber), "{text}");
         }
         for text in ["-1", "-0", "-4k", "-99999999999999999999"] {

@@ -27,7 +27,8 @@ pub trait System {
     /// An open device.
     type Device: Device;
 
-    /// open(2), with `O_NONBLOCK` and `O_NOCTTY`: whatever is there, it neither waits nor becomes a terminal to obey.
+    /// open(2), with `O_NONBLOCK` and `O_NOCTTY`: whatever is there, it neither waits nor becomes a
+    /// terminal to obey.
     ///
     /// # Errors
     ///
@@ -35,7 +36,8 @@ pub trait System {
     fn open(&self, path: &Path, access: Access) -> Result<Self::Device, Errno>;
 }
 
-/// An open device, closed when it is dropped. The errors are those of the system call that each method names.
+/// An open device, closed when it is dropped. The errors are those of the system call that each
+/// method names.
 pub trait Device {
     /// The events of the device, see [`Device::watch`].
     type Events: Events;
@@ -49,10 +51,12 @@ pub trait Device {
     /// ioctl(2) `ECHODEV_CLEAR`: discards the bytes held.
     fn clear(&self) -> Result<(), Errno>;
 
-    /// ioctl(2) `FIONREAD` for the read side, `FIONWRITE` for the write side: bytes to read, or room in bytes.
+    /// ioctl(2) `FIONREAD` for the read side, `FIONWRITE` for the write side: bytes to read, or
+    /// room in bytes.
     fn bytes(&self, side: Side) -> Result<i32, Errno>;
 
-    /// poll(2): which of `events` there are, and errors. With `wait` it waits for one, else it returns at once.
+    /// poll(2): which of `events` there are, and errors. With `wait` it waits for one, else it
+    /// returns at once.
     fn poll(&self, events: PollFlags, wait: bool) -> Result<PollFlags, Errno>;
 
     /// kevent(2) with `EV_ADD | EV_CLEAR` for each of `sides`.
@@ -61,7 +65,8 @@ pub trait Device {
 
 /// Where events arrive: a kqueue(2).
 pub trait Events {
-    /// kevent(2): the events there are, in their order, each side at most once. With `wait` it waits until there is one.
+    /// kevent(2): the events there are, in their order, each side at most once. With `wait` it
+    /// waits until there is one.
     ///
     /// # Errors
     ///

@@ -10,14 +10,26 @@ use std::time::Duration;
 /// `echoctl` with `args`, ended if it hangs.
 fn echoctl<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Assert {
     let mut command = Command::new(env!("CARGO_BIN_EXE_echoctl"));
-    command.env_remove("ECHODEV").args(args).timeout(Duration::from_secs(30)).assert()
+    command
+        .env_remove("ECHODEV")
+        .args(args)
+        .timeout(Duration::from_secs(30))
+        .assert()
 }
 
 /// `echoctl -f path` with each command fails with `message`, after the path.
 fn refused(path: &Path, message: &str) {
     let expected = format!("echoctl: {}: {message}\n", path.display());
-    for command in [&["size"][..], &["poll", "-W"], &["events", "-W"], &["clear"], &["resize", "99"]] {
-        let args = ["-f".as_ref(), path.as_os_str()].into_iter().chain(command.iter().map(OsStr::new));
+    for command in [
+        &["size"][..],
+        &["poll", "-W"],
+        &["events", "-W"],
+        &["clear"],
+        &["resize", "99"],
+    ] {
+        let args = ["-f".as_ref(), path.as_os_str()]
+            .into_iter()
+            .chain(command.iter().map(OsStr::new));
         echoctl(args).code(1).stdout("").stderr(expected.clone());
     }
 }
@@ -26,7 +38,10 @@ fn refused(path: &Path, message: &str) {
 fn a_missing_device() {
     let dir = tempfile::tempdir().unwrap();
     refused(&dir.path().join("echo"), "No such file or directory");
-    refused(&dir.path().join(OsStr::from_bytes(b"\xff")), "No such file or directory");
+    refused(
+        &dir.path().join(OsStr::from_bytes(b"\xff")),
+        "No such file or directory",
+    );
 }
 
 #[test]
@@ -59,22 +74,36 @@ fn a_fifo_that_nobody_else_has_open() {
 fn a_directory() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
-    echoctl(["-f", path, "size"]).code(1).stderr(format!("echoctl: {path}: not an echo device\n"));
-    echoctl(["-f", path, "clear"]).code(1).stderr(format!("echoctl: {path}: Is a directory\n"));
+    echoctl(["-f", path, "size"])
+        .code(1)
+        .stderr(format!("echoctl: {path}: not an echo device\n"));
+    echoctl(["-f", path, "clear"])
+        .code(1)
+        .stderr(format!("echoctl: {path}: Is a directory\n"));
 }
 
 #[test]
 fn a_device_named_by_the_environment() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_echoctl"));
-    command.env("ECHODEV", "/dev/null").arg("size").assert().code(1).stderr("echoctl: /dev/null: not an echo device\n");
+    command
+        .env("ECHODEV", "/dev/null")
+        .arg("size")
+        .assert()
+        .code(1)
+        .stderr("echoctl: /dev/null: not an echo device\n");
 }
 
 #[test]
 fn sizes_that_are_none() {
     for size in ["-1", "99999999999999999999", "x", "", "4kk", "1.5k"] {
-        let assert = echoctl(["-f", "/dev/null", "resize", size]).code(2).stdout("");
+        let assert = echoctl(["-f", "/dev/null", "resize", size])
+            .code(2)
+            .stdout("");
         let error = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
-        assert!(error.starts_with(&format!("error: invalid value '{size}' for '<SIZE>': ")), "{error}");
+        assert!(
+            error.starts_with(&format!("error: invalid value '{size}' for '<SIZE>': ")),
+            "{error}"
+        );
     }
 }
 
@@ -82,9 +111,13 @@ fn sizes_that_are_none() {
 fn help_and_version() {
     let help = echoctl(["--help"]).success();
     let help = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
-    for word in ["clear", "events", "poll", "resize", "size", "--file", "ECHODEV"] {
+    for word in [
+        "clear", "events", "poll", "resize", "size", "--file", "ECHODEV",
+    ] {
         assert!(help.contains(word), "{help}");
     }
-    echoctl(["--version"]).success().stdout(format!("echoctl {}\n", env!("CARGO_PKG_VERSION")));
+    echoctl(["--version"])
+        .success()
+        .stdout(format!("echoctl {}\n", env!("CARGO_PKG_VERSION")));
     echoctl([""; 0]).code(2).stdout("");
 }

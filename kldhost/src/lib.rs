@@ -1,8 +1,10 @@
-//! Hosts a FreeBSD kernel module (`.ko`, amd64) in an ordinary process: loads the file, gives it the kernel functions
-//! that it asks for, and offers its character devices through the system calls of FreeBSD.
+//! Hosts a FreeBSD kernel module (`.ko`, amd64) in an ordinary process: loads the file, gives it
+//! the kernel functions that it asks for, and offers its character devices through the system calls
+//! of FreeBSD.
 //!
-//! A [`Kernel`] is a value; several may live in one process. It has [`Process`]es, whose methods are the system calls.
-//! The calling thread runs the call, module code included, as a thread of that process:
+//! A [`Kernel`] is a value; several may live in one process. It has [`Process`]es, whose methods
+//! are the system calls. The calling thread runs the call, module code included, as a thread of
+//! that process:
 //!
 //! ```no_run
 //! use kldhost::{Config, Kernel, O_RDWR};
@@ -19,9 +21,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The kernel is a debug kernel. When a module breaks a rule, or faults, the kernel panics: the thread leaves the module
-//! for good, the call returns [`Errno::PANICKED`], as does every other call from then on, and
-//! [`Kernel::panic_report`] tells what happened.
+//! The kernel is a debug kernel. When a module breaks a rule, or faults, the kernel panics: the
+//! thread leaves the module for good, the call returns [`Errno::PANICKED`], as does every other
+//! call from then on, and [`Kernel::panic_report`] tells what happened.
 
 pub mod fault;
 pub mod fuse;
@@ -33,8 +35,9 @@ pub mod sync;
 mod syscall;
 
 pub use kernel::{
-    Config, ConsoleSink, DeviceNode, Interrupt, Kernel, KldError, KldId, KnoteInfo, KpiCall, KpiHook, Leak,
-    MallocBlock, MallocStats, NoSuchRelease, Pid, Release, Report, ThreadInfo, ThreadState, Tid,
+    Config, ConsoleSink, DeviceNode, Interrupt, Kernel, KldError, KldId, KnoteInfo, KpiCall,
+    KpiHook, Leak, MallocBlock, MallocStats, NoSuchRelease, Pid, Release, Report, ThreadInfo,
+    ThreadState, Tid,
 };
 pub use syscall::abi::*;
 pub use syscall::errno::Errno;

@@ -24,7 +24,8 @@ pub struct Arguments {
     /// A tunable of the kernel, as in loader.conf(5); may be given more than once
     #[arg(long = "tunable", value_name = "NAME=VALUE", value_parser = parse_tunable)]
     tunables: Vec<(String, String)>,
-    /// Release of the hosted kernel: 14.0, 14.4, 15.0 or 15.1 [default: the first that loads the module]
+    /// Release of the hosted kernel: 14.0, 14.4, 15.0 or 15.1 [default: the first that loads the
+    /// module]
     #[arg(long, value_name = "RELEASE")]
     release: Option<Release>,
 }
@@ -52,17 +53,26 @@ struct Hosted {
 ///
 /// For people, and final.
 pub fn run(arguments: Arguments) -> Result<(), String> {
-    // Before the first thread is made, so that all threads leave the signals to the one that waits for them.
+    // Before the first thread is made, so that all threads leave the signals to the one that waits
+    // for them.
     let mut signals = SigSet::empty();
     signals.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-    signals.thread_block().map_err(|error| format!("cannot block signals: {error}"))?;
+    signals
+        .thread_block()
+        .map_err(|error| format!("cannot block signals: {error}"))?;
 
     let hosted = Arc::new(start(arguments)?);
     let for_signals = hosted.clone();
-    spawn("signals".into(), move || wait_for_signals(&for_signals, &signals));
+    spawn("signals".into(), move || {
+        wait_for_signals(&for_signals, &signals)
+    });
     let end = hosted.mount.wait_end();
     if end == End::Unmounted && !hosted.unloading.swap(true, SeqCst) {
-        complain(&format!("{} was unmounted; unloading {}", hosted.mount.dir().display(), hosted.name));
+        complain(&format!(
+            "{} was unmounted; unloading {}",
+            hosted.mount.dir().display(),
+            hosted.name
+        ));
         unload(&hosted).map_err(|error| format!("{} cannot be unloaded: {error}", hosted.name))?;
     }
     // Those who wait for an answer get one.
@@ -76,27 +86,50 @@ pub fn run(arguments: Arguments) -> Result<(), String> {
 }
 
 fn start(arguments: Arguments) -> Result<Hosted, String> {
-    let release = arguments.release.or_else(|| asked_for(&arguments.file)).unwrap_or_default();
+    let release = arguments
+        .release
+        .or_else(|| asked_for(&arguments.file))
+        .unwrap_or_default();
     let console: ConsoleSink = Arc::new(|line| say(&mut io::stderr(), line));
-    let config = Config { release, tunables: arguments.tunables, console: Some(console), ..Config::default() };
+    let config = Config {
+        release,
+        tunables: arguments.tunables,
+        console: Some(console),
+        ..Config::default()
+    };
     let kernel = Kernel::new(config);
-    let name = arguments.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let module = kernel.kldload(&arguments.file).map_err(|error| match kernel.panic_report() {
-        Some(_) => format!("{name}: the hosted kernel has panicked"),
-        None => error.to_string(),
-    })?;
+    let name = arguments
+        .file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let module = kernel
+        .kldload(&arguments.file)
+        .map_err(|error| match kernel.panic_report() {
+            Some(_) => format!("{name}: the hosted kernel has panicked"),
+            None => error.to_string(),
+        })?;
     let mount = Mount::new(&kernel, &arguments.mount).map_err(|error| {
         let _ = kernel.kldunload(module);
         error.to_string()
     })?;
     announce(&kernel, &name, &arguments.mount);
-    Ok(Hosted { kernel, module, name, mount, unloading: AtomicBool::new(false) })
+    Ok(Hosted {
+        kernel,
+        module,
+        name,
+        mount,
+        unloading: AtomicBool::new(false),
+    })
 }
 
 /// The first release that a module may be loaded on. A file that cannot be read asks for none, and
 /// loading it reports why.
 fn asked_for(file: &Path) -> Option<Release> {
-    let metadata = inspect::inspect(&image::read_file(file).ok()?).ok()?.metadata;
+    let metadata = inspect::inspect(&image::read_file(file).ok()?)
+        .ok()?
+        .metadata;
     metadata.iter().find_map(|record| match record {
         Metadata::Depend { on, min, max, .. } if on == "kernel" => Release::first_in(*min..=*max),
         _ => None,
@@ -104,11 +137,17 @@ fn asked_for(file: &Path) -> Option<Release> {
 }
 
 fn announce(kernel: &Kernel, name: &str, dir: &Path) {
-    let devices: Vec<String> =
-        kernel.devices().iter().map(|device| dir.join(&device.name).display().to_string()).collect();
+    let devices: Vec<String> = kernel
+        .devices()
+        .iter()
+        .map(|device| dir.join(&device.name).display().to_string())
+        .collect();
     let line = match devices.is_empty() {
         true => format!("{name} is loaded, but has made no device. Ctrl-C unloads it."),
-        false => format!("{name} is loaded: {}. Ctrl-C unloads it.", devices.join(" ")),
+        false => format!(
+            "{name} is loaded: {}. Ctrl-C unloads it.",
+            devices.join(" ")
+        ),
     };
     say(&mut io::stdout(), &line);
 }
@@ -122,9 +161,11 @@ fn say(to: &mut impl Write, line: &str) {
     let _ = writeln!(to, "{line}");
 }
 
-/// The first signal unloads the module. It may refuse, or never finish: a later one then ends this program all the same.
+/// The first signal unloads the module. It may refuse, or never finish: a later one then ends this
+/// program all the same.
 fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
-    /// Signals that come this soon after the first are the same one, as timeout(1) sends it to the process and its group.
+    /// Signals that come this soon after the first are the same one, as timeout(1) sends it to the
+    /// process and its group.
     const SAME: Duration = Duration::from_secs(1);
     let mut first = Instant::now();
     while signals.wait().is_ok() {
@@ -132,7 +173,10 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
             if first.elapsed() < SAME {
                 continue;
             }
-            complain(&format!("{} is still being unloaded; ending all the same", hosted.name));
+            complain(&format!(
+                "{} is still being unloaded; ending all the same",
+                hosted.name
+            ));
             hosted.mount.unmount();
             exit(1);
         }
@@ -144,7 +188,10 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
                 // The main thread reports it.
                 Err(Errno::PANICKED) => unloader.mount.unmount(),
                 Err(error) => {
-                    complain(&format!("{} cannot be unloaded: {error}; it stays", unloader.name));
+                    complain(&format!(
+                        "{} cannot be unloaded: {error}; it stays",
+                        unloader.name
+                    ));
                     unloader.unloading.store(false, SeqCst);
                 }
             }
@@ -154,7 +201,10 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
 
 fn unload(hosted: &Hosted) -> Result<(), Errno> {
     for sleeper in hosted.mount.sleepers() {
-        complain(&format!("waking process {} ({})", sleeper.pid, sleeper.wmesg));
+        complain(&format!(
+            "waking process {} ({})",
+            sleeper.pid, sleeper.wmesg
+        ));
     }
     hosted.kernel.kldunload(hosted.module)?;
     hosted.mount.wait_idle();

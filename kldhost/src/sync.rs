@@ -1,8 +1,9 @@
-//! Everything in kldhost that blocks, every thread it starts, and its clock go through here, so that another engine can
-//! take the place of the operating system's threads: see `tests/schedules`, which compiles this crate with its own `sync`.
+//! Everything in kldhost that blocks, every thread it starts, and its clock go through here, so
+//! that another engine can take the place of the operating system's threads: see `tests/schedules`,
+//! which compiles this crate with its own `sync`.
 //!
-//! A [`Mutex`] is never held where another thread may have to run: over a sleep, a [`switch`], or a call into a module. A
-//! [`SleepMutex`] may be.
+//! A [`Mutex`] is never held where another thread may have to run: over a sleep, a [`switch`], or a
+//! call into a module. A [`SleepMutex`] may be.
 
 pub use parking_lot::{Condvar, Mutex, MutexGuard};
 pub use parking_lot::{Mutex as SleepMutex, MutexGuard as SleepMutexGuard};
@@ -12,7 +13,10 @@ pub use std::time::{Duration, Instant};
 
 /// Starts a thread. It is not joined: what it has to say comes through an [`Arc`].
 pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new().name(name).spawn(body).expect("the operating system has no thread left");
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(body)
+        .expect("the operating system has no thread left");
 }
 
 /// Lets others run while waiting for something that is about to happen.
@@ -20,15 +24,15 @@ pub fn spin() {
     std::hint::spin_loop();
 }
 
-/// Another thread may run here, as far as the kernel is concerned; `at` says where that is. The operating system needs no
-/// telling.
+/// Another thread may run here, as far as the kernel is concerned; `at` says where that is. The
+/// operating system needs no telling.
 #[inline(always)]
 pub fn switch(at: &'static str) {
     let _ = at;
 }
 
-/// As [`switch`]. If `may` holds, the thread may also stay away here for any length of time. Threads
-/// of the operating system do that by themselves, but seldom.
+/// As [`switch`]. If `may` holds, the thread may also stay away here for any length of time.
+/// Threads of the operating system do that by themselves, but seldom.
 #[inline(always)]
 pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
     let _ = (at, may);

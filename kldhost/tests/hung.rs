@@ -3,7 +3,9 @@
 mod common;
 
 use kldhost::sync::{Arc, Duration};
-use kldhost::{Call, Config, Errno, Fd, Kernel, KldId, O_RDWR, Process, SigAction, Signal, UserMem};
+use kldhost::{
+    Call, Config, Errno, Fd, Kernel, KldId, O_RDWR, Process, SigAction, Signal, UserMem,
+};
 
 /// `KPI_XCOPY`
 const XCOPY: u64 = 0x8010_0000 | (b'K' as u64) << 8 | 203;
@@ -13,12 +15,19 @@ const SCOPY: u64 = XCOPY + 1;
 fn boot(module: &str) -> (Kernel, KldId, Process, Fd) {
     let (kernel, id) = common::boot(module, Config::default());
     let process = kernel.process();
-    let fd = process.open(&format!("/dev/{module}"), O_RDWR).expect("open");
+    let fd = process
+        .open(&format!("/dev/{module}"), O_RDWR)
+        .expect("open");
     (kernel, id, process, fd)
 }
 
 /// Starts the ioctl by a child of `parent`, which copies four bytes of `memory`.
-fn copy(parent: &Process, fd: Fd, request: u64, memory: &Arc<UserMem>) -> (Process, Call<Result<(), Errno>>) {
+fn copy(
+    parent: &Process,
+    fd: Fd,
+    request: u64,
+    memory: &Arc<UserMem>,
+) -> (Process, Call<Result<(), Errno>>) {
     let process = parent.fork().expect("fork");
     let memory = memory.clone();
     let call = process.spawn(move |process| {
@@ -38,12 +47,18 @@ fn signals_end_an_interruptible_wait_for_the_lock() {
     kernel.wait_asleep(holder.pid(), "hungpg").unwrap();
     for request in [XCOPY, SCOPY] {
         let (waiter, call) = copy(&process, fd, request, &fine);
-        waiter.sigaction(Signal::INT, SigAction::Handler { restart: false }).unwrap();
-        waiter.sigaction(Signal::USR1, SigAction::Handler { restart: true }).unwrap();
+        waiter
+            .sigaction(Signal::INT, SigAction::Handler { restart: false })
+            .unwrap();
+        waiter
+            .sigaction(Signal::USR1, SigAction::Handler { restart: true })
+            .unwrap();
         kernel.wait_asleep(waiter.pid(), "kpi sx").unwrap();
         waiter.kill(Signal::USR1);
         let handled = |_: &[_]| waiter.handled(Signal::USR1) == 1;
-        kernel.wait_threads(Duration::from_secs(10), handled).unwrap();
+        kernel
+            .wait_threads(Duration::from_secs(10), handled)
+            .unwrap();
         kernel.wait_asleep(waiter.pid(), "kpi sx").unwrap();
         waiter.kill(Signal::INT);
         assert_eq!(call.wait().unwrap(), Err(Errno::EINTR));
@@ -58,7 +73,11 @@ fn signals_end_an_interruptible_wait_for_the_lock() {
     kernel.release_faults();
     assert_eq!(held.wait().unwrap(), Ok(()));
     assert_eq!(call.wait().unwrap(), Ok(()));
-    assert_eq!(copy(&process, fd, XCOPY, &hung).1.wait().unwrap(), Ok(()), "later faults end at once");
+    assert_eq!(
+        copy(&process, fd, XCOPY, &hung).1.wait().unwrap(),
+        Ok(()),
+        "later faults end at once"
+    );
     process.exit();
     drop((holder, waiter));
     kernel.kldunload(id).unwrap();
@@ -78,7 +97,9 @@ fn neither_a_page_fault_nor_a_plain_lock_is_interrupted() {
         process.read(fd, &mut bytes).map(|n| bytes[..n].to_vec())
     });
     kernel.wait_asleep(other.pid(), "plain").unwrap();
-    process.sigaction(Signal::INT, SigAction::Handler { restart: false }).unwrap();
+    process
+        .sigaction(Signal::INT, SigAction::Handler { restart: false })
+        .unwrap();
     process.kill(Signal::INT);
     other.kill(Signal::KILL);
     kernel.wait_asleep(process.pid(), "hungpg").unwrap();

@@ -13,12 +13,22 @@ const SLEEPS: u32 = 7;
 /// A kernel with a thread in close(2) that sleeps in a call from a destructor, of this way.
 fn sleeping_destructor(way: u32) -> (Kernel, KldId, Process, Call<Result<(), Errno>>) {
     let tunables = vec![("hw.stays.way".to_owned(), way.to_string())];
-    let (kernel, id) = common::boot("stays", Config { tunables, ..Config::default() });
+    let (kernel, id) = common::boot(
+        "stays",
+        Config {
+            tunables,
+            ..Config::default()
+        },
+    );
     let process = kernel.process();
-    process.sigaction(Signal::USR1, SigAction::Handler { restart: false }).expect("sigaction");
+    process
+        .sigaction(Signal::USR1, SigAction::Handler { restart: false })
+        .expect("sigaction");
     let fd = process.open("/dev/stays", O_RDWR).expect("open");
     let close = process.spawn(move |process| process.close(fd));
-    kernel.wait_asleep(process.pid(), "stays").expect("it sleeps");
+    kernel
+        .wait_asleep(process.pid(), "stays")
+        .expect("it sleeps");
     (kernel, id, process, close)
 }
 
@@ -38,6 +48,14 @@ fn a_thread_that_returns_into_the_module_is_reported_at_unload() {
     process.kill(Signal::USR1);
     drop(close);
     let report = kernel.panic_report().expect("a report");
-    assert_eq!((report.call.as_str(), report.object.as_deref()), ("kldunload", Some("stays.ko")));
-    assert!(report.message.contains("is still in stays.ko: stays_dtor_sleeps+0x"), "{report}");
+    assert_eq!(
+        (report.call.as_str(), report.object.as_deref()),
+        ("kldunload", Some("stays.ko"))
+    );
+    assert!(
+        report
+            .message
+            .contains("is still in stays.ko: stays_dtor_sleeps+0x"),
+        "{report}"
+    );
 }

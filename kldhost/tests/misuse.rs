@@ -1,10 +1,13 @@
-//! Each misuse of the KPI panics the kernel, with a report that names the call, the object and the place.
+//! Each misuse of the KPI panics the kernel, with a report that names the call, the object and the
+//! place.
 //!
 //! The module is `testmods/misuse.c`, whose ioctls are the misuses, listed at its top.
 
 mod common;
 
-use kldhost::{Call, Config, EV_ADD, EVFILT_READ, Errno, Fd, Kernel, Kevent, KldId, O_RDWR, Process, Report};
+use kldhost::{
+    Call, Config, EV_ADD, EVFILT_READ, Errno, Fd, Kernel, Kevent, KldId, O_RDWR, Process, Report,
+};
 
 /// `_IO('M', n)`.
 fn request(n: u64) -> u64 {
@@ -23,7 +26,12 @@ impl Misuse {
         let (kernel, id) = common::boot("misuse", Config::default());
         let process = kernel.process();
         let fd = process.open("/dev/misuse", O_RDWR).expect("open");
-        Misuse { kernel, id, process, fd }
+        Misuse {
+            kernel,
+            id,
+            process,
+            fd,
+        }
     }
 
     fn ioctl(&self, n: u64) -> Result<(), Errno> {
@@ -44,8 +52,16 @@ impl Misuse {
 type Expected = (&'static str, &'static str, Option<&'static str>);
 
 fn check(n: u64, report: &Report, (call, message, object): Expected) -> Result<(), String> {
-    let right = report.call == call && report.message.contains(message) && report.object.as_deref() == object;
-    if right { Ok(()) } else { Err(format!("misuse {n}: expected {call}, {message}, {object:?}; got {report:?}")) }
+    let right = report.call == call
+        && report.message.contains(message)
+        && report.object.as_deref() == object;
+    if right {
+        Ok(())
+    } else {
+        Err(format!(
+            "misuse {n}: expected {call}, {message}, {object:?}; got {report:?}"
+        ))
+    }
 }
 
 #[test]
@@ -56,19 +72,45 @@ fn each_misuse_in_a_call_is_reported() {
         (1, ("_sleep", "sleeps with a lock that is not held", a)),
         (2, ("_sx_xunlock", "not held by this thread", a)),
         (3, ("_sx_sunlock", "not held by this thread", a)),
-        (4, ("_sx_xlock", "held exclusively by this thread already", a)),
+        (
+            4,
+            ("_sx_xlock", "held exclusively by this thread already", a),
+        ),
         (5, ("_sx_xlock", "held shared by this thread already", a)),
-        (6, ("_sx_xlock", "lock order reversal: \"misuse b\" is held", a)),
+        (
+            6,
+            ("_sx_xlock", "lock order reversal: \"misuse b\" is held", a),
+        ),
         (7, ("sx_destroy", "destroys a lock that is held", a)),
         (8, ("d_ioctl", "returned with a lock held", a)),
         (9, ("knote", "without the knlist's lock", a)),
         (10, ("knote", "held shared, not exclusively", a)),
         (11, ("selrecord", "outside of d_poll", None)),
-        (13, ("destroy_dev", "it would wait for itself", Some("misuse"))),
+        (
+            13,
+            ("destroy_dev", "it would wait for itself", Some("misuse")),
+        ),
         (14, ("free", "was freed before", memory)),
-        (15, ("free", "of another malloc type, \"misuse\"", Some("misuse2"))),
-        (16, ("free", "malloc(9) did not return this address", memory)),
-        (17, ("free", "byte 100 of a block of 100 bytes was written to", memory)),
+        (
+            15,
+            (
+                "free",
+                "of another malloc type, \"misuse\"",
+                Some("misuse2"),
+            ),
+        ),
+        (
+            16,
+            ("free", "malloc(9) did not return this address", memory),
+        ),
+        (
+            17,
+            (
+                "free",
+                "byte 100 of a block of 100 bytes was written to",
+                memory,
+            ),
+        ),
         (19, ("page fault", "read of 0x0", None)),
         (20, ("page fault", "write to", None)),
         (21, ("page fault", "execution at 0x0", None)),
@@ -90,7 +132,9 @@ fn each_misuse_in_a_call_is_reported() {
             wrong.push(format!("misuse {n}: the place is {place:?}"));
         }
         if report.pid != misuse.process.pid() || report.syscall != "ioctl" {
-            wrong.push(format!("misuse {n}: not by this process in ioctl(2): {report:?}"));
+            wrong.push(format!(
+                "misuse {n}: not by this process in ioctl(2): {report:?}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -100,15 +144,41 @@ fn each_misuse_in_a_call_is_reported() {
 fn stop_signals_that_stay_deferred_are_reported() {
     let misuse = Misuse::new();
     assert_eq!(misuse.ioctl(30), Err(Errno::PANICKED));
-    check(30, &misuse.report(), ("ioctl", "with stop signals deferred", None)).unwrap();
+    check(
+        30,
+        &misuse.report(),
+        ("ioctl", "with stop signals deferred", None),
+    )
+    .unwrap();
 }
 
 #[test]
 fn each_misuse_at_unload_is_reported() {
     let cases: &[(u64, Expected)] = &[
-        (12, ("destroy_dev", "with a lock held, \"misuse a\"", Some("misuse"))),
-        (18, ("kldunload", "byte 50 of a block of 100 bytes that was freed at misuse.ko: misuse_", Some("misuse"))),
-        (29, ("kldunload", "a device of the module is left", Some("misuse"))),
+        (
+            12,
+            (
+                "destroy_dev",
+                "with a lock held, \"misuse a\"",
+                Some("misuse"),
+            ),
+        ),
+        (
+            18,
+            (
+                "kldunload",
+                "byte 50 of a block of 100 bytes that was freed at misuse.ko: misuse_",
+                Some("misuse"),
+            ),
+        ),
+        (
+            29,
+            (
+                "kldunload",
+                "a device of the module is left",
+                Some("misuse"),
+            ),
+        ),
     ];
     for &(n, expected) in cases {
         let misuse = Misuse::new();
@@ -124,7 +194,12 @@ fn a_write_to_freed_memory_is_found_on_request() {
     assert_eq!(misuse.kernel.check_memory(), Ok(()));
     assert_eq!(misuse.ioctl(18), Ok(()));
     let report = misuse.kernel.check_memory().expect_err("damage");
-    check(18, &report, ("check_memory", "was written to after that", Some("misuse"))).unwrap();
+    check(
+        18,
+        &report,
+        ("check_memory", "was written to after that", Some("misuse")),
+    )
+    .unwrap();
 }
 
 #[test]
@@ -135,7 +210,11 @@ fn knotes_at_unload_are_reported() {
     assert_eq!(misuse.process.kevent(kq, &add, &mut [], None), Ok(0));
     assert_eq!(misuse.ioctl(28), Ok(()));
     assert_eq!(misuse.kernel.kldunload(misuse.id), Err(Errno::PANICKED));
-    let expected = ("knlist_destroy", "destroying knlist with knotes on it", Some("misuse a"));
+    let expected = (
+        "knlist_destroy",
+        "destroying knlist with knotes on it",
+        Some("misuse a"),
+    );
     check(28, &misuse.report(), expected).unwrap();
 }
 
@@ -144,11 +223,19 @@ fn a_leak_is_printed_and_told() {
     let misuse = Misuse::new();
     assert_eq!(misuse.ioctl(27), Ok(()));
     assert_eq!(misuse.unload(), Ok(()));
-    let line = "Warning: memory type misuse leaked memory on destroy (1 allocations, 100 bytes leaked).";
+    let line =
+        "Warning: memory type misuse leaked memory on destroy (1 allocations, 100 bytes leaked).";
     assert_eq!(misuse.kernel.console(), [line]);
     let leaks = misuse.kernel.leaks();
     assert_eq!(leaks.len(), 1);
-    assert_eq!((leaks[0].malloc_type.as_str(), leaks[0].stats.allocations, leaks[0].stats.bytes), ("misuse", 1, 100));
+    assert_eq!(
+        (
+            leaks[0].malloc_type.as_str(),
+            leaks[0].stats.allocations,
+            leaks[0].stats.bytes
+        ),
+        ("misuse", 1, 100)
+    );
     assert_eq!(misuse.kernel.panic_report(), None);
 }
 
@@ -169,7 +256,10 @@ fn a_panic_ends_the_calls_of_others() {
         let mut fds = [kldhost::PollFd::new(fd, kldhost::POLLIN)];
         process.poll(&mut fds, -1)
     });
-    misuse.kernel.wait_asleep(misuse.process.pid(), "select").expect("it sleeps");
+    misuse
+        .kernel
+        .wait_asleep(misuse.process.pid(), "select")
+        .expect("it sleeps");
     assert_eq!(misuse.ioctl(26), Err(Errno::PANICKED));
     // It may have ended with PANICKED before the report was looked at, or not.
     match sleeper.wait() {

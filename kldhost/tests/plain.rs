@@ -1,11 +1,12 @@
-//! A plain C driver without any of our code: normal use works, and its two faults come out as reports.
+//! A plain C driver without any of our code: normal use works, and its two faults come out as
+//! reports.
 
 mod common;
 
 use kldhost::sync::Duration;
 use kldhost::{
-    Config, EV_ADD, EV_EOF, EVFILT_READ, EVFILT_WRITE, Errno, FIONREAD, Kevent, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY,
-    POLLIN, POLLOUT, PollFd, SigAction, Signal, UserIn, UserMem,
+    Config, EV_ADD, EV_EOF, EVFILT_READ, EVFILT_WRITE, Errno, FIONREAD, Kevent, O_NONBLOCK,
+    O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, PollFd, SigAction, Signal, UserIn, UserMem,
 };
 
 #[test]
@@ -54,13 +55,20 @@ fn signals_interrupt_or_restart_a_blocked_reader() {
     let (kernel, _id) = common::boot("plain", Config::default());
     let process = kernel.process();
     let fd = process.open("/dev/plain", O_RDWR).unwrap();
-    process.sigaction(Signal::USR1, SigAction::Handler { restart: true }).unwrap();
-    process.sigaction(Signal::USR2, SigAction::Handler { restart: false }).unwrap();
+    process
+        .sigaction(Signal::USR1, SigAction::Handler { restart: true })
+        .unwrap();
+    process
+        .sigaction(Signal::USR2, SigAction::Handler { restart: false })
+        .unwrap();
     let call = process.spawn(move |process| process.read(fd, &mut [0; 8]));
     kernel.wait_asleep(process.pid(), "plainrd").unwrap();
     process.kill(Signal::USR1);
-    let handled =
-        |kernel: &kldhost::Kernel| kernel.wait_threads(Duration::from_secs(10), |_| process.handled(Signal::USR1) == 1);
+    let handled = |kernel: &kldhost::Kernel| {
+        kernel.wait_threads(Duration::from_secs(10), |_| {
+            process.handled(Signal::USR1) == 1
+        })
+    };
     handled(&kernel).unwrap();
     kernel.wait_asleep(process.pid(), "plainrd").unwrap();
     process.kill(Signal::USR2);
@@ -102,25 +110,43 @@ fn poll_and_kevent_tell_what_can_be_done() {
     assert_eq!(call.wait().unwrap(), Ok(POLLIN));
 
     let kq = process.kqueue().unwrap();
-    let changes = [Kevent::new(fd, EVFILT_READ, EV_ADD), Kevent::new(fd, EVFILT_WRITE, EV_ADD)];
+    let changes = [
+        Kevent::new(fd, EVFILT_READ, EV_ADD),
+        Kevent::new(fd, EVFILT_WRITE, EV_ADD),
+    ];
     let mut events = [Kevent::default(); 4];
-    assert_eq!(process.kevent(kq, &changes, &mut events, Some(Duration::ZERO)), Ok(2));
+    assert_eq!(
+        process.kevent(kq, &changes, &mut events, Some(Duration::ZERO)),
+        Ok(2)
+    );
     assert_eq!((events[0].filter, events[0].data), (EVFILT_READ, 1));
     assert_eq!((events[1].filter, events[1].data), (EVFILT_WRITE, 63));
     process.close(kq).unwrap();
 
     let reader = process.open("/dev/plain", O_RDONLY).unwrap();
     let kq = process.kqueue().unwrap();
-    process.kevent(kq, &[Kevent::new(reader, EVFILT_READ, EV_ADD)], &mut [], None).unwrap();
+    process
+        .kevent(
+            kq,
+            &[Kevent::new(reader, EVFILT_READ, EV_ADD)],
+            &mut [],
+            None,
+        )
+        .unwrap();
     process.read(fd, &mut [0; 1]).unwrap();
     let call = process.spawn(move |process| {
         let mut events = [Kevent::default(); 1];
-        process.kevent(kq, &[], &mut events, None).map(|_| events[0])
+        process
+            .kevent(kq, &[], &mut events, None)
+            .map(|_| events[0])
     });
     kernel.wait_asleep(process.pid(), "kqread").unwrap();
     process.close(fd).unwrap();
     let event = call.wait().unwrap().unwrap();
-    assert_eq!((event.filter, event.flags & EV_EOF, event.data), (EVFILT_READ, EV_EOF, 0));
+    assert_eq!(
+        (event.filter, event.flags & EV_EOF, event.data),
+        (EVFILT_READ, EV_EOF, 0)
+    );
 }
 
 #[test]
@@ -129,7 +155,9 @@ fn unload_with_a_knote_attached_is_reported() {
     let process = kernel.process();
     let fd = process.open("/dev/plain", O_RDWR).unwrap();
     let kq = process.kqueue().unwrap();
-    process.kevent(kq, &[Kevent::new(fd, EVFILT_READ, EV_ADD)], &mut [], None).unwrap();
+    process
+        .kevent(kq, &[Kevent::new(fd, EVFILT_READ, EV_ADD)], &mut [], None)
+        .unwrap();
     assert_eq!(kernel.kldunload(id), Err(Errno::PANICKED));
     let report = kernel.panic_report().unwrap();
     assert_eq!(report.call, "knlist_destroy");
@@ -145,7 +173,10 @@ fn a_write_that_ignores_efault_is_reported() {
     assert_eq!(process.write(fd, UserIn::unmapped(8)), Err(Errno::PANICKED));
     let report = kernel.panic_report().unwrap();
     assert_eq!(report.call, "uiomove");
-    assert!(report.message.contains("the module ignores EFAULT"), "{report}");
+    assert!(
+        report.message.contains("the module ignores EFAULT"),
+        "{report}"
+    );
     assert_eq!(report.syscall, "write");
     assert!(report.place.unwrap().starts_with("plain.ko: plain_write+"));
 }
@@ -158,7 +189,11 @@ fn a_read_may_fault_at_any_byte() {
     for good in 0..8 {
         process.write(fd, b"12345678").unwrap();
         let memory = UserMem::new(good);
-        assert_eq!(process.read(fd, memory.out(..8)), Err(Errno::EFAULT), "{good} good bytes");
+        assert_eq!(
+            process.read(fd, memory.out(..8)),
+            Err(Errno::EFAULT),
+            "{good} good bytes"
+        );
         let mut buf = [0; 9];
         assert_eq!(process.read(fd, &mut buf), Ok(8), "nothing was lost");
         assert_eq!(&buf, b"12345678\0");

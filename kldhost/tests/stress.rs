@@ -4,8 +4,8 @@ mod common;
 
 use kldhost::sync::Duration;
 use kldhost::{
-    Call, Config, EV_ADD, EV_CLEAR, EVFILT_READ, EVFILT_WRITE, Errno, Kernel, Kevent, O_NONBLOCK, O_RDONLY, O_WRONLY,
-    POLLIN, POLLOUT, PollFd, Process, Release,
+    Call, Config, EV_ADD, EV_CLEAR, EVFILT_READ, EVFILT_WRITE, Errno, Kernel, Kevent, O_NONBLOCK,
+    O_RDONLY, O_WRONLY, POLLIN, POLLOUT, PollFd, Process, Release,
 };
 
 /// Bytes that each writer writes.
@@ -13,8 +13,13 @@ const SHARE: usize = 4096;
 const WRITERS: usize = 8;
 
 /// Starts the writers; each closes its descriptor at the end.
-fn start_writers(process: &Process, write: fn(&Process, i32, u8) -> Result<(), Errno>) -> Vec<Call<Result<(), Errno>>> {
-    let fds: Vec<i32> = (0..WRITERS).map(|_| process.open("/dev/plain", O_WRONLY | O_NONBLOCK).unwrap()).collect();
+fn start_writers(
+    process: &Process,
+    write: fn(&Process, i32, u8) -> Result<(), Errno>,
+) -> Vec<Call<Result<(), Errno>>> {
+    let fds: Vec<i32> = (0..WRITERS)
+        .map(|_| process.open("/dev/plain", O_WRONLY | O_NONBLOCK).unwrap())
+        .collect();
     let start = |(n, fd): (usize, i32)| {
         process.spawn(move |process| {
             write(process, fd, n as u8)?;
@@ -30,7 +35,11 @@ fn check(kernel: &Kernel, counts: Vec<[usize; WRITERS]>, writers: Vec<Call<Resul
         assert_eq!(writer.wait().unwrap(), Ok(()));
     }
     for n in 0..WRITERS {
-        assert_eq!(counts.iter().map(|counts| counts[n]).sum::<usize>(), SHARE, "bytes of writer {n}");
+        assert_eq!(
+            counts.iter().map(|counts| counts[n]).sum::<usize>(),
+            SHARE,
+            "bytes of writer {n}"
+        );
     }
     assert_eq!(kernel.panic_report(), None);
 }
@@ -64,7 +73,10 @@ fn blocking_readers_and_writers() {
         Ok::<_, Errno>(counts)
     };
     let readers: Vec<_> = (0..8).map(|_| process.spawn(read)).collect();
-    let counts = readers.into_iter().map(|reader| reader.wait().unwrap().unwrap()).collect();
+    let counts = readers
+        .into_iter()
+        .map(|reader| reader.wait().unwrap().unwrap())
+        .collect();
     check(&kernel, counts, writers);
     kernel.kldunload(id).unwrap();
     assert_eq!(kernel.leaks(), []);
@@ -99,7 +111,10 @@ fn polling_readers_and_writers() {
         }
     };
     let readers: Vec<_> = (0..4).map(|_| process.spawn(read)).collect();
-    let counts = readers.into_iter().map(|reader| reader.wait().unwrap().unwrap()).collect();
+    let counts = readers
+        .into_iter()
+        .map(|reader| reader.wait().unwrap().unwrap())
+        .collect();
     check(&kernel, counts, writers);
     process.exit();
     kernel.kldunload(id).unwrap();
@@ -130,7 +145,12 @@ fn readers_and_writers_on_kqueues() {
     let read = |process: &Process| {
         let fd = process.open("/dev/plain", O_RDONLY | O_NONBLOCK)?;
         let kq = process.kqueue()?;
-        process.kevent(kq, &[Kevent::new(fd, EVFILT_READ, EV_ADD | EV_CLEAR)], &mut [], None)?;
+        process.kevent(
+            kq,
+            &[Kevent::new(fd, EVFILT_READ, EV_ADD | EV_CLEAR)],
+            &mut [],
+            None,
+        )?;
         let mut counts = [0; WRITERS];
         let mut buf = [0; 50];
         loop {
@@ -145,7 +165,10 @@ fn readers_and_writers_on_kqueues() {
         Ok(counts)
     };
     let readers: Vec<_> = (0..4).map(|_| process.spawn(read)).collect();
-    let counts = readers.into_iter().map(|reader| reader.wait().unwrap().unwrap()).collect();
+    let counts = readers
+        .into_iter()
+        .map(|reader| reader.wait().unwrap().unwrap())
+        .collect();
     check(&kernel, counts, writers);
     process.exit();
     kernel.kldunload(id).unwrap();
@@ -173,7 +196,9 @@ fn unload_among_openers() {
     };
     let openers: Vec<_> = (0..4).map(|_| process.spawn(open)).collect();
     while openers.iter().any(|opener| !opener.is_done()) {
-        kernel.kldunload(id).unwrap_or_else(|error| panic!("{error}: {:?}", kernel.panic_report()));
+        kernel
+            .kldunload(id)
+            .unwrap_or_else(|error| panic!("{error}: {:?}", kernel.panic_report()));
         id = kernel.kldload(&file).unwrap();
     }
     for opener in openers {
@@ -196,5 +221,8 @@ fn a_thousand_loads_leave_nothing() {
     }
     assert_eq!(kernel.leaks(), []);
     assert_eq!(kernel.threads(), []);
-    assert_eq!(kernel.wait_threads(Duration::ZERO, |all| all.is_empty()), Ok(()));
+    assert_eq!(
+        kernel.wait_threads(Duration::ZERO, |all| all.is_empty()),
+        Ok(())
+    );
 }

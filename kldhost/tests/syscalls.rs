@@ -16,7 +16,11 @@ impl Plain {
     fn new() -> Plain {
         let (kernel, id) = common::boot("plain", Config::default());
         let process = kernel.process();
-        Plain { kernel, id, process }
+        Plain {
+            kernel,
+            id,
+            process,
+        }
     }
 
     fn open(&self, flags: i32) -> Fd {
@@ -26,7 +30,10 @@ impl Plain {
     /// Applies a change, then takes the events that are there.
     fn kevent(&self, kq: Fd, changes: &[Kevent]) -> Vec<Kevent> {
         let mut events = [Kevent::default(); 8];
-        let n = self.process.kevent(kq, changes, &mut events, Some(Duration::ZERO)).expect("kevent");
+        let n = self
+            .process
+            .kevent(kq, changes, &mut events, Some(Duration::ZERO))
+            .expect("kevent");
         events[..n].to_vec()
     }
 }
@@ -38,7 +45,10 @@ fn open_refuses_what_devfs_does_not_do() {
     assert_eq!(open("/dev/plane", O_RDONLY), Err(Errno::ENOENT));
     assert_eq!(open("plain", O_RDONLY), Err(Errno::ENOENT));
     assert_eq!(open("/dev/plane", O_RDWR | O_CREAT), Err(Errno::EOPNOTSUPP));
-    assert_eq!(open("/dev/plain", O_RDWR | O_CREAT | O_EXCL), Err(Errno::EEXIST));
+    assert_eq!(
+        open("/dev/plain", O_RDWR | O_CREAT | O_EXCL),
+        Err(Errno::EEXIST)
+    );
     assert_eq!(open("/dev/plain", O_DIRECTORY), Err(Errno::ENOTDIR));
     assert_eq!(open("/dev/plain", O_ACCMODE), Err(Errno::EINVAL));
     assert_eq!(open("/dev/plain", O_WRONLY | O_CREAT | O_TRUNC), Ok(0));
@@ -57,7 +67,10 @@ fn descriptors_share_their_description() {
     plain.process.close(fd).unwrap();
     plain.process.close(dup).unwrap();
     let reader = plain.open(O_RDONLY | O_NONBLOCK);
-    assert_eq!(plain.process.read(reader, &mut [0; 1]), Err(Errno::EWOULDBLOCK));
+    assert_eq!(
+        plain.process.read(reader, &mut [0; 1]),
+        Err(Errno::EWOULDBLOCK)
+    );
     drop(child);
     assert_eq!(plain.process.read(reader, &mut [0; 1]), Ok(0));
 }
@@ -68,7 +81,11 @@ fn dup2_closes_what_was_there() {
     let (writer, reader) = (plain.open(O_RDWR), plain.open(O_RDONLY | O_NONBLOCK));
     assert_eq!(plain.process.dup2(writer, writer), Ok(writer));
     assert_eq!(plain.process.dup2(reader, writer), Ok(writer));
-    assert_eq!(plain.process.read(reader, &mut [0; 1]), Ok(0), "no writer is left");
+    assert_eq!(
+        plain.process.read(reader, &mut [0; 1]),
+        Ok(0),
+        "no writer is left"
+    );
     assert_eq!(plain.process.dup2(reader, 99), Ok(99));
     assert_eq!(plain.process.dup2(98, 1), Err(Errno::EBADF));
     assert_eq!(plain.process.dup2(reader, -1), Err(Errno::EBADF));
@@ -79,7 +96,10 @@ fn dup2_closes_what_was_there() {
 fn setfl_is_half_done_when_async_is_refused() {
     let plain = Plain::new();
     let fd = plain.open(O_RDWR);
-    assert_eq!(plain.process.setfl(fd, O_ASYNC | O_NONBLOCK), Err(Errno::EINVAL));
+    assert_eq!(
+        plain.process.setfl(fd, O_ASYNC | O_NONBLOCK),
+        Err(Errno::EINVAL)
+    );
     assert_eq!(plain.process.getfl(fd), Ok(O_RDWR | O_ASYNC));
     assert_eq!(plain.process.setfl(fd, O_APPEND), Ok(()));
     assert_eq!(plain.process.getfl(fd), Ok(O_RDWR | O_APPEND));
@@ -94,7 +114,10 @@ fn transfers_are_checked_before_the_device_sees_them() {
     assert_eq!(process.read(writer, &mut [0; 1]), Err(Errno::EBADF));
     assert_eq!(process.read(77, &mut [0; 1]), Err(Errno::EBADF));
     assert_eq!(process.read(reader, &mut []), Ok(0));
-    assert_eq!(process.read(reader, UserOut::unmapped(1 << 31)), Err(Errno::EINVAL));
+    assert_eq!(
+        process.read(reader, UserOut::unmapped(1 << 31)),
+        Err(Errno::EINVAL)
+    );
     let many: Vec<UserIn<'_>> = vec![b"x".into(); 1025];
     assert_eq!(process.writev(writer, &many), Err(Errno::EINVAL));
     assert_eq!(process.writev(writer, &many[..64]), Ok(64));
@@ -107,9 +130,17 @@ fn transfers_are_checked_before_the_device_sees_them() {
 fn a_signal_after_part_of_the_data_gives_a_short_count() {
     let plain = Plain::new();
     let fd = plain.open(O_RDWR);
-    plain.process.sigaction(Signal::ALRM, SigAction::Handler { restart: true }).unwrap();
-    let call = plain.process.spawn(move |process| process.write(fd, &[7; 100]));
-    plain.kernel.wait_asleep(plain.process.pid(), "plainwr").unwrap();
+    plain
+        .process
+        .sigaction(Signal::ALRM, SigAction::Handler { restart: true })
+        .unwrap();
+    let call = plain
+        .process
+        .spawn(move |process| process.write(fd, &[7; 100]));
+    plain
+        .kernel
+        .wait_asleep(plain.process.pid(), "plainwr")
+        .unwrap();
     plain.process.kill(Signal::ALRM);
     assert_eq!(call.wait().unwrap(), Ok(64));
 }
@@ -119,8 +150,16 @@ fn ioctl_copies_by_the_encoded_size() {
     let plain = Plain::new();
     let fd = plain.open(O_RDWR);
     let ioctl = |request, data: &mut [u8]| plain.process.ioctl(fd, request, data);
-    assert_eq!(ioctl(0x1234, &mut [0; 4]), Err(Errno::ENOTTY), "no direction");
-    assert_eq!(ioctl(0x4000_667f, &mut [0; 4]), Err(Errno::ENOTTY), "no size");
+    assert_eq!(
+        ioctl(0x1234, &mut [0; 4]),
+        Err(Errno::ENOTTY),
+        "no direction"
+    );
+    assert_eq!(
+        ioctl(0x4000_667f, &mut [0; 4]),
+        Err(Errno::ENOTTY),
+        "no size"
+    );
     assert_eq!(ioctl(FIONREAD, &mut [0; 3]), Err(Errno::EFAULT));
     let mut data = [0xff; 8];
     assert_eq!(ioctl(FIONREAD, &mut data), Ok(()));
@@ -134,7 +173,10 @@ fn ioctl_copies_by_the_encoded_size() {
     assert_eq!(&memory.load()[..6], b"plain\0");
     arg[0] = 5;
     assert_eq!(ioctl(FIODGNAME, &mut arg), Err(Errno::EINVAL));
-    assert_eq!(plain.process.ioctl(fd, FIONBIO, &mut 1_i32.to_ne_bytes()), Ok(()));
+    assert_eq!(
+        plain.process.ioctl(fd, FIONBIO, &mut 1_i32.to_ne_bytes()),
+        Ok(())
+    );
     assert_eq!(plain.process.getfl(fd), Ok(O_RDWR | O_NONBLOCK));
 }
 
@@ -142,7 +184,11 @@ fn ioctl_copies_by_the_encoded_size() {
 fn poll_tells_of_bad_descriptors() {
     let plain = Plain::new();
     let fd = plain.open(O_RDWR);
-    let mut fds = [PollFd::new(55, POLLIN), PollFd::new(-1, POLLIN), PollFd::new(fd, POLLIN)];
+    let mut fds = [
+        PollFd::new(55, POLLIN),
+        PollFd::new(-1, POLLIN),
+        PollFd::new(fd, POLLIN),
+    ];
     assert_eq!(plain.process.poll(&mut fds, -1), Ok(1));
     assert_eq!(fds.map(|fd| fd.revents), [POLLNVAL, 0, 0]);
     assert_eq!(plain.process.poll(&mut fds[1..], 10), Ok(0));
@@ -150,7 +196,10 @@ fn poll_tells_of_bad_descriptors() {
     let kq = plain.process.kqueue().unwrap();
     let mut fds = [PollFd::new(kq, POLLIN)];
     assert_eq!(plain.process.poll(&mut fds, 0), Ok(0));
-    plain.process.kevent(kq, &[Kevent::new(fd, EVFILT_WRITE, EV_ADD)], &mut [], None).unwrap();
+    plain
+        .process
+        .kevent(kq, &[Kevent::new(fd, EVFILT_WRITE, EV_ADD)], &mut [], None)
+        .unwrap();
     assert_eq!(plain.process.poll(&mut fds, 0), Ok(1));
 }
 
@@ -160,7 +209,13 @@ fn select_sets_what_is_ready() {
     let fd = plain.open(O_RDWR);
     let (mut read, mut write) = (FdSet::of(&[fd]), FdSet::of(&[fd]));
     let select = |nfds, read: &mut FdSet, write: &mut FdSet| {
-        plain.process.select(nfds, Some(read), Some(write), None, Some(Duration::from_millis(1)))
+        plain.process.select(
+            nfds,
+            Some(read),
+            Some(write),
+            None,
+            Some(Duration::from_millis(1)),
+        )
     };
     assert_eq!(select(fd + 1, &mut read, &mut write), Ok(1));
     assert_eq!((read, write), (FdSet::EMPTY, FdSet::of(&[fd])));
@@ -168,13 +223,22 @@ fn select_sets_what_is_ready() {
     assert_eq!(select(34, &mut bad, &mut write), Err(Errno::EBADF));
     assert_eq!(select(-1, &mut read, &mut write), Err(Errno::EINVAL));
     let mut read = FdSet::of(&[fd]);
-    assert_eq!(select(fd + 1, &mut read, &mut FdSet::EMPTY.clone()), Ok(0), "timeout");
+    assert_eq!(
+        select(fd + 1, &mut read, &mut FdSet::EMPTY.clone()),
+        Ok(0),
+        "timeout"
+    );
     assert_eq!(read, FdSet::EMPTY);
     let sleeper = plain.process.spawn(move |process| {
         let mut read = FdSet::of(&[fd]);
-        process.select(fd + 1, Some(&mut read), None, None, None).map(|n| (n, read.contains(fd)))
+        process
+            .select(fd + 1, Some(&mut read), None, None, None)
+            .map(|n| (n, read.contains(fd)))
     });
-    plain.kernel.wait_asleep(plain.process.pid(), "select").unwrap();
+    plain
+        .kernel
+        .wait_asleep(plain.process.pid(), "select")
+        .unwrap();
     plain.process.write(fd, b"x").unwrap();
     assert_eq!(sleeper.wait().unwrap(), Ok((1, true)));
 }
@@ -190,11 +254,17 @@ fn kevent_flags() {
     assert_eq!(plain.kevent(kq, &[])[0].data, 64);
     assert_eq!(plain.kevent(kq, &write(EV_DELETE)), []);
     let gone = plain.kevent(kq, &write(EV_DELETE));
-    assert_eq!((gone[0].flags, gone[0].data), (EV_ERROR, i64::from(Errno::ENOENT.0)));
+    assert_eq!(
+        (gone[0].flags, gone[0].data),
+        (EV_ERROR, i64::from(Errno::ENOENT.0))
+    );
     // Reported once, then dropped.
     assert_eq!(plain.kevent(kq, &write(EV_ADD | EV_ONESHOT)).len(), 1);
     assert_eq!(plain.kevent(kq, &[]), []);
-    assert_eq!(plain.kevent(kq, &write(EV_ENABLE))[0].data, i64::from(Errno::ENOENT.0));
+    assert_eq!(
+        plain.kevent(kq, &write(EV_ENABLE))[0].data,
+        i64::from(Errno::ENOENT.0)
+    );
     // Reported on each change.
     assert_eq!(plain.kevent(kq, &write(EV_ADD | EV_CLEAR)).len(), 1);
     assert_eq!(plain.kevent(kq, &[]), []);
@@ -213,7 +283,10 @@ fn kevent_flags() {
     assert_eq!(plain.kevent(kq, &write(EV_DISABLE)), []);
     // A receipt instead of events.
     let receipt = plain.kevent(kq, &write(EV_ADD | EV_RECEIPT | EV_ENABLE));
-    assert_eq!((receipt.len(), receipt[0].flags, receipt[0].data), (1, EV_ERROR, 0));
+    assert_eq!(
+        (receipt.len(), receipt[0].flags, receipt[0].data),
+        (1, EV_ERROR, 0)
+    );
 }
 
 #[test]
@@ -222,12 +295,28 @@ fn kevent_errors() {
     let fd = plain.open(O_RDWR);
     let kq = plain.process.kqueue().unwrap();
     let change = |change: Kevent| plain.process.kevent(kq, &[change], &mut [], None);
-    assert_eq!(change(Kevent::new(66, EVFILT_READ, EV_ADD)), Err(Errno::EBADF));
-    assert_eq!(change(Kevent::new(fd, EVFILT_READ, EV_ENABLE | EV_DISABLE)), Err(Errno::EINVAL));
+    assert_eq!(
+        change(Kevent::new(66, EVFILT_READ, EV_ADD)),
+        Err(Errno::EBADF)
+    );
+    assert_eq!(
+        change(Kevent::new(fd, EVFILT_READ, EV_ENABLE | EV_DISABLE)),
+        Err(Errno::EINVAL)
+    );
     assert_eq!(change(Kevent::new(fd, 5, EV_ADD)), Err(Errno::EINVAL));
-    assert_eq!(change(Kevent::new(fd, -4, EV_ADD)), Err(Errno::EINVAL), "the driver says so");
-    assert_eq!(change(Kevent::new(fd, EVFILT_READ, EV_DELETE)), Err(Errno::ENOENT));
-    assert_eq!(plain.process.kevent(fd, &[], &mut [], None), Err(Errno::EBADF));
+    assert_eq!(
+        change(Kevent::new(fd, -4, EV_ADD)),
+        Err(Errno::EINVAL),
+        "the driver says so"
+    );
+    assert_eq!(
+        change(Kevent::new(fd, EVFILT_READ, EV_DELETE)),
+        Err(Errno::ENOENT)
+    );
+    assert_eq!(
+        plain.process.kevent(fd, &[], &mut [], None),
+        Err(Errno::EBADF)
+    );
     // Closing the descriptor drops its knotes.
     change(Kevent::new(fd, EVFILT_WRITE, EV_ADD)).unwrap();
     plain.process.close(fd).unwrap();
@@ -246,15 +335,28 @@ fn sleeping_calls_can_be_interrupted_one_by_one() {
     let token = Interrupt::new();
     token.interrupt();
     let read = |process: &Process| process.read(fd, &mut [0; 1]);
-    assert_eq!(plain.process.interruptible(&token, read), Err(Errno::EINTR), "before it began");
+    assert_eq!(
+        plain.process.interruptible(&token, read),
+        Err(Errno::EINTR),
+        "before it began"
+    );
     let (theirs, other) = (token.clone(), Interrupt::new());
-    let call = plain.process.spawn(move |process| process.interruptible(&theirs, |p| p.read(fd, &mut [0; 1])));
-    plain.kernel.wait_asleep(plain.process.pid(), "plainrd").unwrap();
+    let call = plain
+        .process
+        .spawn(move |process| process.interruptible(&theirs, |p| p.read(fd, &mut [0; 1])));
+    plain
+        .kernel
+        .wait_asleep(plain.process.pid(), "plainrd")
+        .unwrap();
     other.interrupt();
     token.interrupt();
     assert_eq!(call.wait().unwrap(), Err(Errno::EINTR));
     plain.process.write(fd, b"x").unwrap();
-    assert_eq!(plain.process.interruptible(&token, read), Ok(1), "it is used up");
+    assert_eq!(
+        plain.process.interruptible(&token, read),
+        Ok(1),
+        "it is used up"
+    );
 }
 
 #[test]
@@ -266,13 +368,19 @@ fn a_watch_is_told_once() {
     let notify = Arc::new(move || {
         count.fetch_add(1, SeqCst);
     });
-    let (events, watch) = plain.process.poll_watch(fd, POLLIN, notify.clone()).unwrap();
+    let (events, watch) = plain
+        .process
+        .poll_watch(fd, POLLIN, notify.clone())
+        .unwrap();
     assert_eq!(events, 0);
     plain.process.write(fd, b"x").unwrap();
     plain.process.write(fd, b"x").unwrap();
     assert_eq!(told.load(SeqCst), 1);
     drop(watch);
-    let (events, _watch) = plain.process.poll_watch(fd, POLLIN, notify.clone()).unwrap();
+    let (events, _watch) = plain
+        .process
+        .poll_watch(fd, POLLIN, notify.clone())
+        .unwrap();
     assert_eq!(events, POLLIN);
     plain.process.read(fd, &mut [0; 2]).unwrap();
     let (events, watch) = plain.process.poll_watch(fd, POLLIN, notify).unwrap();
@@ -289,14 +397,22 @@ fn signals_outside_of_calls_and_the_end() {
     process.kill(Signal::CHLD);
     process.sigaction(Signal::USR1, SigAction::Ignore).unwrap();
     process.kill(Signal::USR1);
-    process.sigaction(Signal::USR1, SigAction::Handler { restart: false }).unwrap();
+    process
+        .sigaction(Signal::USR1, SigAction::Handler { restart: false })
+        .unwrap();
     process.kill(Signal::USR1);
     assert_eq!(process.handled(Signal::USR1), 1);
-    assert_eq!(process.sigaction(Signal::KILL, SigAction::Ignore), Err(Errno::EINVAL));
+    assert_eq!(
+        process.sigaction(Signal::KILL, SigAction::Ignore),
+        Err(Errno::EINVAL)
+    );
     assert_eq!(process.exit_status(), None);
     let fd = plain.open(O_RDWR);
     process.kill(Signal::TERM);
-    assert_eq!(process.exit_status(), Some(ExitStatus::Signaled(Signal::TERM)));
+    assert_eq!(
+        process.exit_status(),
+        Some(ExitStatus::Signaled(Signal::TERM))
+    );
     assert_eq!(process.write(fd, b"x"), Err(Errno::KILLED));
     let other = plain.kernel.process();
     let fd = other.open("/dev/plain", O_RDONLY).unwrap();
@@ -308,41 +424,84 @@ fn signals_outside_of_calls_and_the_end() {
 #[test]
 fn kldload_checks_the_file() {
     let file = common::module("plain", Release::default());
-    let old = Kernel::new(Config { release: Release::V14_0, ..Config::default() });
+    let old = Kernel::new(Config {
+        release: Release::V14_0,
+        ..Config::default()
+    });
     let error = old.kldload(&file).expect_err("it is for 15");
     assert_eq!(error.errno(), Errno::ENOEXEC);
-    assert_eq!(old.console(), ["KLD plain.ko: depends on kernel - not available or version mismatch"]);
-    let later = Kernel::new(Config { release: Release::V15_1, ..Config::default() });
+    assert_eq!(
+        old.console(),
+        ["KLD plain.ko: depends on kernel - not available or version mismatch"]
+    );
+    let later = Kernel::new(Config {
+        release: Release::V15_1,
+        ..Config::default()
+    });
     let id = later.kldload(&file).unwrap();
-    assert_eq!(later.kldload(&file).expect_err("it is there").errno(), Errno::EEXIST);
+    assert_eq!(
+        later.kldload(&file).expect_err("it is there").errno(),
+        Errno::EEXIST
+    );
     let bytes = std::fs::read(&file).unwrap();
-    let again = later.kldload_bytes("other.ko", &bytes).expect_err("its module is there");
+    let again = later
+        .kldload_bytes("other.ko", &bytes)
+        .expect_err("its module is there");
     assert_eq!(again.errno(), Errno::EEXIST);
     later.kldunload(id).unwrap();
     assert_eq!(later.kldunload(id), Err(Errno::ENOENT));
-    assert_eq!(later.kldload("/no/such/file.ko".as_ref()).expect_err("not there").errno(), Errno::ENOENT);
-    assert_eq!(later.kldload_bytes("x.ko", b"text").expect_err("not ELF").errno(), Errno::ENOEXEC);
+    assert_eq!(
+        later
+            .kldload("/no/such/file.ko".as_ref())
+            .expect_err("not there")
+            .errno(),
+        Errno::ENOENT
+    );
+    assert_eq!(
+        later
+            .kldload_bytes("x.ko", b"text")
+            .expect_err("not ELF")
+            .errno(),
+        Errno::ENOEXEC
+    );
 }
 
 #[test]
 fn unload_waits_for_those_inside() {
     let plain = Plain::new();
     let fd = plain.open(O_RDWR);
-    let reader = plain.process.spawn(move |process| process.read(fd, &mut [0; 1]));
-    plain.kernel.wait_asleep(plain.process.pid(), "plainrd").unwrap();
+    let reader = plain
+        .process
+        .spawn(move |process| process.read(fd, &mut [0; 1]));
+    plain
+        .kernel
+        .wait_asleep(plain.process.pid(), "plainrd")
+        .unwrap();
     plain.kernel.kldunload(plain.id).unwrap();
     assert_eq!(reader.wait().unwrap(), Err(Errno::ENXIO));
     assert_eq!(plain.process.read(fd, &mut [0; 1]), Err(Errno::EIO));
-    assert_eq!(plain.process.ioctl(fd, FIONREAD, &mut [0; 4]), Err(Errno::ENXIO));
+    assert_eq!(
+        plain.process.ioctl(fd, FIONREAD, &mut [0; 4]),
+        Err(Errno::ENXIO)
+    );
     let mut fds = [PollFd::new(fd, POLLIN | POLLOUT)];
     assert_eq!(plain.process.poll(&mut fds, -1), Ok(1));
     assert_eq!(fds[0].revents, POLLIN | POLLHUP);
     let kq = plain.process.kqueue().unwrap();
     let add = [Kevent::new(fd, EVFILT_READ, EV_ADD)];
-    assert_eq!(plain.process.kevent(kq, &add, &mut [], None), Err(Errno::ENXIO));
+    assert_eq!(
+        plain.process.kevent(kq, &add, &mut [], None),
+        Err(Errno::ENXIO)
+    );
     // The next lookup in /dev lets go of the vnode.
-    assert_eq!(plain.process.open("/dev/plain", O_RDONLY), Err(Errno::ENOENT));
-    assert_eq!(plain.process.ioctl(fd, FIONREAD, &mut [0; 4]), Err(Errno::ENOTTY));
+    assert_eq!(
+        plain.process.open("/dev/plain", O_RDONLY),
+        Err(Errno::ENOENT)
+    );
+    assert_eq!(
+        plain.process.ioctl(fd, FIONREAD, &mut [0; 4]),
+        Err(Errno::ENOTTY)
+    );
     assert_eq!(plain.process.close(fd), Ok(()));
     assert_eq!(plain.kernel.panic_report(), None);
 }

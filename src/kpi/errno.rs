@@ -4,7 +4,8 @@ use core::ffi::c_int;
 use core::num::NonZero;
 use freebsd_kernel_sys as sys;
 
-/// An error of the kernel: any `int` but 0, the negative ones that only the kernel sees (ERESTART, -1) included.
+/// An error of the kernel: any `int` but 0, the negative ones that only the kernel sees (ERESTART,
+/// -1) included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(NonZero<c_int>);
 
@@ -34,7 +35,8 @@ errnos! {
     ENOTTY,
     /// Value too large to be stored in data type.
     EOVERFLOW,
-    /// Only the kernel sees it: the system call is made again, or, if bytes were moved, returns their count.
+    /// Only the kernel sees it: the system call is made again, or, if bytes were moved, returns
+    /// their count.
     ERESTART,
     /// Resource temporarily unavailable; the same number as EAGAIN.
     EWOULDBLOCK,

@@ -16,12 +16,14 @@ unsafe extern "C" {
 
 /// The tables of one load of the module.
 ///
-/// The kernel may read a table at any time after the knote that points to it has been detached. So the tables stay for
-/// good once a knote has used them, in memory that is not of the module's malloc type.
+/// The kernel may read a table at any time after the knote that points to it has been detached. So
+/// the tables stay for good once a knote has used them, in memory that is not of the module's
+/// malloc type.
 ///
 /// # Invariants
 ///
-/// The pointer came from `echodev_filters_alloc`. `used` is set and read under the lock of the knlists.
+/// The pointer came from `echodev_filters_alloc`. `used` is set and read under the lock of the
+/// knlists.
 pub struct Filters {
     raw: NonNull<Raw>,
     used: Cell<bool>,
@@ -31,7 +33,10 @@ impl Filters {
     /// Tables that no knote points to. May sleep.
     pub fn new() -> Self {
         // SAFETY: the caller may sleep; M_WAITOK gives no NULL.
-        Self { raw: unsafe { echodev_filters_alloc() }, used: Cell::new(false) }
+        Self {
+            raw: unsafe { echodev_filters_alloc() },
+            used: Cell::new(false),
+        }
     }
 
     /// The table for EVFILT_READ or EVFILT_WRITE, to be given to a knote. The lock is held.

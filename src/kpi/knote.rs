@@ -20,14 +20,15 @@ pub enum Awaited {
     Missed,
 }
 
-/// A knote that the kernel lends to d_kqfilter, f_event or f_detach. Its links belong to the kernel, which may change them
-/// meanwhile; the fields used here are the filter's.
+/// A knote that the kernel lends to d_kqfilter, f_event or f_detach. Its links belong to the
+/// kernel, which may change them meanwhile; the fields used here are the filter's.
 pub struct Knote<'a>(NonNull<sys::knote>, PhantomData<&'a mut sys::knote>);
 
 impl Knote<'_> {
     /// # Safety
     ///
-    /// `kn` is what d_kqfilter, f_event or f_detach was called with, and that call has not returned while the value lives.
+    /// `kn` is what d_kqfilter, f_event or f_detach was called with, and that call has not returned
+    /// while the value lives.
     pub unsafe fn new(kn: *mut sys::knote) -> Self {
         // SAFETY: the kernel passes no NULL.
         Self(unsafe { NonNull::new_unchecked(kn) }, PhantomData)
@@ -45,7 +46,8 @@ impl Knote<'_> {
 
     /// What [`Knote::bind`] left for the methods to find (`kn_hook`).
     pub fn hook(&self) -> *mut c_void {
-        // SAFETY: the knote is lent to us (see `new`); the field is set once, before the other methods run.
+        // SAFETY: the knote is lent to us (see `new`); the field is set once, before the other
+        // methods run.
         unsafe { (*self.as_raw()).kn_hook }
     }
 
@@ -76,7 +78,8 @@ impl Knote<'_> {
     /// Gives the knote its methods, and `hook` for them to find.
     pub(super) fn bind(&mut self, fop: *mut sys::filterops, hook: *const c_void) {
         let kn = self.as_raw();
-        // SAFETY: the knote is lent to us (see `new`); in d_kqfilter these are the driver's to write.
+        // SAFETY: the knote is lent to us (see `new`); in d_kqfilter these are the driver's to
+        // write.
         unsafe {
             (*kn).kn_fop = fop;
             (*kn).kn_hook = hook.cast_mut();
@@ -84,21 +87,29 @@ impl Knote<'_> {
         }
     }
 
-    /// Notes that f_event has reported the last event; false if it was noted before. The list's lock is held.
+    /// Notes that f_event has reported the last event; false if it was noted before. The list's
+    /// lock is held.
     pub fn note_last(&mut self) -> bool {
-        // SAFETY: the knote is lent to us (see `new`); `kn_hookid` is the filter's own, and the list's lock guards it here.
+        // SAFETY: the knote is lent to us (see `new`); `kn_hookid` is the filter's own, and the
+        // list's lock guards it here.
         unsafe { core::mem::replace(&mut (*self.as_raw()).kn_hookid, 1) == 0 }
     }
 
     /// What the knote is waited for, once the device is going away. The list's lock is held.
     pub(super) fn awaited(&self) -> Awaited {
-        // SAFETY: the knote is lent to us (see `new`). The list's lock guards `kn_hookid` and `fflags`. The kernel may set
-        // `kn_status` meanwhile, hence the atomic load. Of `flags`, EV_CLEAR is constant.
+        // SAFETY: the knote is lent to us (see `new`). The list's lock guards `kn_hookid` and
+        // `fflags`. The kernel may set `kn_status` meanwhile, hence the atomic load. Of `flags`,
+        // EV_CLEAR is constant.
         let (noted, kevent, status) = unsafe {
             let kn = self.as_raw();
-            ((*kn).kn_hookid != 0, &(*kn).kn_kevent, AtomicI32::from_ptr(&raw mut (*kn).kn_status))
+            (
+                (*kn).kn_hookid != 0,
+                &(*kn).kn_kevent,
+                AtomicI32::from_ptr(&raw mut (*kn).kn_status),
+            )
         };
-        // A scan that has copied an EV_CLEAR event clears its `fflags`, which f_event had set to ENXIO.
+        // A scan that has copied an EV_CLEAR event clears its `fflags`, which f_event had set to
+        // ENXIO.
         let cleared = i32::from(kevent.flags) & sys::EV_CLEAR != 0 && kevent.fflags == 0;
         let disabled = status.load(Ordering::Relaxed) & sys::KN_DISABLED != 0;
         match noted {

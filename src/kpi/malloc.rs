@@ -13,13 +13,14 @@ unsafe extern "C" {
     fn echodev_physmem() -> usize;
 }
 
-/// `size` bytes, all zero, or a dangling pointer if `size` is 0. `wait` is M_WAITOK, which may sleep and never fails, or
-/// M_NOWAIT, which gives `None` when there is not enough memory.
+/// `size` bytes, all zero, or a dangling pointer if `size` is 0. `wait` is M_WAITOK, which may
+/// sleep and never fails, or M_NOWAIT, which gives `None` when there is not enough memory.
 fn allocate(size: usize, wait: c_int) -> Option<NonNull<c_void>> {
     if size == 0 {
         return Some(NonNull::<u128>::dangling().cast());
     }
-    // SAFETY: any size and these flags are valid; the type exists from the module's load to its unload.
+    // SAFETY: any size and these flags are valid; the type exists from the module's load to its
+    // unload.
     NonNull::new(unsafe { sys::malloc(size, (&raw mut M_ECHODEV).cast(), wait | sys::M_ZERO) })
 }
 
@@ -39,8 +40,8 @@ unsafe fn release(memory: NonNull<c_void>, size: usize) {
     }
 }
 
-/// An owned value in kernel memory, at an address that never changes. malloc(9) aligns to 16 bytes or more, which the
-/// values here never exceed.
+/// An owned value in kernel memory, at an address that never changes. malloc(9) aligns to 16 bytes
+/// or more, which the values here never exceed.
 ///
 /// # Invariants
 ///
@@ -57,7 +58,8 @@ impl<T> KBox<T> {
     pub fn new(value: T) -> Self {
         let () = Self::FITS;
         // SAFETY: with M_WAITOK, malloc(9) never returns NULL.
-        let memory = unsafe { allocate(size_of::<T>(), sys::M_WAITOK).unwrap_unchecked() }.cast::<T>();
+        let memory =
+            unsafe { allocate(size_of::<T>(), sys::M_WAITOK).unwrap_unchecked() }.cast::<T>();
         // SAFETY: the memory is large enough, aligned (see FITS) and nobody else's.
         unsafe { memory.write(value) };
         Self(memory, PhantomData)
@@ -111,10 +113,15 @@ unsafe impl Send for KBytes {}
 unsafe impl Sync for KBytes {}
 
 impl KBytes {
-    /// `len` bytes, all zero. ENOMEM if there is not enough memory now: a large allocation that waits for memory may wait
-    /// without end. The memory is zeroed here, so it is not for a time when a lock is held that others wait for.
+    /// `len` bytes, all zero. ENOMEM if there is not enough memory now: a large allocation that
+    /// waits for memory may wait without end. The memory is zeroed here, so it is not for a time
+    /// when a lock is held that others wait for.
     pub fn zeroed(len: usize) -> Result<Self> {
-        let wait = if cfg!(mutant = "buffers-wait-for-memory") { sys::M_WAITOK } else { sys::M_NOWAIT };
+        let wait = if cfg!(mutant = "buffers-wait-for-memory") {
+            sys::M_WAITOK
+        } else {
+            sys::M_NOWAIT
+        };
         let memory = allocate(len, wait).ok_or(Errno::ENOMEM)?;
         Ok(Self(NonNull::slice_from_raw_parts(memory.cast(), len)))
     }

@@ -1,8 +1,9 @@
-//! State under an sx(9) lock, with two sides that threads can wait for: by sleep(9), by poll(2), by kevent(2).
+//! State under an sx(9) lock, with two sides that threads can wait for: by sleep(9), by poll(2), by
+//! kevent(2).
 //!
-//! Lock order: the caller's file descriptor table, then this lock, then the kernel's own behind it (sleep queues, select,
-//! kqueues; vnodes and memory maps, for a page fault in uiomove(9) or a file that goes with its knote). Whoever waits for the
-//! lock waits for such a fault, too.
+//! Lock order: the caller's file descriptor table, then this lock, then the kernel's own behind it
+//! (sleep queues, select, kqueues; vnodes and memory maps, for a page fault in uiomove(9) or a file
+//! that goes with its knote). Whoever waits for the lock waits for such a fault, too.
 
 mod leave;
 mod unload;
@@ -44,8 +45,9 @@ impl Side {
 ///
 /// # Invariants
 ///
-/// `selinfo` is used under the monitor's lock, which is also the lock of `si_note`. `sleepers` is at least the number of
-/// threads on the sleep queue. It grows under the lock, so it is exact for a thread that holds the lock and finds 0.
+/// `selinfo` is used under the monitor's lock, which is also the lock of `si_note`. `sleepers` is
+/// at least the number of threads on the sleep queue. It grows under the lock, so it is exact for a
+/// thread that holds the lock and finds 0.
 struct Waiters {
     selinfo: UnsafeCell<sys::selinfo>,
     sleepers: AtomicU32,
@@ -55,7 +57,10 @@ impl Waiters {
     fn new() -> Self {
         // SAFETY: selinfo is plain C data; selrecord(9) and knlist_init(9) expect it zeroed.
         let selinfo = unsafe { core::mem::zeroed() };
-        Self { selinfo: UnsafeCell::new(selinfo), sleepers: AtomicU32::new(0) }
+        Self {
+            selinfo: UnsafeCell::new(selinfo),
+            sleepers: AtomicU32::new(0),
+        }
     }
 
     fn channel(&self) -> *mut c_void {
@@ -68,19 +73,23 @@ impl Waiters {
     }
 }
 
-/// The lock, and what the callbacks of its knlists need with it. First in a [`Monitor`], so one address is that of all three.
+/// The lock, and what the callbacks of its knlists need with it. First in a [`Monitor`], so one
+/// address is that of all three.
 #[repr(C)]
 struct Lock {
     sx: UnsafeCell<sys::sx>,
-    /// Set while unloading waits for knotes: each unlock of a knlist wakes it up. The address is its wait channel.
+    /// Set while unloading waits for knotes: each unlock of a knlist wakes it up. The address is
+    /// its wait channel.
     draining: Cell<bool>,
 }
 
-/// State of type `T` under an sx lock, and the two sides that its changes are signalled to; `C` is beside the lock.
+/// State of type `T` under an sx lock, and the two sides that its changes are signalled to; `C` is
+/// beside the lock.
 ///
 /// # Invariants
 ///
-/// It is made only by [`Monitor::new`], which initialises the lock and both knlists where they will stay: it never moves.
+/// It is made only by [`Monitor::new`], which initialises the lock and both knlists where they will
+/// stay: it never moves.
 #[repr(C)]
 pub struct Monitor<T, C> {
     lock: Lock,
@@ -92,8 +101,8 @@ pub struct Monitor<T, C> {
     state: UnsafeCell<T>,
 }
 
-// SAFETY: the state, and all else that changes, is reached only through guards, which hold the lock; shared guards give
-// several threads a `&T`. `common` is shared as it is.
+// SAFETY: the state, and all else that changes, is reached only through guards, which hold the
+// lock; shared guards give several threads a `&T`. `common` is shared as it is.
 unsafe impl<T: Send + Sync, C: Sync> Sync for Monitor<T, C> {}
 
 impl<T, C> Monitor<T, C> {
@@ -101,14 +110,18 @@ impl<T, C> Monitor<T, C> {
     pub fn new(name: &'static CStr, state: T, common: C) -> KBox<Self> {
         let monitor = KBox::new(Self {
             // SAFETY: sx is plain C data; sx_init(9) expects it zeroed.
-            lock: Lock { sx: UnsafeCell::new(unsafe { mem::zeroed() }), draining: Cell::new(false) },
+            lock: Lock {
+                sx: UnsafeCell::new(unsafe { mem::zeroed() }),
+                draining: Cell::new(false),
+            },
             read: Waiters::new(),
             write: Waiters::new(),
             filters: Filters::new(),
             common,
             state: UnsafeCell::new(state),
         });
-        // SAFETY: no other thread has the monitor yet, and boxed it will not move; the name is static.
+        // SAFETY: no other thread has the monitor yet, and boxed it will not move; the name is
+        // static.
         unsafe {
             sys::sx_init_flags(monitor.sx(), name.as_ptr(), 0);
             for side in Side::BOTH {
@@ -130,26 +143,38 @@ impl<T, C> Monitor<T, C> {
         }
     }
 
-    /// Locks exclusively; may sleep, and nothing ends the sleep. A thread that already holds the lock panics, or deadlocks
-    /// if it holds it shared. `sx_xlock`.
+    /// Locks exclusively; may sleep, and nothing ends the sleep. A thread that already holds the
+    /// lock panics, or deadlocks if it holds it shared. `sx_xlock`.
     #[track_caller]
     pub fn xlock(&self) -> Exclusive<'_, T, C> {
         let at = Location::caller();
         // SAFETY: the lock is initialised.
-        unsafe { sys::_sx_xlock(self.sx(), 0, at.file_as_c_str().as_ptr(), at.line() as c_int) };
+        unsafe {
+            sys::_sx_xlock(
+                self.sx(),
+                0,
+                at.file_as_c_str().as_ptr(),
+                at.line() as c_int,
+            )
+        };
         self.locked()
     }
 
-    /// Locks exclusively; may sleep, and a signal ends the sleep: EINTR or ERESTART, to be returned unchanged.
-    /// A stop signal is one of them. `sx_xlock_sig`.
+    /// Locks exclusively; may sleep, and a signal ends the sleep: EINTR or ERESTART, to be returned
+    /// unchanged. A stop signal is one of them. `sx_xlock_sig`.
     #[track_caller]
     pub fn xlock_sig(&self) -> Result<Exclusive<'_, T, C>> {
         let at = Location::caller();
-        // The attempt costs no more than sx_xlock(9), and deferring stop signals is only for a thread that has to wait.
-        // SAFETY: the lock is initialised.
-        if unsafe { sys::sx_try_xlock_(self.sx(), at.file_as_c_str().as_ptr(), at.line() as c_int) } != 0 {
+        // The attempt costs no more than sx_xlock(9), and deferring stop signals is only for a
+        // thread that has to wait. SAFETY: the lock is initialised.
+        if unsafe { sys::sx_try_xlock_(self.sx(), at.file_as_c_str().as_ptr(), at.line() as c_int) }
+            != 0
+        {
             // It fails if this thread holds the lock, which was not made recursive.
-            return Ok(Exclusive { monitor: self, owner: PhantomData });
+            return Ok(Exclusive {
+                monitor: self,
+                owner: PhantomData,
+            });
         }
         self.wait_for_lock()
     }
@@ -164,16 +189,19 @@ impl<T, C> Monitor<T, C> {
         Ok(self.locked())
     }
 
-    /// [`Exclusive::sleep`], without the guard: the lock is held before, and if there is no error, after it.
+    /// [`Exclusive::sleep`], without the guard: the lock is held before, and if there is no error,
+    /// after it.
     #[cold]
     fn sleep(&self, side: Side, wmesg: &'static CStr) -> Result {
         let waiters = self.waiters(side);
         waiters.sleepers.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the lock is this thread's and held; the sleep releases it, and takes it back unless there is an error.
+        // SAFETY: the lock is this thread's and held; the sleep releases it, and takes it back
+        // unless there is an error.
         let error = unsafe { echodev_sleep(waiters.channel(), self.sx(), wmesg.as_ptr()) };
         waiters.sleepers.fetch_sub(1, Ordering::Relaxed);
         let slept = from_c(error);
-        // Without the lock it is not known whether there is something to use. A thread that is woken looks.
+        // Without the lock it is not known whether there is something to use. A thread that is
+        // woken looks.
         if slept.is_err() && !cfg!(mutant = "interrupted-sleeper-wakes-no-next") {
             // SAFETY: any address is a channel.
             unsafe { sys::wakeup_one(waiters.channel()) };
@@ -185,9 +213,16 @@ impl<T, C> Monitor<T, C> {
     fn locked(&self) -> Exclusive<'_, T, C> {
         // SAFETY: the lock is initialised, and the field is its owner's.
         let recursed = unsafe { (*self.sx()).lock_object.lo_data };
-        // Without INVARIANTS the kernel lets every lock recurse; two guards of one thread would share a `&mut T`.
-        assert!(recursed == 0, "the echo lock is held by this thread already");
-        Exclusive { monitor: self, owner: PhantomData }
+        // Without INVARIANTS the kernel lets every lock recurse; two guards of one thread would
+        // share a `&mut T`.
+        assert!(
+            recursed == 0,
+            "the echo lock is held by this thread already"
+        );
+        Exclusive {
+            monitor: self,
+            owner: PhantomData,
+        }
     }
 
     /// Locks for reading only, with others; may sleep. `sx_slock`.
@@ -195,25 +230,38 @@ impl<T, C> Monitor<T, C> {
     pub fn slock(&self) -> Shared<'_, T, C> {
         let at = Location::caller();
         // SAFETY: the lock is initialised.
-        unsafe { sys::_sx_slock(self.sx(), 0, at.file_as_c_str().as_ptr(), at.line() as c_int) };
-        Shared { monitor: self, owner: PhantomData }
+        unsafe {
+            sys::_sx_slock(
+                self.sx(),
+                0,
+                at.file_as_c_str().as_ptr(),
+                at.line() as c_int,
+            )
+        };
+        Shared {
+            monitor: self,
+            owner: PhantomData,
+        }
     }
 
     /// The state, for f_event, which the kernel calls with the lock held exclusively.
     ///
     /// # Safety
     ///
-    /// The calling thread holds the lock exclusively until `Held` is gone, and no guard's reference to the state is in
-    /// use meanwhile.
+    /// The calling thread holds the lock exclusively until `Held` is gone, and no guard's reference
+    /// to the state is in use meanwhile.
     pub unsafe fn held(&self) -> Held<'_, T, C> {
-        Held { monitor: self, owner: PhantomData }
+        Held {
+            monitor: self,
+            owner: PhantomData,
+        }
     }
 }
 
 impl<T, C> Drop for Monitor<T, C> {
     fn drop(&mut self) {
-        // SAFETY: both lists are initialised and empty (nothing was attached, or `retire` has dropped it), and no thread is
-        // left to use the lock.
+        // SAFETY: both lists are initialised and empty (nothing was attached, or `retire` has
+        // dropped it), and no thread is left to use the lock.
         unsafe {
             for side in Side::BOTH {
                 sys::knlist_destroy(self.waiters(side).knlist());
@@ -230,18 +278,22 @@ pub struct Exclusive<'a, T, C> {
 }
 
 impl<T, C> Exclusive<'_, T, C> {
-    /// Unlocks, sleeps until it is woken for `side`, and locks again. A signal of kill(2) ends the sleep, and the wait for the
-    /// lock behind it (PCATCH): EINTR or ERESTART, to be returned unchanged, with the lock released. A stop signal is one of
-    /// them, and stops the thread only when it has left. `wmesg` is what ps(1) shows. `sx_sleep`, `sigdeferstop`.
+    /// Unlocks, sleeps until it is woken for `side`, and locks again. A signal of kill(2) ends the
+    /// sleep, and the wait for the lock behind it (PCATCH): EINTR or ERESTART, to be returned
+    /// unchanged, with the lock released. A stop signal is one of them, and stops the thread only
+    /// when it has left. `wmesg` is what ps(1) shows. `sx_sleep`, `sigdeferstop`.
     ///
-    /// A thread that has slept may be the one that [`Exclusive::wake_one`] chose. If it leaves something for others to use,
-    /// it has to wake the next. After an error this is done here.
+    /// A thread that has slept may be the one that [`Exclusive::wake_one`] chose. If it leaves
+    /// something for others to use, it has to wake the next. After an error this is done here.
     #[inline(always)]
     pub fn sleep(self, side: Side, wmesg: &'static CStr) -> Result<Self> {
         let monitor = self.monitor;
         mem::forget(self);
         monitor.sleep(side, wmesg)?;
-        Ok(Exclusive { monitor, owner: PhantomData })
+        Ok(Exclusive {
+            monitor,
+            owner: PhantomData,
+        })
     }
 
     /// What needs no lock.
@@ -262,7 +314,8 @@ impl<T, C> Exclusive<'_, T, C> {
         }
     }
 
-    /// Wakes all who sleep for `side`, and notifies the others: for what concerns everyone. `wakeup`.
+    /// Wakes all who sleep for `side`, and notifies the others: for what concerns everyone.
+    /// `wakeup`.
     #[cold]
     pub fn wake_all(&mut self, side: Side) {
         if self.has_sleepers(side) {
@@ -274,13 +327,14 @@ impl<T, C> Exclusive<'_, T, C> {
         }
     }
 
-    /// Tells those who wait for `side`, but do not sleep in the driver, that its state has changed: selwakeup(9) for
-    /// poll(2), KNOTE_LOCKED for kevent(2). Where nobody waits, nothing is called.
+    /// Tells those who wait for `side`, but do not sleep in the driver, that its state has changed:
+    /// selwakeup(9) for poll(2), KNOTE_LOCKED for kevent(2). Where nobody waits, nothing is called.
     pub fn notify(&mut self, side: Side) {
         let waiters = self.monitor.waiters(side);
-        // SAFETY: both are initialised, and the lock is held exclusively, as KNOTE_LOCKED demands. Threads are recorded
-        // and knotes attached only under the lock, so what is empty stays so meanwhile (SEL_WAITING, KNLIST_EMPTY). Threads
-        // that have polled leave the list under a lock of select's alone, hence the atomic look.
+        // SAFETY: both are initialised, and the lock is held exclusively, as KNOTE_LOCKED demands.
+        // Threads are recorded and knotes attached only under the lock, so what is empty stays so
+        // meanwhile (SEL_WAITING, KNLIST_EMPTY). Threads that have polled leave the list under a
+        // lock of select's alone, hence the atomic look.
         unsafe {
             if !AtomicPtr::from_ptr(&raw mut (*waiters.selinfo.get()).si_tdlist.tqh_first)
                 .load(Ordering::Relaxed)
@@ -296,7 +350,10 @@ impl<T, C> Exclusive<'_, T, C> {
 
     /// Attaches `kn` to `side`. `knlist_add`.
     pub fn attach(&mut self, side: Side, kn: &mut Knote<'_>) {
-        kn.bind(self.monitor.filters.table(kn.filter()), ptr::from_ref(self.monitor).cast());
+        kn.bind(
+            self.monitor.filters.table(kn.filter()),
+            ptr::from_ref(self.monitor).cast(),
+        );
         // SAFETY: a knote in d_kqfilter is on no list yet; the lock is held (1).
         unsafe { sys::knlist_add(self.monitor.waiters(side).knlist(), kn.as_raw(), 1) };
     }
@@ -320,8 +377,8 @@ impl<T, C> DerefMut for Exclusive<'_, T, C> {
 
 impl<T, C> Drop for Exclusive<'_, T, C> {
     fn drop(&mut self) {
-        // SAFETY: the lock is held exclusively by this thread. Where a guard is dropped cannot be known here; WITNESS shows
-        // where it was taken.
+        // SAFETY: the lock is held exclusively by this thread. Where a guard is dropped cannot be
+        // known here; WITNESS shows where it was taken.
         unsafe { sys::_sx_xunlock(self.monitor.sx(), UNLOCK.as_ptr(), 0) };
     }
 }
@@ -336,14 +393,21 @@ pub struct Shared<'a, T, C> {
 }
 
 impl<T, C> Shared<'_, T, C> {
-    /// Lets the polling thread be woken when `side` is notified next: each side at most once in a d_poll, since the kernel
-    /// has room for two. `selrecord`.
+    /// Lets the polling thread be woken when `side` is notified next: each side at most once in a
+    /// d_poll, since the kernel has room for two. `selrecord`.
     pub fn record(&self, side: Side, poll: &Poll) {
         if cfg!(mutant = "knote-under-the-shared-lock") {
             // SAFETY: it is not: the lock is held shared.
-            unsafe { sys::knote(self.monitor.waiters(side).knlist(), HINT, sys::KNF_LISTLOCKED) };
+            unsafe {
+                sys::knote(
+                    self.monitor.waiters(side).knlist(),
+                    HINT,
+                    sys::KNF_LISTLOCKED,
+                )
+            };
         }
-        // SAFETY: a Poll exists only inside d_poll; the selinfo is initialised and the kernel locks it by itself.
+        // SAFETY: a Poll exists only inside d_poll; the selinfo is initialised and the kernel locks
+        // it by itself.
         unsafe { sys::selrecord(poll.td, self.monitor.waiters(side).selinfo.get()) };
     }
 }

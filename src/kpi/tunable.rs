@@ -1,4 +1,5 @@
-//! Kernel environment variables that loader.conf(5) and kenv(1) set, `TUNABLE_ULONG_FETCH` in `<sys/kernel.h>`.
+//! Kernel environment variables that loader.conf(5) and kenv(1) set, `TUNABLE_ULONG_FETCH` in
+//! `<sys/kernel.h>`.
 
 use core::ffi::{CStr, c_ulong};
 use freebsd_kernel_sys as sys;
@@ -11,11 +12,17 @@ pub fn fetch(name: &CStr, default: usize) -> usize {
     value as usize
 }
 
-/// Tells the console that the value of a tunable is not usable, and what is taken in its place, printf(9).
+/// Tells the console that the value of a tunable is not usable, and what is taken in its place,
+/// printf(9).
 pub fn warn_limited(name: &CStr, value: usize, limit: usize) {
     // SAFETY: the format takes a string and two unsigned longs.
     unsafe {
         let format = c"echodev: %s=%lu is too large; using %lu\n";
-        sys::printf(format.as_ptr(), name.as_ptr(), value as c_ulong, limit as c_ulong);
+        sys::printf(
+            format.as_ptr(),
+            name.as_ptr(),
+            value as c_ulong,
+            limit as c_ulong,
+        );
     }
 }

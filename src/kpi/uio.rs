@@ -39,8 +39,9 @@ impl<'a> ReadUio<'a> {
         self.0.uio_resid as usize
     }
 
-    /// Moves all of `from`, at most [`MOVE_MAX`] bytes, to the caller. EFAULT where the caller's memory is bad: then some
-    /// bytes may have been moved. May sleep on a page fault, with the lock held.
+    /// Moves all of `from`, at most [`MOVE_MAX`] bytes, to the caller. EFAULT where the caller's
+    /// memory is bad: then some bytes may have been moved. May sleep on a page fault, with the lock
+    /// held.
     pub fn uiomove(&mut self, from: &[u8]) -> Result {
         // SAFETY: a read only reads from the kernel's side.
         unsafe { uiomove(from.as_ptr().cast_mut().cast(), from.len(), self.0) }
@@ -61,8 +62,9 @@ impl<'a> WriteUio<'a> {
         self.0.uio_resid as usize
     }
 
-    /// Fills all of `to`, at most [`MOVE_MAX`] bytes, from the caller. EFAULT where the caller's memory is bad: then some
-    /// bytes may have been moved. May sleep on a page fault, with the lock held.
+    /// Fills all of `to`, at most [`MOVE_MAX`] bytes, from the caller. EFAULT where the caller's
+    /// memory is bad: then some bytes may have been moved. May sleep on a page fault, with the lock
+    /// held.
     pub fn uiomove(&mut self, to: &mut [u8]) -> Result {
         // SAFETY: a write only writes to the kernel's side, and the slice is ours to write.
         unsafe { uiomove(to.as_mut_ptr().cast(), to.len(), self.0) }

@@ -58,13 +58,23 @@ pub fn perform<S: Sys>(sys: &mut S, call: Call) -> Reply {
         Call::Kqueue => number(sys.kqueue()?),
         Call::KqueueCponfork => number(sys.kqueue_cponfork()?),
         Call::ReportKqueues { pid } => Value::Events(sys.report_kqueues(pid)?),
-        Call::Kevent { kq, changes, max, timeout } => Value::Events(sys.kevent(kq, &changes, max, timeout)?),
+        Call::Kevent {
+            kq,
+            changes,
+            max,
+            timeout,
+        } => Value::Events(sys.kevent(kq, &changes, max, timeout)?),
         Call::Sigaction { signal, to } => done(sys.sigaction(signal, to)?),
         Call::Caught { signal } => Value::Number(sys.caught(signal).into()),
         Call::Revoke => done(sys.revoke()?),
         Call::Kldload => number(sys.kldload()?),
         Call::Kldunload { id } => done(sys.kldunload(id)?),
-        Call::Pour { fd, writer, total, chunk } => Value::Poured(bulk::pour(sys, fd, writer, total, chunk)),
+        Call::Pour {
+            fd,
+            writer,
+            total,
+            chunk,
+        } => Value::Poured(bulk::pour(sys, fd, writer, total, chunk)),
         Call::Drain { fd, chunk } => Value::Drained(bulk::drain(sys, fd, chunk)),
     };
     Ok(value)

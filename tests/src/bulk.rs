@@ -1,7 +1,8 @@
-//! Loops that a process runs by itself, to move much data, and the account that it keeps of every byte.
+//! Loops that a process runs by itself, to move much data, and the account that it keeps of every
+//! byte.
 //!
-//! A byte carries who wrote it (6 bits) and its place in that writer's stream modulo 4 (2 bits), so that a lost, a
-//! doubled and a swapped byte show. A call that a signal interrupted is made again.
+//! A byte carries who wrote it (6 bits) and its place in that writer's stream modulo 4 (2 bits), so
+//! that a lost, a doubled and a swapped byte show. A call that a signal interrupted is made again.
 
 use alloc::vec::Vec;
 
@@ -32,32 +33,48 @@ pub struct Poured {
 pub struct Drained {
     /// How often each of the 256 values came.
     pub counts: Vec<u64>,
-    /// Bytes that were not the next of their writer's stream. Means nothing when others read as well.
+    /// Bytes that were not the next of their writer's stream. Means nothing when others read as
+    /// well.
     pub out_of_order: u64,
     /// How it ended: end of file, or the error.
     pub end: Result<()>,
 }
 
-/// Writes the first `total` bytes of the stream of `writer`, at most `chunk` at a time, until done or an error.
+/// Writes the first `total` bytes of the stream of `writer`, at most `chunk` at a time, until done
+/// or an error.
 pub fn pour<S: Sys>(sys: &mut S, fd: Fd, writer: u8, total: u64, chunk: usize) -> Poured {
     let mut done = 0;
     while done < total {
         let len = chunk.min(usize::try_from(total - done).unwrap_or(chunk));
-        let bytes: Vec<u8> = (done..done + len as u64).map(|position| byte(writer, position)).collect();
+        let bytes: Vec<u8> = (done..done + len as u64)
+            .map(|position| byte(writer, position))
+            .collect();
         let mut from = sys.memory(len, Reach::All);
         from.set(&bytes);
         match sys.write(fd, &from) {
             Ok(n) => done += n as u64,
             Err(EINTR) => {}
-            Err(error) => return Poured { bytes: done, end: Err(error) },
+            Err(error) => {
+                return Poured {
+                    bytes: done,
+                    end: Err(error),
+                };
+            }
         }
     }
-    Poured { bytes: done, end: Ok(()) }
+    Poured {
+        bytes: done,
+        end: Ok(()),
+    }
 }
 
 /// Reads, at most `chunk` bytes at a time, until end of file or an error.
 pub fn drain<S: Sys>(sys: &mut S, fd: Fd, chunk: usize) -> Drained {
-    let mut drained = Drained { counts: alloc::vec![0; 256], out_of_order: 0, end: Ok(()) };
+    let mut drained = Drained {
+        counts: alloc::vec![0; 256],
+        out_of_order: 0,
+        end: Ok(()),
+    };
     let mut next = [0u8; WRITERS];
     let mut into = sys.memory(chunk, Reach::All);
     loop {

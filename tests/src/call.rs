@@ -25,7 +25,8 @@ pub struct From {
     pub reach: Reach,
 }
 
-/// One system call, or one of the loops that a process runs by itself because a case could not tell it step by step.
+/// One system call, or one of the loops that a process runs by itself because a case could not tell
+/// it step by step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each is the call of the same name in sys::Sys")]
 pub enum Call {
@@ -151,7 +152,8 @@ pub type Reply = sys::Result<Value>;
 
 /// The bytes that carry a [`Call`] or a [`Reply`] to or from a process.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    // Only a sequence of unknown length, or a serializer out of memory, can fail; neither exists here.
+    // Only a sequence of unknown length, or a serializer out of memory, can fail; neither exists
+    // here.
     postcard::to_allocvec(value).expect("calls and replies can be encoded")
 }
 
@@ -163,45 +165,75 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 impl Call {
     /// read(2) of up to `len` bytes.
     pub fn read(fd: Fd, len: usize) -> Call {
-        Call::Read { fd, into: Into::all(len) }
+        Call::Read {
+            fd,
+            into: Into::all(len),
+        }
     }
 
     /// write(2)
     pub fn write(fd: Fd, bytes: &[u8]) -> Call {
-        Call::Write { fd, from: From::all(bytes) }
+        Call::Write {
+            fd,
+            from: From::all(bytes),
+        }
     }
 
     /// poll(2) of one descriptor.
     pub fn poll(fd: Fd, events: i16, timeout: Timeout) -> Call {
-        Call::Poll { fds: alloc::vec![PollFd { fd, events, revents: 0 }], timeout }
+        Call::Poll {
+            fds: alloc::vec![PollFd {
+                fd,
+                events,
+                revents: 0
+            }],
+            timeout,
+        }
     }
 
     /// kevent(2) that waits for one event and changes nothing.
     pub fn wait_event(kq: Fd) -> Call {
-        Call::Kevent { kq, changes: Vec::new(), max: 1, timeout: None }
+        Call::Kevent {
+            kq,
+            changes: Vec::new(),
+            max: 1,
+            timeout: None,
+        }
     }
 }
 
 impl Into {
     /// A buffer that is all within reach.
     pub fn all(len: usize) -> Into {
-        Into { len, reach: Reach::All }
+        Into {
+            len,
+            reach: Reach::All,
+        }
     }
 
     /// A buffer of which only the first `good` bytes are within reach.
     pub fn first(good: usize, len: usize) -> Into {
-        Into { len, reach: Reach::First(good) }
+        Into {
+            len,
+            reach: Reach::First(good),
+        }
     }
 }
 
 impl From {
     /// A buffer that is all within reach.
     pub fn all(bytes: &[u8]) -> From {
-        From { bytes: bytes.to_vec(), reach: Reach::All }
+        From {
+            bytes: bytes.to_vec(),
+            reach: Reach::All,
+        }
     }
 
     /// A buffer of which only the first `good` bytes are within reach.
     pub fn first(good: usize, bytes: &[u8]) -> From {
-        From { bytes: bytes.to_vec(), reach: Reach::First(good) }
+        From {
+            bytes: bytes.to_vec(),
+            reach: Reach::First(good),
+        }
     }
 }

@@ -6,7 +6,8 @@ use crate::check::Outcome;
 use crate::ctx::Ctx;
 use crate::host::Need;
 
-/// One case. It starts with a device in its first state: empty, 64 bytes of room, nobody has it open.
+/// One case. It starts with a device in its first state: empty, 64 bytes of room, nobody has it
+/// open.
 #[derive(Clone, Copy)]
 pub struct Case {
     /// The part of the device's rules that it is about.

@@ -1,4 +1,5 @@
-//! Expectations: a case returns at the first that is not met, with the place, what was expected and what came.
+//! Expectations: a case returns at the first that is not met, with the place, what was expected and
+//! what came.
 
 use alloc::format;
 use alloc::string::String;
@@ -16,13 +17,22 @@ impl Failure {
     /// A failure at the caller's place in the source.
     #[track_caller]
     pub fn new(what: String) -> Failure {
-        Failure { place: Location::caller(), what }
+        Failure {
+            place: Location::caller(),
+            what,
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.place.file(), self.place.line(), self.what)
+        write!(
+            f,
+            "{}:{}: {}",
+            self.place.file(),
+            self.place.line(),
+            self.what
+        )
     }
 }
 
@@ -32,7 +42,11 @@ pub type Outcome<T = ()> = Result<T, Failure>;
 /// Fails with `what` unless `met`. Used by `check!`.
 #[track_caller]
 pub fn is_met(met: bool, what: impl FnOnce() -> String) -> Outcome {
-    if met { Ok(()) } else { Err(Failure::new(what())) }
+    if met {
+        Ok(())
+    } else {
+        Err(Failure::new(what()))
+    }
 }
 
 /// Fails unless `got` equals `want`; `expression` is what was computed. Used by `check_eq!`.
@@ -43,13 +57,25 @@ pub fn is_equal<G: Debug + PartialEq<W>, W: Debug>(
     expression: &str,
     note: impl FnOnce() -> String,
 ) -> Outcome {
-    is_met(got == want, || format!("{}{expression}: expected {}, got {}", note(), shown(want), shown(got)))
+    is_met(got == want, || {
+        format!(
+            "{}{expression}: expected {}, got {}",
+            note(),
+            shown(want),
+            shown(got)
+        )
+    })
 }
 
 /// Fails unless `got` is one of `wants`. Used by `check_one_of!`.
 #[track_caller]
 pub fn is_one_of<T: Debug + PartialEq>(got: &T, wants: &[T], expression: &str) -> Outcome {
-    is_met(wants.contains(got), || format!("{expression}: expected one of {wants:?}, got {}", shown(got)))
+    is_met(wants.contains(got), || {
+        format!(
+            "{expression}: expected one of {wants:?}, got {}",
+            shown(got)
+        )
+    })
 }
 
 /// The value for people; the middle of a long one is left out.
@@ -59,7 +85,12 @@ fn shown(value: &impl Debug) -> String {
     if text.len() <= 2 * END || !text.is_ascii() {
         return text;
     }
-    format!("{} ... {} ({} characters)", &text[..END], &text[text.len() - END..], text.len())
+    format!(
+        "{} ... {} ({} characters)",
+        &text[..END],
+        &text[text.len() - END..],
+        text.len()
+    )
 }
 
 /// Fails the case with the formatted text unless the condition holds.

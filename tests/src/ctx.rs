@@ -35,10 +35,16 @@ fn must<T>(what: &str, result: host::Result<T>) -> Outcome<T> {
 }
 
 impl<'h> Ctx<'h> {
-    /// A device in its first state: the module freshly loaded, or where the host cannot, emptied and of the first size.
+    /// A device in its first state: the module freshly loaded, or where the host cannot, emptied
+    /// and of the first size.
     pub fn begin(host: &'h mut dyn Host) -> Outcome<Ctx<'h>> {
         let admin = Process::new(must("a process to begin with", host.process())?);
-        let mut cx = Ctx { host, admin, module: None, tunables: Vec::new() };
+        let mut cx = Ctx {
+            host,
+            admin,
+            module: None,
+            tunables: Vec::new(),
+        };
         if cx.has(Need::Unload) {
             cx.load()?;
         } else {
@@ -65,7 +71,11 @@ impl<'h> Ctx<'h> {
         for name in core::mem::take(&mut self.tunables) {
             must("unsetting a tunable", self.host.set_tunable(&name, None))?;
         }
-        check_eq!(left, MemoryStats::default(), "memory of the module's type after its unload");
+        check_eq!(
+            left,
+            MemoryStats::default(),
+            "memory of the module's type after its unload"
+        );
         Ok(())
     }
 
@@ -90,7 +100,10 @@ impl<'h> Ctx<'h> {
     /// Waits until the process sleeps in the wait channel.
     #[track_caller]
     pub fn asleep(&mut self, process: &Process, wmesg: Wmesg) -> Outcome {
-        must(&format!("process {} asleep in {wmesg}", process.pid()), self.host.wait_asleep(process.pid(), wmesg))
+        must(
+            &format!("process {} asleep in {wmesg}", process.pid()),
+            self.host.wait_asleep(process.pid(), wmesg),
+        )
     }
 
     /// Loads the module.
@@ -118,7 +131,8 @@ impl<'h> Ctx<'h> {
         }
     }
 
-    /// The file id of the loaded module, for a process that unloads it itself. The case has no module afterwards.
+    /// The file id of the loaded module, for a process that unloads it itself. The case has no
+    /// module afterwards.
     #[track_caller]
     pub fn loaded(&mut self) -> Outcome<i32> {
         match self.module.take() {
@@ -127,12 +141,15 @@ impl<'h> Ctx<'h> {
         }
     }
 
-    /// Sets a kernel tunable for the next load; it is unset after the case. Processes made before are of no use any
-    /// more: the host may have booted again.
+    /// Sets a kernel tunable for the next load; it is unset after the case. Processes made before
+    /// are of no use any more: the host may have booted again.
     #[track_caller]
     pub fn set_tunable(&mut self, name: &str, value: &str) -> Outcome {
         must("before a tunable is set", self.host.health())?;
-        must("setting a tunable", self.host.set_tunable(name, Some(value)))?;
+        must(
+            "setting a tunable",
+            self.host.set_tunable(name, Some(value)),
+        )?;
         self.admin = self.process()?;
         if !self.tunables.iter().any(|known| known == name) {
             self.tunables.push(name.to_owned());
@@ -161,7 +178,10 @@ impl<'h> Ctx<'h> {
     /// Stores a word in one of them.
     #[track_caller]
     pub fn poke(&mut self, address: u64, word: u32) -> Outcome {
-        must("changing the module's memory", self.host.poke(address, word))
+        must(
+            "changing the module's memory",
+            self.host.poke(address, word),
+        )
     }
 
     /// Makes or removes another device of the name.

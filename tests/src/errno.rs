@@ -16,7 +16,8 @@ macro_rules! errnos {
         )+
 
         impl Errno {
-            /// The name in `<sys/errno.h>`, of those that the device or the calls around it may give.
+            /// The name in `<sys/errno.h>`, of those that the device or the calls around it may
+            /// give.
             pub fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($value => Some(stringify!($name)),)+

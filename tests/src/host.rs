@@ -44,7 +44,8 @@ pub enum Need {
     CoreDump,
     /// A kqueue can be copied at fork(2) (`KQUEUE_CPONFORK`).
     CopyOnFork,
-    /// User memory exists whose page fault does not end until [`Host::release_faults`] ([`Reach::Hung`](crate::sys::Reach)).
+    /// User memory exists whose page fault does not end until [`Host::release_faults`]
+    /// ([`Reach::Hung`](crate::sys::Reach)).
     HungMemory,
 }
 
@@ -94,18 +95,20 @@ pub const HUNGPG: Wmesg = "hungpg";
 /// The device's sx(9) lock, which another thread holds.
 pub const ECHO_LOCK: Wmesg = "echo";
 
-/// A process with one thread, which makes the calls that it is sent, one at a time. Dropping it ends the process, as
-/// SIGKILL does, and returns when it is gone.
+/// A process with one thread, which makes the calls that it is sent, one at a time. Dropping it
+/// ends the process, as SIGKILL does, and returns when it is gone.
 pub trait Proc {
     /// Its process id.
     fn pid(&self) -> Pid;
     /// Sends a call and does not wait for it.
     fn start(&mut self, call: &Call) -> Result<()>;
-    /// Waits for the call that was started; a bound makes a call that never ends a [`Trouble::Hung`].
+    /// Waits for the call that was started; a bound makes a call that never ends a
+    /// [`Trouble::Hung`].
     fn wait(&mut self) -> Result<Reply>;
     /// fork(2): a process with the same descriptors.
     fn fork(&mut self) -> Result<Box<dyn Proc>>;
-    /// kill(2), from outside. Returns when the signal was delivered, so that a sleep is over that it ends.
+    /// kill(2), from outside. Returns when the signal was delivered, so that a sleep is over that
+    /// it ends.
     fn kill(&mut self, signal: i32) -> Result<()>;
     /// Ends the process while it makes no call, and returns when it is gone.
     fn exit(&mut self) -> Result<()>;
@@ -140,24 +143,26 @@ pub struct Node {
     pub mode: u32,
 }
 
-/// A place where the device can be had. The methods from [`Host::set_tunable`] on are called only where
-/// [`Host::lacks`] says that the host has what they need.
+/// A place where the device can be had. The methods from [`Host::set_tunable`] on are called only
+/// where [`Host::lacks`] says that the host has what they need.
 pub trait Host {
     /// The reason why this host cannot do `need`; `None` when it can.
     fn lacks(&self, need: Need) -> Option<String>;
     /// A new process that runs as root.
     fn process(&mut self) -> Result<Box<dyn Proc>>;
-    /// Waits until the process sleeps in the wait channel; the bound makes a process that never does a
-    /// [`Trouble::Hung`].
+    /// Waits until the process sleeps in the wait channel; the bound makes a process that never
+    /// does a [`Trouble::Hung`].
     fn wait_asleep(&mut self, pid: Pid, wmesg: Wmesg) -> Result<()>;
-    /// Whether the kernel, or what stands for it, is still well: the panic or misuse report, or a complaint on its
-    /// console that means one, if there is any.
+    /// Whether the kernel, or what stands for it, is still well: the panic or misuse report, or a
+    /// complaint on its console that means one, if there is any.
     fn health(&mut self) -> Result<()>;
 
-    /// Sets or unsets a kernel tunable for the next load ([`Need::Tunables`]). The module is not loaded; a host that
-    /// has to boot for it may do so, and the processes made before are not used any more.
+    /// Sets or unsets a kernel tunable for the next load ([`Need::Tunables`]). The module is not
+    /// loaded; a host that has to boot for it may do so, and the processes made before are not used
+    /// any more.
     fn set_tunable(&mut self, name: &str, value: Option<&str>) -> Result<()>;
-    /// What is held of the module's malloc type, zeros after it was unloaded ([`Need::MemoryStats`]).
+    /// What is held of the module's malloc type, zeros after it was unloaded
+    /// ([`Need::MemoryStats`]).
     fn memory(&mut self) -> Result<MemoryStats>;
     /// Every live allocation of the module's malloc type ([`Need::Poke`]).
     fn blocks(&mut self) -> Result<Vec<Block>>;
@@ -167,6 +172,7 @@ pub trait Host {
     fn squat(&mut self, present: bool) -> Result<()>;
     /// The device node's owner and mode ([`Need::Node`]).
     fn node(&mut self) -> Result<Node>;
-    /// Ends every page fault on [`Reach::Hung`](crate::sys::Reach) memory, now and later ([`Need::HungMemory`]).
+    /// Ends every page fault on [`Reach::Hung`](crate::sys::Reach) memory, now and later
+    /// ([`Need::HungMemory`]).
     fn release_faults(&mut self) -> Result<()>;
 }

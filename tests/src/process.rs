@@ -1,4 +1,5 @@
-//! A process as the cases use it: calls with types, and every trouble a [`Failure`] at the place of the call.
+//! A process as the cases use it: calls with types, and every trouble a [`Failure`] at the place of
+//! the call.
 
 mod calls;
 
@@ -57,7 +58,9 @@ fn count(reply: Reply) -> Outcome<Result<usize>> {
 fn revents(reply: Reply) -> Outcome<Result<i16>> {
     match polled(reply)? {
         Ok(fds) if fds.len() == 1 => Ok(Ok(fds[0].revents)),
-        Ok(fds) => Err(Failure::new(format!("poll of one descriptor answered with {fds:?}"))),
+        Ok(fds) => Err(Failure::new(format!(
+            "poll of one descriptor answered with {fds:?}"
+        ))),
         Err(error) => Ok(Err(error)),
     }
 }
@@ -105,7 +108,11 @@ impl Process {
     /// Makes a call and waits for it.
     #[track_caller]
     pub fn call(&mut self, call: Call) -> Outcome<Reply> {
-        no_trouble(self.pid(), &format!("{call:?}"), self.0.start(&call).and_then(|()| self.0.wait()))
+        no_trouble(
+            self.pid(),
+            &format!("{call:?}"),
+            self.0.start(&call).and_then(|()| self.0.wait()),
+        )
     }
 
     /// [`Process::finish`] for a read.
@@ -174,7 +181,10 @@ impl Process {
     pub fn died(mut self) -> Outcome {
         match self.0.wait() {
             Err(Trouble::Died) => Ok(()),
-            other => Err(Failure::new(format!("process {}: expected its death, got {other:?}", self.pid()))),
+            other => Err(Failure::new(format!(
+                "process {}: expected its death, got {other:?}",
+                self.pid()
+            ))),
         }
     }
 

@@ -39,7 +39,8 @@ pub fn run(case: &Case, host: &mut dyn Host) -> Verdict {
 fn attempt(case: &Case, host: &mut dyn Host) -> Outcome {
     let mut cx = Ctx::begin(host)?;
     let outcome = (case.run)(&mut cx);
-    // The host is to be left clean for the next case also after a failure, but the first failure tells more.
+    // The host is to be left clean for the next case also after a failure, but the first failure
+    // tells more.
     let end = cx.end();
     outcome.and(end)
 }

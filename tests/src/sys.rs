@@ -30,7 +30,8 @@ pub enum Reach {
 
 /// A user buffer of some length, with a part that may be out of reach.
 pub trait Memory {
-    /// Copies `bytes`, one for each byte of the buffer, to where it can be reached; the others are dropped.
+    /// Copies `bytes`, one for each byte of the buffer, to where it can be reached; the others are
+    /// dropped.
     fn set(&mut self, bytes: &[u8]);
     /// The bytes within reach, in order.
     fn get(&self) -> Vec<u8>;
@@ -89,14 +90,14 @@ pub enum Disposition {
     },
 }
 
-/// The system calls of one process. Errors are FreeBSD's numbers; which file the device is, and where the module's
-/// file lies, is the implementation's business.
+/// The system calls of one process. Errors are FreeBSD's numbers; which file the device is, and
+/// where the module's file lies, is the implementation's business.
 pub trait Sys {
     /// The process's buffers.
     type Memory: Memory;
 
-    /// A buffer of `len` bytes, zeroed. One that is all within reach may be any memory; the others end at (or begin
-    /// after) a page that is not accessible.
+    /// A buffer of `len` bytes, zeroed. One that is all within reach may be any memory; the others
+    /// end at (or begin after) a page that is not accessible.
     fn memory(&mut self, len: usize, reach: Reach) -> Self::Memory;
 
     /// open(2) of the device, with `O_*` flags.
@@ -139,7 +140,13 @@ pub trait Sys {
     /// sysctl(3) `kern.proc.kq`: the events that the kqueues of process `pid` wait for.
     fn report_kqueues(&mut self, pid: i32) -> Result<Vec<Kevent>>;
     /// kevent(2); at most `max` events, none are waited for when it is 0.
-    fn kevent(&mut self, kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Result<Vec<Kevent>>;
+    fn kevent(
+        &mut self,
+        kq: Fd,
+        changes: &[Kevent],
+        max: usize,
+        timeout: Timeout,
+    ) -> Result<Vec<Kevent>>;
 
     /// sigaction(2)
     fn sigaction(&mut self, signal: i32, to: Disposition) -> Result<()>;

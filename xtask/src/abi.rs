@@ -29,17 +29,48 @@ struct Struct {
 
 /// What Rust uses of C's structs. A test compares this list with the sources.
 const USED: [Struct; 12] = [
-    Struct { name: "bintime", sized: true, fields: &["sec", "frac"] },
-    Struct { name: "cdev", sized: false, fields: &["si_drv1"] },
-    Struct { name: "cdevsw", sized: true, fields: &[] },
+    Struct {
+        name: "bintime",
+        sized: true,
+        fields: &["sec", "frac"],
+    },
+    Struct {
+        name: "cdev",
+        sized: false,
+        fields: &["si_drv1"],
+    },
+    Struct {
+        name: "cdevsw",
+        sized: true,
+        fields: &[],
+    },
     // The struct grows: later members are the business of the tail that each table has.
-    Struct { name: "filterops", sized: false, fields: &["f_isfd", "f_attach", "f_detach", "f_event", "f_touch"] },
-    Struct { name: "kevent", sized: true, fields: &["ident", "filter", "flags", "fflags", "data", "udata"] },
-    Struct { name: "knlist", sized: true, fields: &["kl_list.slh_first"] },
+    Struct {
+        name: "filterops",
+        sized: false,
+        fields: &["f_isfd", "f_attach", "f_detach", "f_event", "f_touch"],
+    },
+    Struct {
+        name: "kevent",
+        sized: true,
+        fields: &["ident", "filter", "flags", "fflags", "data", "udata"],
+    },
+    Struct {
+        name: "knlist",
+        sized: true,
+        fields: &["kl_list.slh_first"],
+    },
     Struct {
         name: "knote",
         sized: false,
-        fields: &["kn_selnext.sle_next", "kn_kevent", "kn_hook", "kn_hookid", "kn_status", "kn_fop"],
+        fields: &[
+            "kn_selnext.sle_next",
+            "kn_kevent",
+            "kn_hook",
+            "kn_hookid",
+            "kn_status",
+            "kn_fop",
+        ],
     },
     Struct {
         name: "make_dev_args",
@@ -57,21 +88,50 @@ const USED: [Struct; 12] = [
             "mda_si_drv2",
         ],
     },
-    Struct { name: "malloc_type", sized: true, fields: &[] },
-    Struct { name: "selinfo", sized: true, fields: &["si_tdlist.tqh_first", "si_note"] },
-    Struct { name: "sx", sized: true, fields: &["lock_object", "lock_object.lo_data"] },
-    Struct { name: "uio", sized: false, fields: &["uio_resid"] },
+    Struct {
+        name: "malloc_type",
+        sized: true,
+        fields: &[],
+    },
+    Struct {
+        name: "selinfo",
+        sized: true,
+        fields: &["si_tdlist.tqh_first", "si_note"],
+    },
+    Struct {
+        name: "sx",
+        sized: true,
+        fields: &["lock_object", "lock_object.lo_data"],
+    },
+    Struct {
+        name: "uio",
+        sized: false,
+        fields: &["uio_resid"],
+    },
 ];
 
 /// The sizes of structs that only the C files define, in the first headers of 14 and 15. Every
 /// later kernel of the line loads the module, so they must stay.
-const DEFINED: [(&str, u64); 4] = [("sysinit", 32), ("moduledata", 24), ("mod_metadata", 24), ("mod_depend", 12)];
+const DEFINED: [(&str, u64); 4] = [
+    ("sysinit", 32),
+    ("moduledata", 24),
+    ("mod_metadata", 24),
+    ("mod_depend", 12),
+];
 
 /// Compiles, in `build`, the assertions for the bindings in a file with the headers of `c`.
 /// `wrapper` is the header that the bindings were made from. `release` is true for the bindings of
 /// a release line, which are not generated from the headers of `c`.
-pub fn check(c: &CTools, wrapper: &Path, bindings: &Path, release: bool, build: &Path) -> Result<()> {
-    let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+pub fn check(
+    c: &CTools,
+    wrapper: &Path,
+    bindings: &Path,
+    release: bool,
+    build: &Path,
+) -> Result<()> {
+    let read = |path: &Path| {
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    };
     let parsed = Bindings::parse(&read(bindings)?)
         .with_context(|| format!("cannot understand the bindings in {}", bindings.display()))?;
     let mut text = read(wrapper)? + "#include <sys/module.h>\n\n" + &assertions(&parsed, &USED)?;
@@ -83,7 +143,13 @@ pub fn check(c: &CTools, wrapper: &Path, bindings: &Path, release: bool, build: 
     let source = build.join("abi.c");
     fs::write(&source, text).with_context(|| format!("cannot write {}", source.display()))?;
     let object = source.with_extension("o");
-    let compiled = sh::run(c.compile(build).arg("-c").arg(&source).arg("-o").arg(object));
+    let compiled = sh::run(
+        c.compile(build)
+            .arg("-c")
+            .arg(&source)
+            .arg("-o")
+            .arg(object),
+    );
     compiled.with_context(|| {
         let remedy = if release {
             "Build with SYSDIR=/path/to/sys, which generates the bindings from the headers in use, or write the \
@@ -103,7 +169,10 @@ pub fn check(c: &CTools, wrapper: &Path, bindings: &Path, release: bool, build: 
 fn assertions(bindings: &Bindings, used: &[Struct]) -> Result<String> {
     let mut text = String::new();
     for (name, value) in &bindings.constants {
-        writeln!(text, "_Static_assert({name} == {value}, \"constant {name} is not {value}\");")?;
+        writeln!(
+            text,
+            "_Static_assert({name} == {value}, \"constant {name} is not {value}\");"
+        )?;
     }
     for (name, item) in &bindings.declarations {
         let want = bindings.declared_type(item)?;
@@ -113,7 +182,12 @@ fn assertions(bindings: &Bindings, used: &[Struct]) -> Result<String> {
              \"{name} is not declared as {want}\");"
         )?;
     }
-    for Struct { name, sized, fields } in used {
+    for Struct {
+        name,
+        sized,
+        fields,
+    } in used
+    {
         if *sized {
             writeln!(text, "{}", size_of(name, bindings.size(name)?))?;
         }
@@ -137,5 +211,7 @@ fn assertions(bindings: &Bindings, used: &[Struct]) -> Result<String> {
 
 /// A C assertion on the size of a struct.
 fn size_of(name: &str, size: u64) -> String {
-    format!("_Static_assert(sizeof(struct {name}) == {size}, \"struct {name}: the size is not {size}\");")
+    format!(
+        "_Static_assert(sizeof(struct {name}) == {size}, \"struct {name}: the size is not {size}\");"
+    )
 }

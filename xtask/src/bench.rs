@@ -1,5 +1,5 @@
-//! `make bench`: measures the hosted driver against the plain C driver and memcpy, and writes the report; on FreeBSD, the
-//! driver in the kernel.
+//! `make bench`: measures the hosted driver against the plain C driver and memcpy, and writes the
+//! report; on FreeBSD, the driver in the kernel.
 
 use crate::kmod;
 use crate::sh;
@@ -10,10 +10,12 @@ use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-/// Rounds of all measurements. Other programs disturb some of them; the report takes each measurement's best.
+/// Rounds of all measurements. Other programs disturb some of them; the report takes each
+/// measurement's best.
 const ROUNDS: u32 = 8;
 
-/// Builds all, measures for about `seconds`, writes the report. On FreeBSD it takes as long as it takes, and prints a table.
+/// Builds all, measures for about `seconds`, writes the report. On FreeBSD it takes as long as it
+/// takes, and prints a table.
 pub fn bench(root: &Path, seconds: NonZeroU32) -> Result<()> {
     if ON_FREEBSD {
         return vm::bench::here(root);
@@ -22,25 +24,48 @@ pub fn bench(root: &Path, seconds: NonZeroU32) -> Result<()> {
     kmod::testmods(root, Freebsd::V15)?;
     let measured = root.join("target/criterion");
     if measured.exists() {
-        fs::remove_dir_all(&measured).with_context(|| format!("cannot remove {}", measured.display()))?;
+        fs::remove_dir_all(&measured)
+            .with_context(|| format!("cannot remove {}", measured.display()))?;
     }
     for round in 1..=ROUNDS {
         println!("round {round} of {ROUNDS}");
         let name = format!("round{round}");
         sh::run(
             sh::cargo(root)
-                .args(["bench", "--quiet", "--locked", "--package", "bench", "--bench", "hosted", "--"])
+                .args([
+                    "bench",
+                    "--quiet",
+                    "--locked",
+                    "--package",
+                    "bench",
+                    "--bench",
+                    "hosted",
+                    "--",
+                ])
                 .args(["--save-baseline", &name])
                 .env("CRITERION_HOME", &measured)
-                .env("BENCH_SECONDS", (f64::from(seconds.get()) / f64::from(ROUNDS)).to_string())
-                // The hosted kernel's memory stays with it, as a kernel's would: else freeing and allocating a large buffer
-                // is a matter of page faults.
+                .env(
+                    "BENCH_SECONDS",
+                    (f64::from(seconds.get()) / f64::from(ROUNDS)).to_string(),
+                )
+                // The hosted kernel's memory stays with it, as a kernel's would: else freeing and
+                // allocating a large buffer is a matter of page faults.
                 .env("MALLOC_TRIM_THRESHOLD_", MUCH)
                 .env("MALLOC_MMAP_THRESHOLD_", MUCH),
         )?;
     }
     sh::run(
-        sh::cargo(root).args(["run", "--quiet", "--locked", "--release", "--package", "bench", "--"]).arg(&measured),
+        sh::cargo(root)
+            .args([
+                "run",
+                "--quiet",
+                "--locked",
+                "--release",
+                "--package",
+                "bench",
+                "--",
+            ])
+            .arg(&measured),
     )?;
     println!("wrote docs/benchmarks.md");
     Ok(())

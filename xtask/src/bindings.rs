@@ -18,29 +18,42 @@ const VARS: &str = "\
     KNF_LISTLOCKED|M_NOWAIT|M_WAITOK|M_ZERO|MAKEDEV_WAITOK|MAKEDEV_CHECKNAME|UID_ROOT|GID_WHEEL|\
     FREAD|FWRITE|FNONBLOCK|O_NONBLOCK|FREVOKE";
 
-/// Writes `src/v14.rs` and `src/v15.rs` of the crate at `dir` anew, or, with `check`, fails if they would change.
+/// Writes `src/v14.rs` and `src/v15.rs` of the crate at `dir` anew, or, with `check`, fails if they
+/// would change.
 pub fn bindings(tools: &Path, dir: &Path, check: bool) -> Result<()> {
     for freebsd in Freebsd::ALL {
         let path = dir.join(format!("src/v{}.rs", freebsd.major()));
-        let made = generate(&CTools::release(tools, freebsd, tools)?, &dir.join("wrapper.h"))?;
+        let made = generate(
+            &CTools::release(tools, freebsd, tools)?,
+            &dir.join("wrapper.h"),
+        )?;
         if !check {
             fs::write(&path, made).with_context(|| format!("cannot write {}", path.display()))?;
             println!("wrote {}", path.display());
-        } else if fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))? != made {
-            bail!("{} is not what the headers give; `make bindings` writes it anew", path.display());
+        } else if fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?
+            != made
+        {
+            bail!(
+                "{} is not what the headers give; `make bindings` writes it anew",
+                path.display()
+            );
         }
     }
     Ok(())
 }
 
-/// Runs this program again, the same command, if bindgen cannot find its parser yet: it looks for it in its own
-/// environment only. True if that was done.
+/// Runs this program again, the same command, if bindgen cannot find its parser yet: it looks for
+/// it in its own environment only. True if that was done.
 pub fn restarted(tools: &Path) -> Result<bool> {
     if env::var_os("LIBCLANG_PATH").is_some() {
         return Ok(false);
     }
     let mut again = Command::new(env::current_exe()?);
-    let status = again.args(env::args_os().skip(1)).env("LIBCLANG_PATH", libclang(tools)?).status()?;
+    let status = again
+        .args(env::args_os().skip(1))
+        .env("LIBCLANG_PATH", libclang(tools)?)
+        .status()?;
     if !status.success() {
         std::process::exit(status.code().unwrap_or(1));
     }
@@ -62,7 +75,10 @@ pub fn generate(c: &CTools, header: &Path) -> Result<String> {
         .blocklist_item("ELAST")
         .generate_comments(false)
         .layout_tests(true)
-        .raw_line(format!("// FreeBSD {}, from wrapper.h by `make bindings`: not to be edited.", c.name))
+        .raw_line(format!(
+            "// FreeBSD {}, from wrapper.h by `make bindings`: not to be edited.",
+            c.name
+        ))
         .generate()
         .with_context(|| format!("bindgen failed on {}", header.display()))?;
     Ok(made.to_string())

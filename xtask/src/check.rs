@@ -15,7 +15,9 @@ use crate::toolchain::Freebsd;
 use anyhow::{Context, Result, bail, ensure};
 use object::elf;
 use object::read::elf::{ElfFile64, FileHeader};
-use object::{LittleEndian as LE, Object, ObjectSection, ObjectSymbol, ReadRef, RelocationTarget, SymbolKind};
+use object::{
+    LittleEndian as LE, Object, ObjectSection, ObjectSymbol, ReadRef, RelocationTarget, SymbolKind,
+};
 use std::fs;
 use std::path::Path;
 
@@ -29,7 +31,8 @@ type Section<'a, 'f> = object::read::elf::ElfSection64<'a, 'f, LE>;
 /// for, if that is given. It must then ask for that line from its first release on.
 pub fn print(module: &Path, freebsd: Option<Freebsd>) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
-    let summary = check(&bytes, freebsd.map(Freebsd::osreldate)).with_context(|| module.display().to_string())?;
+    let summary = check(&bytes, freebsd.map(Freebsd::osreldate))
+        .with_context(|| module.display().to_string())?;
     println!("{}: {summary}", module.display());
     Ok(())
 }
@@ -39,8 +42,16 @@ pub fn print(module: &Path, freebsd: Option<Freebsd>) -> Result<()> {
 fn check(bytes: &[u8], osreldate: Option<u32>) -> Result<String> {
     let file = Elf::parse(bytes).context("not a 64-bit little-endian ELF file")?;
     let header = file.elf_header();
-    ensure!(header.e_machine(LE) == elf::EM_X86_64, "not for amd64: machine {}", header.e_machine(LE));
-    ensure!(header.e_type(LE) == elf::ET_REL, "not a relocatable file (ET_REL): type {}", header.e_type(LE));
+    ensure!(
+        header.e_machine(LE) == elf::EM_X86_64,
+        "not for amd64: machine {}",
+        header.e_machine(LE)
+    );
+    ensure!(
+        header.e_type(LE) == elf::ET_REL,
+        "not a relocatable file (ET_REL): type {}",
+        header.e_type(LE)
+    );
 
     let mut wrong = Vec::new();
     if bytes.len() > MAX_SIZE {
@@ -61,7 +72,10 @@ fn check(bytes: &[u8], osreldate: Option<u32>) -> Result<String> {
         (Ok(asked), Some(osreldate)) => {
             let range = (osreldate, osreldate.next_multiple_of(100_000) - 1);
             if *asked != range {
-                wrong.push(format!("asks for kernels {} to {}, not {} to {}", asked.0, asked.1, range.0, range.1));
+                wrong.push(format!(
+                    "asks for kernels {} to {}, not {} to {}",
+                    asked.0, asked.1, range.0, range.1
+                ));
             }
         }
         (Ok(_), None) => {}
@@ -71,12 +85,23 @@ fn check(bytes: &[u8], osreldate: Option<u32>) -> Result<String> {
         bail!("{}", wrong.join("\n  "));
     }
     let (first, last) = range?;
-    let names = |names: &[String]| if names.is_empty() { "none".into() } else { names.join(", ") };
+    let names = |names: &[String]| {
+        if names.is_empty() {
+            "none".into()
+        } else {
+            names.join(", ")
+        }
+    };
     Ok(format!(
         "{} bytes, {text} of text, for kernels {first} to {last}\n  \
          filterops with a tail of zeroes: {}\n  end in a jump into the kernel: {}",
         bytes.len(),
-        names(&tables.iter().map(|table| table.name.clone()).collect::<Vec<_>>()),
+        names(
+            &tables
+                .iter()
+                .map(|table| table.name.clone())
+                .collect::<Vec<_>>()
+        ),
         names(&leaving),
     ))
 }
@@ -89,27 +114,47 @@ fn place<'a>(file: &Elf<'a>, section: &Section<'a, '_>, offset: u64) -> String {
             && symbol.address() <= offset
     });
     match functions.max_by_key(|symbol| symbol.address()) {
-        Some(symbol) => format!("{}+{:#x}", symbol.name().unwrap_or("?"), offset - symbol.address()),
+        Some(symbol) => format!(
+            "{}+{:#x}",
+            symbol.name().unwrap_or("?"),
+            offset - symbol.address()
+        ),
         None => format!("{}+{offset:#x}", section.name().unwrap_or("?")),
     }
 }
 
 /// The section and offset that a relocation of a pointer leads to.
-fn target<'f, 'a>(file: &'f Elf<'a>, relocation: &object::Relocation) -> Result<(Section<'a, 'f>, u64)> {
+fn target<'f, 'a>(
+    file: &'f Elf<'a>,
+    relocation: &object::Relocation,
+) -> Result<(Section<'a, 'f>, u64)> {
     let (index, value) = match relocation.target() {
         RelocationTarget::Symbol(index) => {
             let symbol = file.symbol_by_index(index)?;
-            (symbol.section_index().context("a pointer that must be local leads outside")?, symbol.address())
+            (
+                symbol
+                    .section_index()
+                    .context("a pointer that must be local leads outside")?,
+                symbol.address(),
+            )
         }
         _ => bail!("a pointer leads nowhere"),
     };
-    Ok((file.section_by_index(index)?, value.wrapping_add(relocation.addend() as u64)))
+    Ok((
+        file.section_by_index(index)?,
+        value.wrapping_add(relocation.addend() as u64),
+    ))
 }
 
 /// The number at an offset into a section's bytes.
 fn u32_at(data: &[u8], at: u64) -> Result<u32> {
-    let bytes = data.read_bytes_at(at, 4).ok().and_then(|bytes| bytes.try_into().ok());
-    Ok(u32::from_le_bytes(bytes.context("a structure reaches over the end of its section")?))
+    let bytes = data
+        .read_bytes_at(at, 4)
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok());
+    Ok(u32::from_le_bytes(bytes.context(
+        "a structure reaches over the end of its section",
+    )?))
 }
 
 #[cfg(test)]
@@ -120,9 +165,14 @@ mod tests {
 
     #[test]
     fn a_good_module_passes() {
-        let said = Module::good(&CALL).call("wakeup", elf::R_X86_64_PLT32).check();
+        let said = Module::good(&CALL)
+            .call("wakeup", elf::R_X86_64_PLT32)
+            .check();
         let first = said.lines().next().unwrap();
-        assert!(first.ends_with("6 of text, for kernels 1500068 to 1599999"), "{said}");
+        assert!(
+            first.ends_with("6 of text, for kernels 1500068 to 1599999"),
+            "{said}"
+        );
     }
 
     #[test]
@@ -134,7 +184,9 @@ mod tests {
     #[test]
     fn what_is_no_module_at_all() {
         assert_eq!(
-            format!("{:#}", check(b"#!/bin/sh\n", Some(OSRELDATE)).unwrap_err()).split(':').next(),
+            format!("{:#}", check(b"#!/bin/sh\n", Some(OSRELDATE)).unwrap_err())
+                .split(':')
+                .next(),
             Some("not a 64-bit little-endian ELF file")
         );
     }

@@ -12,8 +12,9 @@ pub const TARGET: &str = "x86_64-unknown-none";
 
 /// The flags of every crate that goes into the module.
 ///
-/// Without `relro-level=off` LLVM calls its library functions through the GOT, which the kernel's loader cannot do. All
-/// crates need the same flags, or link-time optimisation stops with a code model conflict.
+/// Without `relro-level=off` LLVM calls its library functions through the GOT, which the kernel's
+/// loader cannot do. All crates need the same flags, or link-time optimisation stops with a code
+/// model conflict.
 pub const RUSTFLAGS: [&str; 6] = [
     "-Crelocation-model=static",
     "-Ccode-model=kernel",
@@ -23,23 +24,37 @@ pub const RUSTFLAGS: [&str; 6] = [
     "-Crelro-level=off",
 ];
 
-/// A sysroot with `core` and `compiler_builtins` for [`TARGET`], made by `rust`; built if it is not there.
+/// A sysroot with `core` and `compiler_builtins` for [`TARGET`], made by `rust`; built if it is not
+/// there.
 pub fn sysroot(tools: &Path, rust: &Rust) -> Result<PathBuf> {
     let name = format!("core-{}", rust.version);
-    once(&tools.join(&name), &format!("core of Rust {} for the kernel, from its source", rust.version), |dir| {
-        let lib = dir.join("lib/rustlib").join(TARGET).join("lib");
-        fs::create_dir_all(&lib)?;
-        let core = lib.join("libcore.rlib");
-        let builtins = rust.library.join("compiler-builtins/compiler-builtins/src/lib.rs");
-        sh::run(compile(rust, &lib, "core", &rust.library.join("core/src/lib.rs")).arg("-o").arg(&core))?;
-        sh::run(
-            compile(rust, &lib, "compiler_builtins", &builtins)
-                .args(["--cfg", "feature=\"compiler-builtins\"", "--extern"])
-                .arg(format!("core={}", core.display()))
-                .arg("-o")
-                .arg(lib.join("libcompiler_builtins.rlib")),
-        )
-    })
+    once(
+        &tools.join(&name),
+        &format!(
+            "core of Rust {} for the kernel, from its source",
+            rust.version
+        ),
+        |dir| {
+            let lib = dir.join("lib/rustlib").join(TARGET).join("lib");
+            fs::create_dir_all(&lib)?;
+            let core = lib.join("libcore.rlib");
+            let builtins = rust
+                .library
+                .join("compiler-builtins/compiler-builtins/src/lib.rs");
+            sh::run(
+                compile(rust, &lib, "core", &rust.library.join("core/src/lib.rs"))
+                    .arg("-o")
+                    .arg(&core),
+            )?;
+            sh::run(
+                compile(rust, &lib, "compiler_builtins", &builtins)
+                    .args(["--cfg", "feature=\"compiler-builtins\"", "--extern"])
+                    .arg(format!("core={}", core.display()))
+                    .arg("-o")
+                    .arg(lib.join("libcompiler_builtins.rlib")),
+            )
+        },
+    )
 }
 
 /// A call of `rust` that compiles one crate of the library, for [`TARGET`], against those in `lib`.

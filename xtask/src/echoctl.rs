@@ -13,8 +13,15 @@ const TARGET: &str = "x86_64-unknown-freebsd";
 
 /// Builds `target/echoctl/<major>/echoctl`.
 pub fn echoctl(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
-    let program = if ON_FREEBSD { native(root)? } else { cross(root, freebsd)? };
-    let path = root.join("target/echoctl").join(freebsd.major()).join("echoctl");
+    let program = if ON_FREEBSD {
+        native(root)?
+    } else {
+        cross(root, freebsd)?
+    };
+    let path = root
+        .join("target/echoctl")
+        .join(freebsd.major())
+        .join("echoctl");
     write_program(&path, &program).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }
@@ -29,23 +36,36 @@ fn native(root: &Path) -> Result<Vec<u8>> {
 /// A call of cargo that builds the program.
 fn cargo(root: &Path) -> Command {
     let mut cargo = sh::cargo(root);
-    cargo.args(["rustc", "--quiet", "--locked", "--package", "echoctl", "--bin", "echoctl", "--release"]).args([
-        "--config",
-        "profile.release.panic='abort'",
-        "--config",
-        "profile.release.strip=true",
-    ]);
+    cargo
+        .args([
+            "rustc",
+            "--quiet",
+            "--locked",
+            "--package",
+            "echoctl",
+            "--bin",
+            "echoctl",
+            "--release",
+        ])
+        .args([
+            "--config",
+            "profile.release.panic='abort'",
+            "--config",
+            "profile.release.strip=true",
+        ]);
     cargo
 }
 
 fn read(program: &Path) -> Result<Vec<u8>> {
-    fs::read(program).with_context(|| format!("cannot read {}, which was just built", program.display()))
+    fs::read(program)
+        .with_context(|| format!("cannot read {}, which was just built", program.display()))
 }
 
 /// The program for FreeBSD, built elsewhere, and checked to be one of that release line.
 fn cross(root: &Path, freebsd: Freebsd) -> Result<Vec<u8>> {
     let tools = root.join("target/tools");
-    // This one knows the libraries of both release lines. The one for 14 loses the note that names the release.
+    // This one knows the libraries of both release lines. The one for 14 loses the note that names
+    // the release.
     let build = root.join("target/echoctl/build");
     let c = CTools::release(&tools, Freebsd::V15, &build)?;
     let mut cargo = cargo(root);
@@ -57,12 +77,16 @@ fn cross(root: &Path, freebsd: Freebsd) -> Result<Vec<u8>> {
         cargo.env("RUSTC", &rust.rustc).env("RUSTC_BOOTSTRAP", "1");
         cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features="]);
         if !build.join(TARGET).exists() {
-            println!("setting up: standard library of Rust {} for FreeBSD, from its source", rust.version);
+            println!(
+                "setting up: standard library of Rust {} for FreeBSD, from its source",
+                rust.version
+            );
         }
     }
     c.environment(&mut cargo, &build);
     cargo.env("ZIG", c.ld().get_program());
-    // These are for the program alone, so that all it is made of is compiled once for all release lines.
+    // These are for the program alone, so that all it is made of is compiled once for all release
+    // lines.
     let linker = root.join("xtask/src/freebsd-cc.sh");
     let release = format!("-Clink-arg=--target=x86_64-freebsd.{}.0", freebsd.major());
     sh::run(cargo.args(["--", &format!("-Clinker={}", linker.display()), &release]))?;
@@ -73,7 +97,8 @@ fn cross(root: &Path, freebsd: Freebsd) -> Result<Vec<u8>> {
     Ok(program)
 }
 
-/// Whether the compiler in use comes with the standard library for FreeBSD, as `rustup target add` provides it.
+/// Whether the compiler in use comes with the standard library for FreeBSD, as `rustup target add`
+/// provides it.
 fn has_std() -> bool {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     sh::output(Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]))

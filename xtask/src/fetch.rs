@@ -1,6 +1,8 @@
-//! Set-up that a fresh machine lacks, fetched by name from the package registries and kept under `target/tools`.
+//! Set-up that a fresh machine lacks, fetched by name from the package registries and kept under
+//! `target/tools`.
 //!
-//! Each step says in one line what it fetches, and is done once: a finished one is a directory with its final name.
+//! Each step says in one line what it fetches, and is done once: a finished one is a directory with
+//! its final name.
 
 use crate::sh;
 use anyhow::{Context, Result};
@@ -24,56 +26,87 @@ impl Wheel {
     /// The directory that holds the unpacked wheel; fetched if it is not there.
     pub fn get(&self, tools: &Path) -> Result<PathBuf> {
         let title = format!("{} {} (PyPI): {}", self.name, self.version, self.purpose);
-        once(&tools.join(format!("{}-{}", self.name, self.version)), &title, |dir| {
-            fs::create_dir_all(dir)?;
-            let requirements = dir.join("requirements.txt");
-            fs::write(&requirements, format!("{}=={} --hash=sha256:{}\n", self.name, self.version, self.sha256))?;
-            sh::run(
-                Command::new("python3")
-                    .args([
-                        "-m",
-                        "pip",
-                        "install",
-                        "--quiet",
-                        "--disable-pip-version-check",
-                        "--root-user-action=ignore",
-                    ])
-                    .args(["--no-deps", "--only-binary=:all:", "--require-hashes", "--no-compile", "--target"])
-                    .arg(dir)
-                    .arg("-r")
-                    .arg(&requirements),
-            )
-            .context("python3 with pip is needed to fetch it (Debian: apt-get install python3-pip)")
-        })
+        once(
+            &tools.join(format!("{}-{}", self.name, self.version)),
+            &title,
+            |dir| {
+                fs::create_dir_all(dir)?;
+                let requirements = dir.join("requirements.txt");
+                fs::write(
+                    &requirements,
+                    format!(
+                        "{}=={} --hash=sha256:{}\n",
+                        self.name, self.version, self.sha256
+                    ),
+                )?;
+                sh::run(
+                    Command::new("python3")
+                        .args([
+                            "-m",
+                            "pip",
+                            "install",
+                            "--quiet",
+                            "--disable-pip-version-check",
+                            "--root-user-action=ignore",
+                        ])
+                        .args([
+                            "--no-deps",
+                            "--only-binary=:all:",
+                            "--require-hashes",
+                            "--no-compile",
+                            "--target",
+                        ])
+                        .arg(dir)
+                        .arg("-r")
+                        .arg(&requirements),
+                )
+                .context(
+                    "python3 with pip is needed to fetch it (Debian: apt-get install python3-pip)",
+                )
+            },
+        )
     }
 }
 
-/// Debian packages, with what they depend on and the machine lacks, unpacked into one directory without installing them.
-/// apt checks the archive's signatures. `packages` is as apt-get takes it, `name=version`.
+/// Debian packages, with what they depend on and the machine lacks, unpacked into one directory
+/// without installing them. apt checks the archive's signatures. `packages` is as apt-get takes it,
+/// `name=version`.
 pub fn debian(tools: &Path, dir_name: &str, packages: &[String], purpose: &str) -> Result<PathBuf> {
-    once(&tools.join(dir_name), &format!("{} (Debian): {purpose}", packages.join(" ")), |dir| {
-        let archives = dir.join("archives");
-        fs::create_dir_all(archives.join("partial"))?;
-        let mut cache = std::ffi::OsString::from("Dir::Cache::Archives=");
-        cache.push(fs::canonicalize(&archives)?);
-        sh::run(
-            Command::new("apt-get")
-                .args(["install", "--yes", "--quiet", "--no-install-recommends", "--download-only", "-o"])
-                .arg(cache)
-                .args(["-o", "APT::Sandbox::User=root"])
-                .args(packages),
-        )?;
-        for entry in fs::read_dir(&archives)? {
-            let deb = entry?.path();
-            if deb.extension().is_some_and(|ext| ext == "deb") {
-                sh::run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(dir))?;
+    once(
+        &tools.join(dir_name),
+        &format!("{} (Debian): {purpose}", packages.join(" ")),
+        |dir| {
+            let archives = dir.join("archives");
+            fs::create_dir_all(archives.join("partial"))?;
+            let mut cache = std::ffi::OsString::from("Dir::Cache::Archives=");
+            cache.push(fs::canonicalize(&archives)?);
+            sh::run(
+                Command::new("apt-get")
+                    .args([
+                        "install",
+                        "--yes",
+                        "--quiet",
+                        "--no-install-recommends",
+                        "--download-only",
+                        "-o",
+                    ])
+                    .arg(cache)
+                    .args(["-o", "APT::Sandbox::User=root"])
+                    .args(packages),
+            )?;
+            for entry in fs::read_dir(&archives)? {
+                let deb = entry?.path();
+                if deb.extension().is_some_and(|ext| ext == "deb") {
+                    sh::run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(dir))?;
+                }
             }
-        }
-        Ok(fs::remove_dir_all(&archives)?)
-    })
+            Ok(fs::remove_dir_all(&archives)?)
+        },
+    )
 }
 
-/// Makes the directory `dir` by `make`, under another name until it is finished, unless it is there already.
+/// Makes the directory `dir` by `make`, under another name until it is finished, unless it is there
+/// already.
 pub fn once(dir: &Path, title: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     if !dir.is_dir() {
         println!("setting up: {title}");
@@ -81,7 +114,8 @@ pub fn once(dir: &Path, title: &str, make: impl FnOnce(&Path) -> Result<()>) -> 
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished)?;
         }
-        fs::create_dir_all(&unfinished).with_context(|| format!("cannot create {}", unfinished.display()))?;
+        fs::create_dir_all(&unfinished)
+            .with_context(|| format!("cannot create {}", unfinished.display()))?;
         make(&unfinished).with_context(|| format!("setting up failed: {title}"))?;
         fs::rename(&unfinished, dir).with_context(|| format!("cannot create {}", dir.display()))?;
     }

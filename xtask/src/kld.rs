@@ -25,19 +25,27 @@ pub struct Places {
 
 /// Fails where the module cannot be loaded; `instead` says what can be done there.
 pub fn only_on_freebsd(what: &str, instead: &str) -> Result<()> {
-    ensure!(ON_FREEBSD, "`make {what}` is for FreeBSD, whose kernel loads the module; here, {instead}");
+    ensure!(
+        ON_FREEBSD,
+        "`make {what}` is for FreeBSD, whose kernel loads the module; here, {instead}"
+    );
     Ok(())
 }
 
 /// Fails where nothing is hosted; `instead` says what can be done there.
 pub fn only_on_linux(what: &str, instead: &str) -> Result<()> {
-    ensure!(!ON_FREEBSD, "`make {what}` is for Linux, where the module is hosted in a process; here, {instead}");
+    ensure!(
+        !ON_FREEBSD,
+        "`make {what}` is for Linux, where the module is hosted in a process; here, {instead}"
+    );
     Ok(())
 }
 
 /// The release line of this system.
 fn own() -> Result<Freebsd> {
-    Freebsd::at_hand()?.pop().context("no release line to build for")
+    Freebsd::at_hand()?
+        .pop()
+        .context("no release line to build for")
 }
 
 /// Builds the module, and loads it.
@@ -48,7 +56,10 @@ pub fn load(root: &Path) -> Result<()> {
         let module = module.display();
         format!("cannot load {module} (has that been tried by root? `kldstat -m echodev` tells if it is loaded, dmesg(8) why not)")
     })?;
-    println!("loaded {}: /dev/echo is there", module.strip_prefix(root)?.display());
+    println!(
+        "loaded {}: /dev/echo is there",
+        module.strip_prefix(root)?.display()
+    );
     Ok(())
 }
 
@@ -60,7 +71,10 @@ pub fn unload() -> Result<()> {
 
 /// Builds module and utility, and copies them to where the system looks for them.
 pub fn install(root: &Path, places: &Places) -> Result<()> {
-    only_on_freebsd("install", "copy target/kmod/*/echodev.ko and target/echoctl/*/echoctl to a FreeBSD machine")?;
+    only_on_freebsd(
+        "install",
+        "copy target/kmod/*/echodev.ko and target/echoctl/*/echoctl to a FreeBSD machine",
+    )?;
     let line = own()?;
     let modules = PathBuf::from(format!("{}{}", places.destdir, places.kmoddir));
     copy(&kmod::kmod(root, line)?, &modules, "echodev.ko", 0o555)?;

@@ -11,7 +11,11 @@ use std::process::Command;
 
 /// Builds `target/kmod/<major>/echodev.ko`, from the vendored bindings.
 pub fn kmod(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
-    let cfg = if freebsd == Freebsd::V14 { vec!["--cfg".into(), "freebsd=\"14\"".into()] } else { vec![] };
+    let cfg = if freebsd == Freebsd::V14 {
+        vec!["--cfg".into(), "freebsd=\"14\"".into()]
+    } else {
+        vec![]
+    };
     let build_dir = build_dir(root, freebsd.major())?;
     let c = CTools::release(&root.join("target/tools"), freebsd, &build_dir)?;
     let bindings = root.join(format!("freebsd-kernel-sys/src/v{}.rs", freebsd.major()));
@@ -19,7 +23,8 @@ pub fn kmod(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
     build(root, &c, cfg)
 }
 
-/// Builds `target/kmod/sysdir/echodev.ko` against a source tree, whose bindings are generated on the way.
+/// Builds `target/kmod/sysdir/echodev.ko` against a source tree, whose bindings are generated on
+/// the way.
 pub fn kmod_sysdir(root: &Path, sysdir: &Path, kernbuilddir: Option<&Path>) -> Result<PathBuf> {
     let build_dir = build_dir(root, "sysdir")?;
     let c = CTools::source_tree(&root.join("target/tools"), sysdir, kernbuilddir, &build_dir)?;
@@ -35,9 +40,14 @@ fn wrapper(root: &Path) -> PathBuf {
     root.join("freebsd-kernel-sys/wrapper.h")
 }
 
-/// Builds `target/mutants/<name>/echodev.ko`: the module for FreeBSD 15 with the deliberate bug of this name.
+/// Builds `target/mutants/<name>/echodev.ko`: the module for FreeBSD 15 with the deliberate bug of
+/// this name.
 pub fn mutant(root: &Path, name: &str) -> Result<PathBuf> {
-    let mut c = CTools::release(&root.join("target/tools"), Freebsd::V15, &build_dir(root, "mutants")?)?;
+    let mut c = CTools::release(
+        &root.join("target/tools"),
+        Freebsd::V15,
+        &build_dir(root, "mutants")?,
+    )?;
     c.name = "mutants".into();
     c.define(&format!("MUTANT_{}", name.to_uppercase().replace('-', "_")));
     let module = build(root, &c, vec!["--cfg".into(), format!("mutant={name:?}")])?;
@@ -60,7 +70,11 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
     let sysroot = sysroot(&tools, &rust)?;
 
     let mut rustflags: Vec<String> = RUSTFLAGS.map(String::from).into();
-    rustflags.extend(["--sysroot".into(), sysroot.display().to_string(), "-Dwarnings".into()]);
+    rustflags.extend([
+        "--sysroot".into(),
+        sysroot.display().to_string(),
+        "-Dwarnings".into(),
+    ]);
     rustflags.extend(cfg);
     let build = build_dir(root, &c.name)?;
     for text in [vec![root.display().to_string()], c.cflags()].concat() {
@@ -75,30 +89,53 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
     c.environment(&mut cargo, &build);
     sh::run(
         cargo
-            .args(["rustc", "--quiet", "--locked", "--package", "echodev", "--lib", "--crate-type", "staticlib"])
+            .args([
+                "rustc",
+                "--quiet",
+                "--locked",
+                "--package",
+                "echodev",
+                "--lib",
+                "--crate-type",
+                "staticlib",
+            ])
             .args(["--profile", "kernel", "--target", TARGET, "--target-dir"])
             .arg(&build)
             .env("RUSTC", &rust.rustc)
             .env("FREEBSD_KERNEL_SYS_BINDINGS", build.join("bindings.rs"))
-            .env("KERNEL_OPTIONS", c.options.as_deref().unwrap_or(Path::new("")))
+            .env(
+                "KERNEL_OPTIONS",
+                c.options.as_deref().unwrap_or(Path::new("")),
+            )
             .env("CC_x86_64_unknown_none", c.cc())
             .env("CFLAGS_x86_64_unknown_none", c.cflags().join(" "))
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\x1f")),
     )?;
 
     let module = root.join("target/kmod").join(&c.name).join("echodev.ko");
-    link(c, root, &[build.join(TARGET).join("kernel/libechodev.a")], &module)?;
+    link(
+        c,
+        root,
+        &[build.join(TARGET).join("kernel/libechodev.a")],
+        &module,
+    )?;
     Ok(module)
 }
 
-/// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`, and the driver that the benchmarks
-/// measure against.
+/// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`, and the
+/// driver that the benchmarks measure against.
 pub fn testmods(root: &Path, freebsd: Freebsd) -> Result<Vec<PathBuf>> {
     let build = root.join("target/testmods").join(freebsd.major());
     fs::create_dir_all(&build)?;
     let c = CTools::release(&root.join("target/tools"), freebsd, &build)?;
     let dir = root.join("kldhost/testmods");
-    let mut modules = vec![c_module(root, &c, &root.join("bench/baseline.c"), &build, &[])?];
+    let mut modules = vec![c_module(
+        root,
+        &c,
+        &root.join("bench/baseline.c"),
+        &build,
+        &[],
+    )?];
     for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let source = entry?.path();
         if source.extension().is_some_and(|ext| ext == "c") {
@@ -109,9 +146,24 @@ pub fn testmods(root: &Path, freebsd: Freebsd) -> Result<Vec<PathBuf>> {
 }
 
 /// Builds `<name>.ko` in `dir` from the C file `source`, with more flags.
-pub fn c_module(root: &Path, c: &CTools, source: &Path, dir: &Path, flags: &[&str]) -> Result<PathBuf> {
-    let object = dir.join(source.file_stem().context("a C file without a name")?).with_extension("o");
-    sh::run(c.compile(dir).args(flags).arg("-c").arg(source).arg("-o").arg(&object))?;
+pub fn c_module(
+    root: &Path,
+    c: &CTools,
+    source: &Path,
+    dir: &Path,
+    flags: &[&str],
+) -> Result<PathBuf> {
+    let object = dir
+        .join(source.file_stem().context("a C file without a name")?)
+        .with_extension("o");
+    sh::run(
+        c.compile(dir)
+            .args(flags)
+            .arg("-c")
+            .arg(source)
+            .arg("-o")
+            .arg(&object),
+    )?;
     let module = object.with_extension("ko");
     link(c, root, &[object], &module)?;
     Ok(module)
@@ -131,6 +183,10 @@ fn link(c: &CTools, root: &Path, inputs: &[PathBuf], module: &Path) -> Result<()
             .arg(&unfinished),
     )?;
     // Without its debugging information; and no name of it is for other modules to link to.
-    sh::run(Command::new("objcopy").args(["--strip-debug", "--keep-global-symbol=none"]).arg(&unfinished))?;
+    sh::run(
+        Command::new("objcopy")
+            .args(["--strip-debug", "--keep-global-symbol=none"])
+            .arg(&unfinished),
+    )?;
     fs::rename(&unfinished, module).with_context(|| format!("cannot write {}", module.display()))
 }

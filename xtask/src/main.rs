@@ -1,4 +1,5 @@
-//! Build steps that make cannot say well. The Makefile calls them; `cargo run -p xtask -- --help` lists them.
+//! Build steps that make cannot say well. The Makefile calls them; `cargo run -p xtask -- --help`
+//! lists them.
 
 mod abi;
 mod bench;
@@ -63,14 +64,15 @@ enum Command {
         #[arg(long, default_value = "", value_parser = release_line, hide_default_value = true)]
         freebsd: Line,
     },
-    /// Build all, and replay the sessions of the article: on the hosted module, on FreeBSD on the loaded one
+    /// Build all, and replay the sessions of the article: on the hosted module, on FreeBSD on the
+    /// loaded one
     Run,
     /// Build all, and leave the hosted device up until Ctrl-C
     Host,
     /// Build all, and run every test; on FreeBSD also the suite on the loaded module
     Test,
-    /// Measure the hosted driver against a plain C driver and memcpy, and write docs/benchmarks.md; on FreeBSD the driver in
-    /// the kernel
+    /// Measure the hosted driver against a plain C driver and memcpy, and write docs/benchmarks.md;
+    /// on FreeBSD the driver in the kernel
     Bench {
         /// How long all measurements take together, about
         #[arg(long)]
@@ -92,7 +94,8 @@ enum Command {
     },
     /// Run the suite on a FreeBSD kernel, in a virtual machine
     VmTest(vm::Options),
-    /// Measure the module, a C driver and pipe(2) on a FreeBSD kernel, in a virtual machine that counts instructions
+    /// Measure the module, a C driver and pipe(2) on a FreeBSD kernel, in a virtual machine that
+    /// counts instructions
     VmBench(vm::bench::Options),
     /// Generate the bindings of the kernel headers anew
     Bindings {
@@ -109,7 +112,9 @@ struct Line(Option<Freebsd>);
 fn release_line(name: &str) -> Result<Line, String> {
     match name {
         "" => Ok(Line(None)),
-        one => Freebsd::from_str(one, false).map(|line| Line(Some(line))).map_err(|_| "14 or 15, please".into()),
+        one => Freebsd::from_str(one, false)
+            .map(|line| Line(Some(line)))
+            .map_err(|_| "14 or 15, please".into()),
     }
 }
 
@@ -130,17 +135,33 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask has a parent directory");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask has a parent directory");
     let tools = root.join("target/tools");
     match Args::parse().command {
-        Command::Kmod { freebsd, sysdir, kernbuilddir } if sysdir.is_empty() => {
-            ensure!(kernbuilddir.is_empty(), "KERNBUILDDIR goes with SYSDIR, the tree that the kernel was built from");
+        Command::Kmod {
+            freebsd,
+            sysdir,
+            kernbuilddir,
+        } if sysdir.is_empty() => {
+            ensure!(
+                kernbuilddir.is_empty(),
+                "KERNBUILDDIR goes with SYSDIR, the tree that the kernel was built from"
+            );
             for line in freebsd.lines()? {
-                println!("built {}", kmod::kmod(root, line)?.strip_prefix(root)?.display());
+                println!(
+                    "built {}",
+                    kmod::kmod(root, line)?.strip_prefix(root)?.display()
+                );
             }
             Ok(())
         }
-        Command::Kmod { sysdir, kernbuilddir, .. } => {
+        Command::Kmod {
+            sysdir,
+            kernbuilddir,
+            ..
+        } => {
             if !bindings::restarted(&tools)? {
                 let kernbuilddir = (!kernbuilddir.is_empty()).then(|| Path::new(&kernbuilddir));
                 let module = kmod::kmod_sysdir(root, Path::new(&sysdir), kernbuilddir)?;
@@ -148,7 +169,9 @@ fn run() -> Result<()> {
             }
             Ok(())
         }
-        Command::Check { modules, freebsd } => modules.iter().try_for_each(|module| check::print(module, freebsd)),
+        Command::Check { modules, freebsd } => modules
+            .iter()
+            .try_for_each(|module| check::print(module, freebsd)),
         Command::Testmods => {
             for line in Freebsd::ALL {
                 for module in kmod::testmods(root, line)? {
@@ -159,7 +182,10 @@ fn run() -> Result<()> {
         }
         Command::Echoctl { freebsd } => {
             for line in freebsd.lines()? {
-                println!("built {}", echoctl::echoctl(root, line)?.strip_prefix(root)?.display());
+                println!(
+                    "built {}",
+                    echoctl::echoctl(root, line)?.strip_prefix(root)?.display()
+                );
             }
             Ok(())
         }

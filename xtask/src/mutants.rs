@@ -1,7 +1,7 @@
 //! `make mutants`: the module with deliberate bugs, one at a time, and which check finds each.
 //!
-//! A mutant is a place in the driver that says `cfg!(mutant = "name")`, or in the shim `MUTANT_NAME`; only this builds
-//! with such a name.
+//! A mutant is a place in the driver that says `cfg!(mutant = "name")`, or in the shim
+//! `MUTANT_NAME`; only this builds with such a name.
 
 mod suite;
 
@@ -23,11 +23,15 @@ pub struct Options {
     every_suite: bool,
 }
 
-/// Builds the mutants, and runs the suites on each. Prints what has found it, and after how long; an error if one survives.
+/// Builds the mutants, and runs the suites on each. Prints what has found it, and after how long;
+/// an error if one survives.
 pub fn mutants(root: &Path, options: &Options) -> Result<()> {
     let known = named(root)?;
     if let Some(unknown) = options.names.iter().find(|name| !known.contains(*name)) {
-        bail!("there is no mutant {unknown}; there are: {}", Vec::from_iter(known).join(", "));
+        bail!(
+            "there is no mutant {unknown}; there are: {}",
+            Vec::from_iter(known).join(", ")
+        );
     }
     let wanted = |name: &&String| options.names.is_empty() || options.names.contains(name);
     let module = kmod::kmod(root, Freebsd::V15)?;
@@ -44,7 +48,10 @@ pub fn mutants(root: &Path, options: &Options) -> Result<()> {
     let mut survivors = Vec::new();
     for name in known.iter().filter(wanted) {
         let mutant = kmod::mutant(root, name)?;
-        ensure!(fs::read(&mutant)? != fs::read(&module)?, "mutant {name} is the same as the module");
+        ensure!(
+            fs::read(&mutant)? != fs::read(&module)?,
+            "mutant {name} is the same as the module"
+        );
         let mut found = false;
         for suite in &suites {
             let verdict = suite.run(&mutant)?;
@@ -61,7 +68,11 @@ pub fn mutants(root: &Path, options: &Options) -> Result<()> {
             survivors.push(name.as_str());
         }
     }
-    ensure!(survivors.is_empty(), "no check finds: {}", survivors.join(", "));
+    ensure!(
+        survivors.is_empty(),
+        "no check finds: {}",
+        survivors.join(", ")
+    );
     Ok(())
 }
 
@@ -70,7 +81,11 @@ fn print(verdict: &Verdict, name: &str, suite: &Suite) {
         Verdict::Passed { after } => (after, "-"),
         Verdict::Found { after, by } => (after, by.as_str()),
     };
-    println!("{name:<30} {:<12} {:>7.1} s  {what}", suite.name, after.as_secs_f64());
+    println!(
+        "{name:<30} {:<12} {:>7.1} s  {what}",
+        suite.name,
+        after.as_secs_f64()
+    );
 }
 
 /// The names that the sources have, as they are spelled in Rust.
@@ -82,11 +97,18 @@ fn named(root: &Path) -> Result<BTreeSet<String>> {
             if path.is_dir() {
                 continue;
             }
-            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let quoted = text.split("mutant = \"").skip(1).filter_map(|rest| rest.split_once('"'));
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            let quoted = text
+                .split("mutant = \"")
+                .skip(1)
+                .filter_map(|rest| rest.split_once('"'));
             names.extend(quoted.map(|(name, _)| name.to_owned()));
             let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let defined = text.split("MUTANT_").skip(1).filter_map(|rest| rest.split(|c| !is_name(c)).next());
+            let defined = text
+                .split("MUTANT_")
+                .skip(1)
+                .filter_map(|rest| rest.split(|c| !is_name(c)).next());
             names.extend(defined.map(|name| name.to_lowercase().replace('_', "-")));
         }
     }

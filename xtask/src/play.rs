@@ -13,7 +13,11 @@ const DIR: &str = "target/run";
 
 /// Replays the sessions of the article.
 pub fn run(root: &Path) -> Result<()> {
-    if ON_FREEBSD { play(root, "load", &[]) } else { play(root, "run", &[DIR]) }
+    if ON_FREEBSD {
+        play(root, "load", &[])
+    } else {
+        play(root, "run", &[DIR])
+    }
 }
 
 /// Leaves the hosted device up.
@@ -24,16 +28,32 @@ pub fn host(root: &Path) -> Result<()> {
 
 fn play(root: &Path, what: &str, more: &[&str]) -> Result<()> {
     // The newest, where there are several.
-    let line = Freebsd::at_hand()?.pop().context("no release line to build for")?;
+    let line = Freebsd::at_hand()?
+        .pop()
+        .context("no release line to build for")?;
     let module = kmod::kmod(root, line)?;
     let mut packages = vec!["echoctl", "demo"];
     if !ON_FREEBSD {
         packages.push("kldhost");
     }
     let packages = packages.iter().flat_map(|package| ["--package", package]);
-    sh::run(sh::cargo(root).args(["build", "--quiet", "--locked"]).args(packages))?;
+    sh::run(
+        sh::cargo(root)
+            .args(["build", "--quiet", "--locked"])
+            .args(packages),
+    )?;
     // In place of this program, so that it alone gets the signals of the terminal.
     let mut demo = sh::cargo(root);
-    demo.args(["run", "--quiet", "--locked", "--package", "demo", "--", what]).arg(module).args(more);
+    demo.args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "demo",
+        "--",
+        what,
+    ])
+    .arg(module)
+    .args(more);
     Err(demo.exec()).context("cannot start cargo")
 }

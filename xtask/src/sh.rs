@@ -5,14 +5,18 @@ use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Runs `command` to its end; an error if it cannot be started or fails. What it prints is shown only then.
+/// Runs `command` to its end; an error if it cannot be started or fails. What it prints is shown
+/// only then.
 pub fn run(command: &mut Command) -> Result<()> {
     output(command).map(drop)
 }
 
 /// As [`run`], and gives what the command wrote to its standard output.
 pub fn output(command: &mut Command) -> Result<String> {
-    let out = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", name(command)))?;
+    let out = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {}", name(command)))?;
     if !out.status.success() {
         bail!(
             "{} failed ({}): {command:?}\n{}{}",

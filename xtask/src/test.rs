@@ -26,7 +26,10 @@ pub fn test(root: &Path) -> Result<()> {
         echoctl::echoctl(root, line)?;
     }
     if ON_FREEBSD {
-        let portable: Vec<_> = PORTABLE.iter().flat_map(|package| ["--package", package]).collect();
+        let portable: Vec<_> = PORTABLE
+            .iter()
+            .flat_map(|package| ["--package", package])
+            .collect();
         cargo_test(root, &[&portable[..], &["--all-targets"]].concat())?;
         here::test(root)?;
     } else {
@@ -48,6 +51,10 @@ fn cargo_test(root: &Path, arguments: &[&str]) -> Result<()> {
     let mut cargo = sh::cargo(root);
     cargo.args(["test", "--locked"]).args(arguments);
     let status = cargo.status().context("cannot start cargo")?;
-    ensure!(status.success(), "tests failed: cargo test {}", arguments.join(" "));
+    ensure!(
+        status.success(),
+        "tests failed: cargo test {}",
+        arguments.join(" ")
+    );
     Ok(())
 }

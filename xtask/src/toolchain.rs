@@ -50,12 +50,18 @@ impl Freebsd {
 
     /// What is built where nothing else is asked for: on FreeBSD its own line, else both.
     pub fn at_hand() -> Result<Vec<Self>> {
-        if ON_FREEBSD { Ok(vec![base::Base::find()?.release_line()?]) } else { Ok(Self::ALL.into()) }
+        if ON_FREEBSD {
+            Ok(vec![base::Base::find()?.release_line()?])
+        } else {
+            Ok(Self::ALL.into())
+        }
     }
 
     /// The line of the kernel with this `__FreeBSD_version`, if it is one of them.
     pub fn of(osreldate: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|line| line.osreldate() / 100_000 == osreldate / 100_000)
+        Self::ALL
+            .into_iter()
+            .find(|line| line.osreldate() / 100_000 == osreldate / 100_000)
     }
 
     /// The major version, as in directory names.
@@ -66,7 +72,8 @@ impl Freebsd {
         }
     }
 
-    /// `__FreeBSD_version` of the line's .0 release: a module that asks for it loads on every later kernel of the line.
+    /// `__FreeBSD_version` of the line's .0 release: a module that asks for it loads on every later
+    /// kernel of the line.
     pub fn osreldate(self) -> u32 {
         match self {
             Self::V14 => 1_400_097,
@@ -82,10 +89,12 @@ impl Freebsd {
     }
 }
 
-/// The shared library that bindgen parses with; fetched if it is not there, but on FreeBSD looked for.
+/// The shared library that bindgen parses with; fetched if it is not there, but on FreeBSD looked
+/// for.
 pub fn libclang(tools: &Path) -> Result<PathBuf> {
     if ON_FREEBSD {
-        return base::libclang().context("bindgen needs libclang: install it with `pkg install llvm`");
+        return base::libclang()
+            .context("bindgen needs libclang: install it with `pkg install llvm`");
     }
     Ok(LIBCLANG.get(tools)?.join("clang/native/libclang.so"))
 }

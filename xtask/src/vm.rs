@@ -1,8 +1,9 @@
 //! The suite on a FreeBSD kernel, in a virtual machine.
 //!
-//! The machine gets a kernel file, and a root file system of two or three files that is made here ([`iso`]): process 1,
-//! which is the guest program of `tests/vm`, and the modules. QEMU boots it through the loader of `tests/vm`, bhyve through
-//! FreeBSD's own ([`boot`]). The guest writes TAP to the console, which is judged here ([`judge`]).
+//! The machine gets a kernel file, and a root file system of two or three files that is made here
+//! ([`iso`]): process 1, which is the guest program of `tests/vm`, and the modules. QEMU boots it
+//! through the loader of `tests/vm`, bhyve through FreeBSD's own ([`boot`]). The guest writes TAP
+//! to the console, which is judged here ([`judge`]).
 
 pub mod bench;
 mod boot;
@@ -79,7 +80,10 @@ impl Options {
     /// All of the suite on this kernel.
     pub fn for_kernel(kernel: OsString) -> Self {
         Self {
-            target: Target { kernel, ..Target::default() },
+            target: Target {
+                kernel,
+                ..Target::default()
+            },
             cases: String::new(),
             accel: Accel::Auto,
             cpus: CPUS,
@@ -118,7 +122,9 @@ struct Boot<'b> {
 /// Boots the kernel and judges what the suite says in it.
 pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
     let tools = root.join("target/tools");
-    let Some(kernel) = options.target.kernel(&tools)? else { return Ok(()) };
+    let Some(kernel) = options.target.kernel(&tools)? else {
+        return Ok(());
+    };
     let c = options.target.c_tools(root, &kernel)?;
     let module = options.target.module(root, &kernel)?;
     let c = c.map(|c| CModules::build(root, &c)).transpose()?;
@@ -138,11 +144,16 @@ pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
     if preload::CASE.contains(&options.cases) {
         preload::show(&parts, &module)?;
     }
-    if options.cases.is_empty() { naive::show(&parts) } else { Ok(()) }
+    if options.cases.is_empty() {
+        naive::show(&parts)
+    } else {
+        Ok(())
+    }
 }
 
 impl Target {
-    /// The kernel; `None`, with a word about it, if there is none, or if this program was started anew and has done its work.
+    /// The kernel; `None`, with a word about it, if there is none, or if this program was started
+    /// anew and has done its work.
     fn kernel(&self, tools: &Path) -> Result<Option<Kernel>> {
         if self.kernel.is_empty() {
             println!("{NO_KERNEL}");
@@ -162,9 +173,17 @@ impl Target {
         let tools = root.join("target/tools");
         if !self.sysdir.is_empty() {
             let build = kmod::build_dir(root, "sysdir")?;
-            return CTools::source_tree(&tools, Path::new(&self.sysdir), self.kernbuilddir(), &build).map(Some);
+            return CTools::source_tree(
+                &tools,
+                Path::new(&self.sysdir),
+                self.kernbuilddir(),
+                &build,
+            )
+            .map(Some);
         }
-        let Some(line) = kernel.release_line() else { return Ok(None) };
+        let Some(line) = kernel.release_line() else {
+            return Ok(None);
+        };
         CTools::release(&tools, line, &kmod::build_dir(root, line.major())?).map(Some)
     }
 
@@ -192,7 +211,13 @@ impl Target {
 fn suite(parts: &Parts, module: &Path, cases: &str) -> Result<()> {
     let env = [("echodev.cases", cases)];
     let modules = modules::for_suite(module, parts.c.as_ref());
-    let run = parts.run(&Boot { name: "suite", modules: &modules, preload: None, env: &env, print: true })?;
+    let run = parts.run(&Boot {
+        name: "suite",
+        modules: &modules,
+        preload: None,
+        env: &env,
+        print: true,
+    })?;
     print!("{}", run.judge.report());
     println!(
         "vm-test: {} on {}, {} s; console: {}",
@@ -201,7 +226,11 @@ fn suite(parts: &Parts, module: &Path, cases: &str) -> Result<()> {
         run.seconds,
         run.log.display()
     );
-    ensure!(run.judge.passed(), "the suite failed on {}", parts.kernel.title());
+    ensure!(
+        run.judge.passed(),
+        "the suite failed on {}",
+        parts.kernel.title()
+    );
     Ok(())
 }
 
@@ -216,21 +245,48 @@ impl Parts {
     /// Boots a machine and watches it until it ends.
     fn run(&self, boot: &Boot<'_>) -> Result<Run> {
         let read = |(name, path): &(&'static str, PathBuf)| {
-            let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let bytes =
+                fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             anyhow::Ok((*name, bytes))
         };
         let modules = boot.modules.iter().map(read).collect::<Result<_>>()?;
         let image = iso::image(&[
-            iso::Directory { name: "dev", files: vec![] },
-            iso::Directory { name: "modules", files: modules },
-            iso::Directory { name: "sbin", files: vec![("init", fs::read(&self.init)?)] },
-            iso::Directory { name: "tmp", files: vec![] },
+            iso::Directory {
+                name: "dev",
+                files: vec![],
+            },
+            iso::Directory {
+                name: "modules",
+                files: modules,
+            },
+            iso::Directory {
+                name: "sbin",
+                files: vec![("init", fs::read(&self.init)?)],
+            },
+            iso::Directory {
+                name: "tmp",
+                files: vec![],
+            },
         ])?;
-        let files = boot::Files { kernel: &self.kernel.path, image: &image, module: boot.preload, env: boot.env };
+        let files = boot::Files {
+            kernel: &self.kernel.path,
+            image: &image,
+            module: boot.preload,
+            env: boot.env,
+        };
         let running = self.machine.start(&self.dir, &files, self.cpus)?;
-        let log = self.dir.join(format!("{}-{}.log", boot.name, self.kernel.name()));
-        let limits = watch::Limits { total: self.timeout, ..watch::Limits::default() };
+        let log = self
+            .dir
+            .join(format!("{}-{}.log", boot.name, self.kernel.name()));
+        let limits = watch::Limits {
+            total: self.timeout,
+            ..watch::Limits::default()
+        };
         let (judge, took) = watch::watch(running, &log, &limits, boot.print)?;
-        Ok(Run { judge, seconds: took.as_secs(), log })
+        Ok(Run {
+            judge,
+            seconds: took.as_secs(),
+            log,
+        })
     }
 }

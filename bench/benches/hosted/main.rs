@@ -1,4 +1,5 @@
-//! The benchmarks: both drivers, hosted in this process, and memcpy. `make bench` runs them, in several rounds.
+//! The benchmarks: both drivers, hosted in this process, and memcpy. `make bench` runs them, in
+//! several rounds.
 
 mod moves;
 mod threads;
@@ -14,16 +15,27 @@ use std::time::Duration;
 /// Seconds that a round of all measurements shall take, about.
 const SECONDS: &str = "BENCH_SECONDS";
 
-/// Adds a measurement of `subject`, of `group` with `value`. `once` does what is measured as often as it is told, and says
-/// how long that took.
-fn measure(c: &mut Criterion, group: &Group, subject: Subject, value: u64, mut once: impl FnMut(u64) -> Duration) {
+/// Adds a measurement of `subject`, of `group` with `value`. `once` does what is measured as often
+/// as it is told, and says how long that took.
+fn measure(
+    c: &mut Criterion,
+    group: &Group,
+    subject: Subject,
+    value: u64,
+    mut once: impl FnMut(u64) -> Duration,
+) {
     let mut measured: criterion::BenchmarkGroup<'_, WallTime> = c.benchmark_group(group.name);
-    measured.bench_function(BenchmarkId::new(subject.name(), value), |b| b.iter_custom(&mut once));
+    measured.bench_function(BenchmarkId::new(subject.name(), value), |b| {
+        b.iter_custom(&mut once)
+    });
     measured.finish();
 }
 
 fn main() {
-    let seconds = std::env::var(SECONDS).ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(30.0);
+    let seconds = std::env::var(SECONDS)
+        .ok()
+        .and_then(|seconds| seconds.parse().ok())
+        .unwrap_or(30.0);
     let each = Duration::from_secs_f64(seconds / count() as f64);
     let mut c = Criterion::default()
         .sample_size(10)
@@ -36,6 +48,10 @@ fn main() {
     moves::add(&mut c, &host);
     threads::add(&mut c, &host);
     waiting::add(&mut c, &host);
-    assert!(host.kernel.panic_report().is_none(), "the hosted kernel has panicked: {:?}", host.kernel.panic_report());
+    assert!(
+        host.kernel.panic_report().is_none(),
+        "the hosted kernel has panicked: {:?}",
+        host.kernel.panic_report()
+    );
     c.final_summary();
 }

@@ -63,19 +63,31 @@ fn memcpy(c: &mut Criterion, group: &Group, value: u64, len: usize, copies: usiz
     });
 }
 
-/// Takes all of a buffer of `size` bytes out of the device, or puts it in: `each` single bytes, timed, in each of its
-/// equal parts, and the rest of the part at once.
+/// Takes all of a buffer of `size` bytes out of the device, or puts it in: `each` single bytes,
+/// timed, in each of its equal parts, and the rest of the part at once.
 type Step = fn(&Device, &mut [u8], usize) -> Duration;
 
 /// Parts that a large buffer is measured in, so that the cost at every level has its share.
 const PARTS: usize = 16;
 
-fn one_by_one(c: &mut Criterion, host: &Host, group: &Group, driver: Subject, size: u64, step: Step) {
+fn one_by_one(
+    c: &mut Criterion,
+    host: &Host,
+    group: &Group,
+    driver: Subject,
+    size: u64,
+    step: Step,
+) {
     let device = host.open(driver, size as usize).expect("open");
     let bytes = vec![1; size as usize];
-    // Small buffers whole; of large ones a share, the smaller the longer a byte of the baseline takes.
+    // Small buffers whole; of large ones a share, the smaller the longer a byte of the baseline
+    // takes.
     let parts = if size <= 4096 { 1 } else { PARTS };
-    let share = if driver == Subject::Baseline && group.name == DRAIN.name { (64 << 20) / size } else { 4096 };
+    let share = if driver == Subject::Baseline && group.name == DRAIN.name {
+        (64 << 20) / size
+    } else {
+        4096
+    };
     let each = (size as usize / parts).min(share as usize);
     let mut part = vec![0; size as usize / parts];
     measure(c, group, driver, size, |times| {

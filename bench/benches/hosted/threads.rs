@@ -56,7 +56,9 @@ fn stream(c: &mut Criterion, host: &Host, driver: Subject, size: u64) {
         }
     };
     let send = |times: u64| (0..times).for_each(|_| device.write(&message).expect("write"));
-    measure(c, &STREAM, driver, size, |times| together(|| receive(times), || send(times)));
+    measure(c, &STREAM, driver, size, |times| {
+        together(|| receive(times), || send(times))
+    });
 }
 
 fn pingpong(c: &mut Criterion, host: &Host, other: &Host, driver: Subject) {

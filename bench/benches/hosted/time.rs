@@ -1,4 +1,5 @@
-//! Clocks. What one thread does is measured in that thread's CPU time, which other programs do not disturb so much.
+//! Clocks. What one thread does is measured in that thread's CPU time, which other programs do not
+//! disturb so much.
 
 use nix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};

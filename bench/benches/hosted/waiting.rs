@@ -24,7 +24,9 @@ fn poll(c: &mut Criterion, host: &Host, driver: Subject) {
         time::of_thread(|| {
             for _ in 0..times {
                 device.write(&[1]).expect("write");
-                let ready = device.process.poll(&mut [PollFd::new(device.fd, POLLIN)], -1);
+                let ready = device
+                    .process
+                    .poll(&mut [PollFd::new(device.fd, POLLIN)], -1);
                 assert_eq!(ready, Ok(1));
                 device.read(&mut [0]).expect("read");
             }
@@ -37,12 +39,21 @@ const PER_PROCESS: u64 = 1000;
 
 fn knotes(c: &mut Criterion, host: &Host, driver: Subject, count: u64) {
     let device = host.open(driver, 64).expect("open");
-    let waiters: Vec<_> = (0..count.div_ceil(PER_PROCESS)).map(|_| host.kernel.process()).collect();
+    let waiters: Vec<_> = (0..count.div_ceil(PER_PROCESS))
+        .map(|_| host.kernel.process())
+        .collect();
     for waiter in &waiters {
         let kq = waiter.kqueue().expect("kqueue");
         for _ in 0..count.min(PER_PROCESS) {
             let fd = waiter.open(device.path, O_RDONLY).expect("open");
-            waiter.kevent(kq, &[Kevent::new(fd, EVFILT_READ, EV_ADD | EV_CLEAR)], &mut [], None).expect("kevent");
+            waiter
+                .kevent(
+                    kq,
+                    &[Kevent::new(fd, EVFILT_READ, EV_ADD | EV_CLEAR)],
+                    &mut [],
+                    None,
+                )
+                .expect("kevent");
         }
     }
     measure(c, &KNOTES, driver, count, |times| {

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-/// Times in nanoseconds: of each measurement, the lowest and second lowest of all rounds' medians. Other programs only ever
-/// add, so the lowest is the best; how far apart the two are says how much it is worth.
+/// Times in nanoseconds: of each measurement, the lowest and second lowest of all rounds' medians.
+/// Other programs only ever add, so the lowest is the best; how far apart the two are says how much
+/// it is worth.
 pub struct Data {
     times: HashMap<(&'static str, Subject, u64), [f64; 2]>,
     /// The number of rounds.
@@ -15,17 +16,24 @@ pub struct Data {
 }
 
 impl Data {
-    /// Reads criterion's directory, in which each round was saved under its own name, `round1` and so on.
+    /// Reads criterion's directory, in which each round was saved under its own name, `round1` and
+    /// so on.
     ///
     /// # Errors
     ///
     /// A measurement is missing, or a file is not criterion's.
     pub fn read(dir: &Path) -> Result<Self> {
-        let mut data = Self { times: HashMap::new(), rounds: usize::MAX };
+        let mut data = Self {
+            times: HashMap::new(),
+            rounds: usize::MAX,
+        };
         for group in &GROUPS {
             for &subject in group.subjects() {
                 for &value in group.values {
-                    let dir = dir.join(group.name).join(subject.name()).join(value.to_string());
+                    let dir = dir
+                        .join(group.name)
+                        .join(subject.name())
+                        .join(value.to_string());
                     let mut medians = medians(&dir)?;
                     data.rounds = data.rounds.min(medians.len());
                     medians.sort_by(f64::total_cmp);
@@ -33,7 +41,8 @@ impl Data {
                         let name = format!("{}/{}/{value}", group.name, subject.name());
                         bail!("{name} was not measured in two rounds: `make bench` does");
                     };
-                    data.times.insert((group.name, subject, value), [least, second]);
+                    data.times
+                        .insert((group.name, subject, value), [least, second]);
                 }
             }
         }
@@ -46,7 +55,12 @@ impl Data {
         let mut times = HashMap::new();
         for group in &GROUPS {
             for &subject in group.subjects() {
-                times.extend(group.values.iter().map(|&v| ((group.name, subject, v), [time(group, subject, v); 2])));
+                times.extend(
+                    group
+                        .values
+                        .iter()
+                        .map(|&v| ((group.name, subject, v), [time(group, subject, v); 2])),
+                );
             }
         }
         Self { times, rounds: 1 }
@@ -90,13 +104,16 @@ impl Data {
 fn medians(dir: &Path) -> Result<Vec<f64>> {
     let mut medians = Vec::new();
     loop {
-        let file = dir.join(format!("round{}", medians.len() + 1)).join("estimates.json");
+        let file = dir
+            .join(format!("round{}", medians.len() + 1))
+            .join("estimates.json");
         if !file.is_file() {
             return Ok(medians);
         }
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let json: serde_json::Value =
-            serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let json: serde_json::Value = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not JSON", file.display()))?;
         match json["median"]["point_estimate"].as_f64() {
             Some(median) if median > 0.0 => medians.push(median),
             _ => bail!("{} has no median", file.display()),
@@ -114,11 +131,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for (round, median) in [("round1", "3.5"), ("round2", "2.25"), ("round4", "1.0")] {
             fs::create_dir(dir.path().join(round)).unwrap();
-            let json = format!(r#"{{"mean": {{"point_estimate": 9.0}}, "median": {{"point_estimate": {median}}}}}"#);
+            let json = format!(
+                r#"{{"mean": {{"point_estimate": 9.0}}, "median": {{"point_estimate": {median}}}}}"#
+            );
             fs::write(dir.path().join(round).join("estimates.json"), json).unwrap();
         }
         assert_eq!(medians(dir.path()).unwrap(), [3.5, 2.25]);
         fs::write(dir.path().join("round1/estimates.json"), "{}").unwrap();
-        assert!(medians(dir.path()).unwrap_err().to_string().contains("has no median"));
+        assert!(
+            medians(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("has no median")
+        );
     }
 }

@@ -7,14 +7,24 @@ use std::time::SystemTime;
 
 /// The head of the report.
 pub fn introduction(rounds: usize) -> Result<String> {
-    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-    let date = chrono::DateTime::from_timestamp(seconds as i64, 0).context("the clock is far off")?.date_naive();
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)?
+        .as_secs();
+    let date = chrono::DateTime::from_timestamp(seconds as i64, 0)
+        .context("the clock is far off")?
+        .date_naive();
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("an unnamed CPU", |(_, name)| name);
     let cpus = std::thread::available_parallelism()?;
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("cannot read the kernel's release")?;
-    let rustc = Command::new("rustc").arg("--version").output().context("cannot run rustc")?;
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")
+        .context("cannot read the kernel's release")?;
+    let rustc = Command::new("rustc")
+        .arg("--version")
+        .output()
+        .context("cannot run rustc")?;
     let rustc = String::from_utf8_lossy(&rustc.stdout);
     Ok(format!(
         "\

@@ -40,7 +40,11 @@ fn time(ns: f64) -> String {
         ns if ns < 1e6 => (ns / 1e3, "µs"),
         ns => (ns / 1e6, "ms"),
     };
-    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+    let digits = if value < 10.0 {
+        2
+    } else {
+        usize::from(value < 100.0)
+    };
     format!("{value:.digits$} {unit}")
 }
 
@@ -60,11 +64,19 @@ mod tests {
     #[test]
     fn times_have_three_digits() {
         let times = [3.6041, 35.25, 842.4, 12_392.0, 765_180.0, 9_993_500.0].map(time);
-        assert_eq!(times, ["3.60 ns", "35.2 ns", "842 ns", "12.4 µs", "765 µs", "9.99 ms"]);
+        assert_eq!(
+            times,
+            [
+                "3.60 ns", "35.2 ns", "842 ns", "12.4 µs", "765 µs", "9.99 ms"
+            ]
+        );
     }
 
     #[test]
     fn counts_are_binary_where_they_are_round() {
-        assert_eq!([64, 1024, 10_000, 65_536, 16 << 20].map(count), ["64", "1 Ki", "10000", "64 Ki", "16 Mi"]);
+        assert_eq!(
+            [64, 1024, 10_000, 65_536, 16 << 20].map(count),
+            ["64", "1 Ki", "10000", "64 Ki", "16 Mi"]
+        );
     }
 }

@@ -37,8 +37,13 @@ const PLOTS: [Plot; 2] = [
 
 /// The text that shows them.
 pub fn section() -> String {
-    let shown = PLOTS.iter().map(|plot| format!("![{}]({})\n", plot.title, plot.file));
-    format!("## Cost per byte\n\n{}", shown.collect::<Vec<_>>().join("\n"))
+    let shown = PLOTS
+        .iter()
+        .map(|plot| format!("![{}]({})\n", plot.title, plot.file));
+    format!(
+        "## Cost per byte\n\n{}",
+        shown.collect::<Vec<_>>().join("\n")
+    )
 }
 
 /// Draws them into files in `dir`.
@@ -50,15 +55,23 @@ pub fn draw(data: &Data, dir: &Path) -> Result<()> {
 }
 
 fn one(data: &Data, plot: &Plot, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let lines =
-        [(Subject::Echodev, "echodev", RED), (Subject::Baseline, "C driver", BLUE), (Subject::Memcpy, "memcpy", BLACK)];
+    let lines = [
+        (Subject::Echodev, "echodev", RED),
+        (Subject::Baseline, "C driver", BLUE),
+        (Subject::Memcpy, "memcpy", BLACK),
+    ];
     let point = |subject, value: u64| {
         let bytes = if plot.whole { value as f64 } else { 1.0 };
         (value as f64, data.get(plot.group, subject, value) / bytes)
     };
     let values = plot.group.values;
-    let all: Vec<f64> = lines.iter().flat_map(|line| values.iter().map(|&value| point(line.0, value).1)).collect();
-    let (low, high) = all.iter().fold((f64::MAX, 0.0_f64), |(low, high), &y| (low.min(y), high.max(y)));
+    let all: Vec<f64> = lines
+        .iter()
+        .flat_map(|line| values.iter().map(|&value| point(line.0, value).1))
+        .collect();
+    let (low, high) = all.iter().fold((f64::MAX, 0.0_f64), |(low, high), &y| {
+        (low.min(y), high.max(y))
+    });
 
     let area = SVGBackend::new(file, (800, 480)).into_drawing_area();
     area.fill(&WHITE)?;
@@ -68,7 +81,9 @@ fn one(data: &Data, plot: &Plot, file: &Path) -> Result<(), Box<dyn std::error::
         .x_label_area_size(45)
         .y_label_area_size(70)
         .build_cartesian_2d(
-            (values[0] as f64..values[values.len() - 1] as f64).log_scale().base(4.0),
+            (values[0] as f64..values[values.len() - 1] as f64)
+                .log_scale()
+                .base(4.0),
             (low / 2.0..high * 2.0).log_scale(),
         )?;
     chart
@@ -87,7 +102,12 @@ fn one(data: &Data, plot: &Plot, file: &Path) -> Result<(), Box<dyn std::error::
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
     }
-    chart.configure_series_labels().position(plot.legend.clone()).background_style(WHITE).border_style(BLACK).draw()?;
+    chart
+        .configure_series_labels()
+        .position(plot.legend.clone())
+        .background_style(WHITE)
+        .border_style(BLACK)
+        .draw()?;
     area.present()?;
     Ok(())
 }

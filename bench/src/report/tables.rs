@@ -24,7 +24,9 @@ pub fn times(data: &Data) -> Result<String> {
 
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+    chars.next().map_or(String::new(), |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
 }
 
 fn table(text: &mut String, data: &Data, group: &Group, own: f64) -> Result<()> {
@@ -38,9 +40,19 @@ fn table(text: &mut String, data: &Data, group: &Group, own: f64) -> Result<()> 
     row(text, &head)?;
     row(text, &head.iter().map(|_| "---:").collect::<Vec<_>>())?;
     for &value in group.values {
-        let [ours, theirs] = [Subject::Echodev, Subject::Baseline].map(|subject| data.get(group, subject, value));
-        let number = if group.parameter.is_empty() { String::new() } else { count(value) };
-        let mut cells = vec![number, time(ours), time(theirs), format!("{:.2}", ours / theirs)];
+        let [ours, theirs] =
+            [Subject::Echodev, Subject::Baseline].map(|subject| data.get(group, subject, value));
+        let number = if group.parameter.is_empty() {
+            String::new()
+        } else {
+            count(value)
+        };
+        let mut cells = vec![
+            number,
+            time(ours),
+            time(theirs),
+            format!("{:.2}", ours / theirs),
+        ];
         if group.calls != 0 {
             let own = own * f64::from(group.calls);
             cells.extend([time(own), format!("{:.2}", (ours - own) / (theirs - own))]);
@@ -72,14 +84,19 @@ pub fn counts(counts: &Counts) -> String {
              | per | echodev: woken | calls | C: woken | calls |\n| --- | ---: | ---: | ---: | ---: |\n";
     for waking in &counts.waking {
         let [woken, calls] = [waking.woken, waking.calls];
-        text +=
-            &format!("| {} | {:.2} | {:.2} | {:.2} | {:.2} |\n", waking.title, woken[0], calls[0], woken[1], calls[1]);
+        text += &format!(
+            "| {} | {:.2} | {:.2} | {:.2} | {:.2} |\n",
+            waking.title, woken[0], calls[0], woken[1], calls[1]
+        );
     }
     text
 }
 
 fn listed(calls: &Calls) -> String {
     let total: f64 = calls.values().sum();
-    let each: Vec<_> = calls.iter().map(|(name, n)| format!("{n} {name}")).collect();
+    let each: Vec<_> = calls
+        .iter()
+        .map(|(name, n)| format!("{n} {name}"))
+        .collect();
     format!("{total}: {}", each.join(", "))
 }

@@ -22,7 +22,12 @@ impl Target {
     }
 
     fn new(text: &'static str, found: String, met: bool) -> Self {
-        Self { text, found, met, why: None }
+        Self {
+            text,
+            found,
+            met,
+            why: None,
+        }
     }
 
     /// Says what stands in the way, if it is not met.
@@ -39,10 +44,22 @@ pub fn section(data: &Data, counts: &Counts) -> Result<String> {
          exceeds 1 by more than the two best rounds of either driver differ.\n\n| target | found | |\n| --- | --- | --- |\n",
     );
     let targets = targets(data, counts)?;
-    for Target { text: target, found, met, .. } in &targets {
-        text += &format!("| {target} | {found} | {} |\n", if *met { "met" } else { "**not met**" });
+    for Target {
+        text: target,
+        found,
+        met,
+        ..
+    } in &targets
+    {
+        text += &format!(
+            "| {target} | {found} | {} |\n",
+            if *met { "met" } else { "**not met**" }
+        );
     }
-    let reasons: Vec<_> = targets.iter().filter_map(|target| Some((target.text, target.why.as_ref()?))).collect();
+    let reasons: Vec<_> = targets
+        .iter()
+        .filter_map(|target| Some((target.text, target.why.as_ref()?)))
+        .collect();
     if !reasons.is_empty() {
         text += "\nWhat stands in the way:\n\n";
     }
@@ -56,13 +73,24 @@ pub fn section(data: &Data, counts: &Counts) -> Result<String> {
 fn targets(data: &Data, counts: &Counts) -> Result<Vec<Target>> {
     let ours = |group, value| data.get(group, Subject::Echodev, value);
     let drained = data.ratio(&DRAIN, 64 << 10).recip();
-    let whole = [64 << 10, 1 << 20].map(|size| ours(&PAIR, size) / data.get(&PAIR, Subject::Memcpy, size));
-    let fed = counts.waking.iter().zip(counts::READERS).find(|(_, readers)| *readers == 64);
+    let whole =
+        [64 << 10, 1 << 20].map(|size| ours(&PAIR, size) / data.get(&PAIR, Subject::Memcpy, size));
+    let fed = counts
+        .waking
+        .iter()
+        .zip(counts::READERS)
+        .find(|(_, readers)| *readers == 64);
     let (fed, _) = fed.context("64 readers were not counted")?;
-    let needless = counts.operations.iter().fold(0.0, |sum, operation| sum + counts::waking(&operation.calls[0]));
+    let needless = counts.operations.iter().fold(0.0, |sum, operation| {
+        sum + counts::waking(&operation.calls[0])
+    });
     Ok(vec![
-        Target::at_most("write and read of 64 bytes: at most 0.8 of the C driver", data.ratio(&PAIR, 64), 0.8)
-            .because(|| pair_reason(data)),
+        Target::at_most(
+            "write and read of 64 bytes: at most 0.8 of the C driver",
+            data.ratio(&PAIR, 64),
+            0.8,
+        )
+        .because(|| pair_reason(data)),
         slower(data),
         Target::new(
             "one-byte drain of 64 KiB: at least 20 times as fast as the C driver",
@@ -80,13 +108,21 @@ fn targets(data: &Data, counts: &Counts) -> Result<Vec<Target>> {
             format!("{:.2}, {:.2}", whole[0], whole[1]),
             whole.iter().all(|&ratio| ratio <= 1.05),
         ),
-        Target::at_most("64 blocked readers: at most 2 woken per byte", fed.woken[0], 2.0),
+        Target::at_most(
+            "64 blocked readers: at most 2 woken per byte",
+            fed.woken[0],
+            2.0,
+        ),
         Target::new(
             "no KPI call that has nobody to wake",
             format!("{needless} in the operations counted below"),
             needless == 0.0,
         ),
-        Target::new("code: at most 8 KiB", format!("{} bytes", counts.text), counts.text <= 8 << 10),
+        Target::new(
+            "code: at most 8 KiB",
+            format!("{} bytes", counts.text),
+            counts.text <= 8 << 10,
+        ),
         Target::new(
             "memory of a device: at most 512 bytes more than its buffer",
             format!("{} bytes", counts.memory),
@@ -96,7 +132,8 @@ fn targets(data: &Data, counts: &Counts) -> Result<Vec<Target>> {
 }
 
 fn pair_reason(data: &Data) -> String {
-    let [ours, theirs] = [Subject::Echodev, Subject::Baseline].map(|subject| data.get(&PAIR, subject, 64));
+    let [ours, theirs] =
+        [Subject::Echodev, Subject::Baseline].map(|subject| data.get(&PAIR, subject, 64));
     let own = data.own() * f64::from(PAIR.calls);
     format!(
         "of {}, {} are kldhost's two system calls, which the C driver pays, too; without them the ratio is {:.2}. What the \
@@ -122,19 +159,35 @@ fn drain_reason(data: &Data) -> String {
 fn slower(data: &Data) -> Target {
     let (mut slower, mut even) = (Vec::new(), Vec::new());
     for group in GROUPS.iter().filter(|group| group.name != OWN.name) {
-        for &value in group.values.iter().filter(|&&value| (group.name, value) != (PAIR.name, 64)) {
+        for &value in group
+            .values
+            .iter()
+            .filter(|&&value| (group.name, value) != (PAIR.name, 64))
+        {
             let ratio = data.ratio(group, value);
-            let list = if ratio > 1.0 + data.noise(group, value) { &mut slower } else { &mut even };
+            let list = if ratio > 1.0 + data.noise(group, value) {
+                &mut slower
+            } else {
+                &mut even
+            };
             if ratio > 1.0 {
                 list.push(format!("{} {} {ratio:.2}", group.name, count(value)));
             }
         }
     }
-    let mut found = if slower.is_empty() { "all".into() } else { format!("all but: {}", slower.join("; ")) };
+    let mut found = if slower.is_empty() {
+        "all".into()
+    } else {
+        format!("all but: {}", slower.join("; "))
+    };
     if !even.is_empty() {
         found += &format!(" (even, within the noise: {})", even.join("; "));
     }
-    Target::new("every other case: at most 1.0 of the C driver", found, slower.is_empty())
+    Target::new(
+        "every other case: at most 1.0 of the C driver",
+        found,
+        slower.is_empty(),
+    )
 }
 
 #[cfg(test)]
@@ -146,10 +199,20 @@ mod tests {
 
     /// Counts at the limits.
     fn counts() -> Counts {
-        let calls = [Calls::from([("_sx_xlock", 2.0)]), Calls::from([("wakeup", 1.0)])];
-        let waking = |readers| Waking { title: format!("{readers}"), woken: [2.0, 64.0], calls: [1.0, 1.0] };
+        let calls = [
+            Calls::from([("_sx_xlock", 2.0)]),
+            Calls::from([("wakeup", 1.0)]),
+        ];
+        let waking = |readers| Waking {
+            title: format!("{readers}"),
+            woken: [2.0, 64.0],
+            calls: [1.0, 1.0],
+        };
         Counts {
-            operations: vec![Operation { title: "write", calls }],
+            operations: vec![Operation {
+                title: "write",
+                calls,
+            }],
             waking: READERS.into_iter().map(waking).collect(),
             text: 8192,
             memory: 512,
@@ -158,13 +221,22 @@ mod tests {
 
     /// Times at the limits: the driver takes as long as memcpy, the C driver 20 times as long.
     fn time(_: &Group, subject: Subject, _: u64) -> f64 {
-        if subject == Subject::Baseline { 20.0 } else { 1.0 }
+        if subject == Subject::Baseline {
+            20.0
+        } else {
+            1.0
+        }
     }
 
     /// The positions of the targets that are not met.
     fn missed(time: impl Fn(&Group, Subject, u64) -> f64, counts: &Counts) -> Vec<usize> {
         let targets = targets(&Data::made_up(time), counts).unwrap();
-        targets.iter().enumerate().filter(|(_, target)| !target.met).map(|(at, _)| at).collect()
+        targets
+            .iter()
+            .enumerate()
+            .filter(|(_, target)| !target.met)
+            .map(|(at, _)| at)
+            .collect()
     }
 
     #[test]
@@ -195,7 +267,10 @@ mod tests {
             missed(time, &counts)
         };
         assert_eq!(with(|counts| counts.waking[2].woken[0] = 2.1), [5]);
-        assert_eq!(with(|counts| counts.operations[0].calls[0].extend([("knote", 1.0)])), [6]);
+        assert_eq!(
+            with(|counts| counts.operations[0].calls[0].extend([("knote", 1.0)])),
+            [6]
+        );
         assert_eq!(with(|counts| counts.text += 1), [7]);
         assert_eq!(with(|counts| counts.memory += 1), [8]);
     }

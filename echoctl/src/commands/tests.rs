@@ -35,13 +35,18 @@ impl Fake {
         self.asked.borrow_mut().push(what);
     }
 
-    /// What `echoctl` with these arguments prints, its error message, and what it asked of the device.
+    /// What `echoctl` with these arguments prints, its error message, and what it asked of the
+    /// device.
     fn run<const N: usize>(&self, args: [&str; N]) -> (String, Option<String>, Vec<String>) {
         let args = crate::Args::try_parse_from(["echoctl"].into_iter().chain(args)).unwrap();
         let mut out = Vec::new();
         let result = run(&args.command, &args.device(None), self, &mut out);
         let out = String::from_utf8(out).unwrap();
-        (out, result.err().map(|error| error.to_string()), self.asked.take())
+        (
+            out,
+            result.err().map(|error| error.to_string()),
+            self.asked.take(),
+        )
     }
 
     /// As [`Fake::run`], for what ends well.
@@ -81,7 +86,8 @@ impl Device for Fake {
 
     fn bytes(&self, side: Side) -> Result<i32, Errno> {
         self.ask(format!("bytes {side:?}"));
-        self.bytes.map(|bytes| bytes[(side == Side::Write) as usize])
+        self.bytes
+            .map(|bytes| bytes[(side == Side::Write) as usize])
     }
 
     fn poll(&self, events: PollFlags, wait: bool) -> Result<PollFlags, Errno> {
@@ -107,7 +113,12 @@ impl crate::Events for Fake {
 }
 
 fn event(side: Side, bytes: i64) -> Event {
-    Event { side, bytes, eof: false, gone: false }
+    Event {
+        side,
+        bytes,
+        eof: false,
+        gone: false,
+    }
 }
 
 #[test]
@@ -130,23 +141,49 @@ fn clear_and_resize_open_for_writing_and_print_nothing() {
 #[test]
 fn poll_prints_what_the_article_prints() {
     let both = PollFlags::POLLIN | PollFlags::POLLOUT;
-    let fake = Fake { poll: Ok(both), bytes: Ok([0, 64]), ..Fake::new() };
-    let expected = "Returned events: POLLIN|POLLOUT\n0 bytes available to read\nroom to write 64 bytes\n";
+    let fake = Fake {
+        poll: Ok(both),
+        bytes: Ok([0, 64]),
+        ..Fake::new()
+    };
+    let expected =
+        "Returned events: POLLIN|POLLOUT\n0 bytes available to read\nroom to write 64 bytes\n";
     assert_eq!(fake.prints(["poll"]), expected);
 
-    let fake = Fake { poll: Ok(PollFlags::POLLIN), ..Fake::new() };
+    let fake = Fake {
+        poll: Ok(PollFlags::POLLIN),
+        ..Fake::new()
+    };
     let (out, _, asked) = fake.run(["poll", "-rW"]);
     assert_eq!(out, "Returned events: POLLIN\n5 bytes available to read\n");
-    assert_eq!(asked, ["open Read", "size", "poll PollFlags(POLLIN) wait=true", "bytes Read"]);
+    assert_eq!(
+        asked,
+        [
+            "open Read",
+            "size",
+            "poll PollFlags(POLLIN) wait=true",
+            "bytes Read"
+        ]
+    );
 
-    let fake = Fake { poll: Ok(PollFlags::POLLOUT), ..Fake::new() };
-    assert_eq!(fake.prints(["poll", "-w"]), "Returned events: POLLOUT\nroom to write 59 bytes\n");
+    let fake = Fake {
+        poll: Ok(PollFlags::POLLOUT),
+        ..Fake::new()
+    };
+    assert_eq!(
+        fake.prints(["poll", "-w"]),
+        "Returned events: POLLOUT\nroom to write 59 bytes\n"
+    );
     assert_eq!(Fake::new().prints(["poll"]), "Returned events: <none>\n");
 }
 
 #[test]
 fn poll_tells_that_the_device_is_gone() {
-    let fake = Fake { poll: Ok(PollFlags::POLLIN | PollFlags::POLLHUP), bytes: Err(Errno::ENXIO), ..Fake::new() };
+    let fake = Fake {
+        poll: Ok(PollFlags::POLLIN | PollFlags::POLLHUP),
+        bytes: Err(Errno::ENXIO),
+        ..Fake::new()
+    };
     let (out, error, _) = fake.run(["poll"]);
     assert_eq!(out, "Returned events: POLLIN|POLLHUP\n");
     assert_eq!(error.unwrap(), "/dev/echo: the device is gone");
@@ -154,13 +191,39 @@ fn poll_tells_that_the_device_is_gone() {
 
 #[test]
 fn events_prints_what_there_is_and_ends() {
-    let there = vec![Event { eof: true, ..event(Side::Read, 0) }, event(Side::Write, 64)];
-    let fake = Fake { batches: vec![Ok(there)], ..Fake::new() };
+    let there = vec![
+        Event {
+            eof: true,
+            ..event(Side::Read, 0)
+        },
+        event(Side::Write, 64),
+    ];
+    let fake = Fake {
+        batches: vec![Ok(there)],
+        ..Fake::new()
+    };
     let (out, error, asked) = fake.run(["events"]);
-    assert_eq!((out.as_str(), error), ("EVFILT_READ: EV_EOF 0 bytes\nEVFILT_WRITE: 64 bytes\n", None));
-    assert_eq!(asked, ["open Read", "size", "watch [Read, Write]", "next wait=false"]);
+    assert_eq!(
+        (out.as_str(), error),
+        (
+            "EVFILT_READ: EV_EOF 0 bytes\nEVFILT_WRITE: 64 bytes\n",
+            None
+        )
+    );
+    assert_eq!(
+        asked,
+        [
+            "open Read",
+            "size",
+            "watch [Read, Write]",
+            "next wait=false"
+        ]
+    );
 
-    let fake = Fake { batches: vec![Ok(vec![])], ..Fake::new() };
+    let fake = Fake {
+        batches: vec![Ok(vec![])],
+        ..Fake::new()
+    };
     let (out, error, asked) = fake.run(["events", "-w"]);
     assert_eq!((out.as_str(), error), ("", None));
     assert_eq!(asked[2], "watch [Write]");
@@ -168,22 +231,70 @@ fn events_prints_what_there_is_and_ends() {
 
 #[test]
 fn events_goes_on_until_the_device_is_gone() {
-    let gone = Event { eof: true, gone: true, ..event(Side::Read, 8) };
-    let batches = vec![Ok(vec![event(Side::Read, 8)]), Ok(vec![event(Side::Write, 64)]), Ok(vec![gone])];
-    let (out, error, asked) = Fake { batches, ..Fake::new() }.run(["events", "-W"]);
-    assert_eq!(out, "EVFILT_READ: 8 bytes\nEVFILT_WRITE: 64 bytes\nEVFILT_READ: EV_EOF 8 bytes\n");
+    let gone = Event {
+        eof: true,
+        gone: true,
+        ..event(Side::Read, 8)
+    };
+    let batches = vec![
+        Ok(vec![event(Side::Read, 8)]),
+        Ok(vec![event(Side::Write, 64)]),
+        Ok(vec![gone]),
+    ];
+    let (out, error, asked) = Fake {
+        batches,
+        ..Fake::new()
+    }
+    .run(["events", "-W"]);
+    assert_eq!(
+        out,
+        "EVFILT_READ: 8 bytes\nEVFILT_WRITE: 64 bytes\nEVFILT_READ: EV_EOF 8 bytes\n"
+    );
     assert_eq!(error.unwrap(), "/dev/echo: the device is gone");
-    assert_eq!(asked[3..], ["next wait=true", "next wait=true", "next wait=true"]);
+    assert_eq!(
+        asked[3..],
+        ["next wait=true", "next wait=true", "next wait=true"]
+    );
 }
 
 #[test]
 fn errors_name_the_device_and_the_request() {
     for (fake, message) in [
-        (Fake { open: Err(Errno::ENOENT), ..Fake::new() }, "/dev/echo: No such file or directory"),
-        (Fake { open: Err(Errno::EACCES), ..Fake::new() }, "/dev/echo: Permission denied"),
-        (Fake { size: Err(Errno::ENOTTY), ..Fake::new() }, "/dev/echo: not an echo device"),
-        (Fake { size: Err(Errno::EIO), ..Fake::new() }, "/dev/echo: size: Input/output error"),
-        (Fake { change: Err(Errno::EPERM), ..Fake::new() }, "/dev/echo: clear: Operation not permitted"),
+        (
+            Fake {
+                open: Err(Errno::ENOENT),
+                ..Fake::new()
+            },
+            "/dev/echo: No such file or directory",
+        ),
+        (
+            Fake {
+                open: Err(Errno::EACCES),
+                ..Fake::new()
+            },
+            "/dev/echo: Permission denied",
+        ),
+        (
+            Fake {
+                size: Err(Errno::ENOTTY),
+                ..Fake::new()
+            },
+            "/dev/echo: not an echo device",
+        ),
+        (
+            Fake {
+                size: Err(Errno::EIO),
+                ..Fake::new()
+            },
+            "/dev/echo: size: Input/output error",
+        ),
+        (
+            Fake {
+                change: Err(Errno::EPERM),
+                ..Fake::new()
+            },
+            "/dev/echo: clear: Operation not permitted",
+        ),
     ] {
         let (out, error, _) = fake.run(["clear"]);
         assert_eq!((out.as_str(), error.as_deref()), ("", Some(message)));
@@ -193,24 +304,44 @@ fn errors_name_the_device_and_the_request() {
 #[test]
 fn resize_says_why_a_size_is_refused() {
     for (errno, message) in [
-        (Errno::EBUSY, "(it holds more bytes than that; `echoctl clear` discards them)"),
-        (Errno::EINVAL, "Invalid argument (above the limit, hw.echodev.maxsize)"),
+        (
+            Errno::EBUSY,
+            "(it holds more bytes than that; `echoctl clear` discards them)",
+        ),
+        (
+            Errno::EINVAL,
+            "Invalid argument (above the limit, hw.echodev.maxsize)",
+        ),
         (Errno::EPERM, "Operation not permitted"),
     ] {
-        let (_, error, _) = Fake { change: Err(errno), ..Fake::new() }.run(["resize", "99"]);
+        let (_, error, _) = Fake {
+            change: Err(errno),
+            ..Fake::new()
+        }
+        .run(["resize", "99"]);
         let error = error.unwrap();
-        assert!(error.starts_with("/dev/echo: resize to 99: ") && error.ends_with(message), "{error}");
+        assert!(
+            error.starts_with("/dev/echo: resize to 99: ") && error.ends_with(message),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn what_fails_while_looking_is_told_after_what_was_seen() {
-    let fake = Fake { poll: Ok(PollFlags::POLLIN), bytes: Err(Errno::ENXIO), ..Fake::new() };
+    let fake = Fake {
+        poll: Ok(PollFlags::POLLIN),
+        bytes: Err(Errno::ENXIO),
+        ..Fake::new()
+    };
     let (out, error, _) = fake.run(["poll"]);
     assert_eq!(out, "Returned events: POLLIN\n");
     assert!(error.unwrap().starts_with("/dev/echo: FIONREAD: "));
 
-    let fake = Fake { batches: vec![Ok(vec![event(Side::Read, 1)]), Err(Errno::ENXIO)], ..Fake::new() };
+    let fake = Fake {
+        batches: vec![Ok(vec![event(Side::Read, 1)]), Err(Errno::ENXIO)],
+        ..Fake::new()
+    };
     let (out, error, _) = fake.run(["events", "-W"]);
     assert_eq!(out, "EVFILT_READ: 1 bytes\n");
     assert!(error.unwrap().starts_with("/dev/echo: events: "));
@@ -240,9 +371,19 @@ impl Write for Pipe {
 
 #[test]
 fn events_ends_when_nobody_reads() {
-    let batches = vec![Ok(vec![event(Side::Read, 1)]), Ok(vec![event(Side::Read, 2)]), Ok(vec![event(Side::Read, 3)])];
-    let fake = Fake { batches, ..Fake::new() };
-    let mut out = Pipe { lines_left: 2, unflushed: false };
+    let batches = vec![
+        Ok(vec![event(Side::Read, 1)]),
+        Ok(vec![event(Side::Read, 2)]),
+        Ok(vec![event(Side::Read, 3)]),
+    ];
+    let fake = Fake {
+        batches,
+        ..Fake::new()
+    };
+    let mut out = Pipe {
+        lines_left: 2,
+        unflushed: false,
+    };
     let args = crate::Args::try_parse_from(["echoctl", "events", "-W"]).unwrap();
     let error = run(&args.command, Path::new("/dev/echo"), &fake, &mut out).unwrap_err();
     assert!(matches!(error, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe));

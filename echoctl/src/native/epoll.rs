@@ -1,11 +1,14 @@
 //! Events by epoll(7), where there is no kevent(2): the device is a FUSE mount then.
 //!
-//! An edge of epoll stands for an activated knote, and the same lines come of it, provided that the mount
+//! An edge of epoll stands for an activated knote, and the same lines come of it, provided that the
+//! mount
 //!
-//! - reports POLLIN, POLLOUT and POLLHUP as the driver's poll method does, and POLLRDHUP while nobody has the device open
-//!   for writing: that is `EV_EOF` of the read side, with or without bytes left;
-//! - notifies an open file only of the side that it was last polled for. Each side is therefore polled through an open
-//!   file of its own: when bytes arrive, that is an event of the read side, and none of the write side.
+//! - reports POLLIN, POLLOUT and POLLHUP as the driver's poll method does, and POLLRDHUP while
+//!   nobody has the device open for writing: that is `EV_EOF` of the read side, with or without
+//!   bytes left;
+//! - notifies an open file only of the side that it was last polled for. Each side is therefore
+//!   polled through an open file of its own: when bytes arrive, that is an event of the read side,
+//!   and none of the write side.
 
 use super::{NativeDevice, open, uninterrupted};
 use crate::{Access, Errno, Event, Events, Side, ioctl_call};
@@ -15,7 +18,8 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 /// Bytes to read, or room in bytes.
 pub fn bytes(fd: BorrowedFd<'_>, side: Side) -> Result<i32, Errno> {
-    // The kernel answers FIONREAD from the size that it knows of the mounted file; fstat(2) lets it ask for that.
+    // The kernel answers FIONREAD from the size that it knows of the mounted file; fstat(2) lets it
+    // ask for that.
     fstat(fd)?;
     ioctl_call::bytes(fd, side)
 }
@@ -37,34 +41,54 @@ impl NativeEvents {
                 Side::Read => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP,
                 Side::Write => EpollFlags::EPOLLOUT,
             };
-            epoll.add(&file, EpollEvent::new(flags | EpollFlags::EPOLLET, files.len() as u64))?;
+            epoll.add(
+                &file,
+                EpollEvent::new(flags | EpollFlags::EPOLLET, files.len() as u64),
+            )?;
             files.push((side, file));
         }
         Ok(Self { epoll, files })
     }
 
-    /// The event that an edge stands for; none if what it reported is no longer so, as kqueue(2) would see, too.
+    /// The event that an edge stands for; none if what it reported is no longer so, as kqueue(2)
+    /// would see, too.
     fn event(&self, edge: &EpollEvent) -> Result<Option<Event>, Errno> {
         let (side, file) = &self.files[edge.data() as usize];
         let flags = edge.events();
         if flags.intersects(EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR) {
             let bytes = bytes(file.as_fd(), *side).unwrap_or(0).into();
-            return Ok(Some(Event { side: *side, bytes, eof: true, gone: true }));
+            return Ok(Some(Event {
+                side: *side,
+                bytes,
+                eof: true,
+                gone: true,
+            }));
         }
         let eof = flags.contains(EpollFlags::EPOLLRDHUP);
         let bytes = bytes(file.as_fd(), *side)?.into();
-        Ok((eof || bytes > 0).then_some(Event { side: *side, bytes, eof, gone: false }))
+        Ok((eof || bytes > 0).then_some(Event {
+            side: *side,
+            bytes,
+            eof,
+            gone: false,
+        }))
     }
 }
 
 impl Events for NativeEvents {
     fn next(&mut self, wait: bool) -> Result<Vec<Event>, Errno> {
-        let timeout = if wait { EpollTimeout::NONE } else { EpollTimeout::ZERO };
+        let timeout = if wait {
+            EpollTimeout::NONE
+        } else {
+            EpollTimeout::ZERO
+        };
         loop {
             let mut edges = [EpollEvent::empty(); 2];
             let count = uninterrupted(|| self.epoll.wait(&mut edges, timeout))?;
-            let events: Vec<Event> =
-                edges[..count].iter().filter_map(|edge| self.event(edge).transpose()).collect::<Result<_, _>>()?;
+            let events: Vec<Event> = edges[..count]
+                .iter()
+                .filter_map(|edge| self.event(edge).transpose())
+                .collect::<Result<_, _>>()?;
             if !wait || !events.is_empty() {
                 return Ok(events);
             }

@@ -14,7 +14,14 @@ pub struct NativeEvents {
 }
 
 fn kevent(ident: usize, filter: EventFilter) -> KEvent {
-    KEvent::new(ident, filter, EvFlags::EV_ADD | EvFlags::EV_CLEAR, FilterFlag::empty(), 0, 0)
+    KEvent::new(
+        ident,
+        filter,
+        EvFlags::EV_ADD | EvFlags::EV_CLEAR,
+        FilterFlag::empty(),
+        0,
+        0,
+    )
 }
 
 impl NativeEvents {
@@ -36,7 +43,10 @@ impl Events for NativeEvents {
     fn next(&mut self, wait: bool) -> Result<Vec<Event>, Errno> {
         // As many as there are filters.
         let mut found = [kevent(0, EventFilter::EVFILT_READ); 2];
-        let timeout = (!wait).then_some(timespec { tv_sec: 0, tv_nsec: 0 });
+        let timeout = (!wait).then_some(timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        });
         let count = uninterrupted(|| self.queue.kevent(&[], &mut found, timeout))?;
         found[..count].iter().map(event).collect()
     }
@@ -50,5 +60,10 @@ fn event(kevent: &KEvent) -> Result<Event, Errno> {
     let eof = kevent.flags().contains(EvFlags::EV_EOF);
     // With EV_EOF, fflags is an error number: the driver's ENXIO when it is being unloaded.
     let gone = eof && !kevent.fflags().is_empty();
-    Ok(Event { side, bytes: kevent.data() as i64, eof, gone })
+    Ok(Event {
+        side,
+        bytes: kevent.data() as i64,
+        eof,
+        gone,
+    })
 }

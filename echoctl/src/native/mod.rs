@@ -44,7 +44,11 @@ fn open(path: &Path, access: Access) -> Result<OwnedFd, Errno> {
         Access::Read => OFlag::O_RDONLY,
         Access::ReadWrite => OFlag::O_RDWR,
     };
-    fcntl::open(path, access | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
+    fcntl::open(
+        path,
+        access | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
 }
 
 impl Device for NativeDevice {
@@ -68,7 +72,11 @@ impl Device for NativeDevice {
 
     fn poll(&self, events: PollFlags, wait: bool) -> Result<PollFlags, Errno> {
         let mut fds = [PollFd::new(self.fd.as_fd(), events)];
-        let timeout = if wait { PollTimeout::NONE } else { PollTimeout::ZERO };
+        let timeout = if wait {
+            PollTimeout::NONE
+        } else {
+            PollTimeout::ZERO
+        };
         uninterrupted(|| poll(&mut fds, timeout))?;
         Ok(fds[0].revents().unwrap_or_else(PollFlags::empty))
     }

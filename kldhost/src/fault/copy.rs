@@ -6,8 +6,9 @@ use std::arch::global_asm;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault;
 
-// All accesses lie between the two labels, so that one comparison in the signal handler tells a copy's fault from any
-// other. rcx counts the bytes that are left. `rep movsb` is the fastest for many bytes, but takes long to start.
+// All accesses lie between the two labels, so that one comparison in the signal handler tells a
+// copy's fault from any other. rcx counts the bytes that are left. `rep movsb` is the fastest for
+// many bytes, but takes long to start.
 global_asm!(
     ".globl kldhost_copy, kldhost_copy_done",
     "kldhost_copy:",
@@ -47,7 +48,8 @@ unsafe extern "C" {
     static kldhost_copy_done: u8;
 }
 
-/// Copies `len` bytes where one side may be a bad user address. After an error any number of bytes may have been copied.
+/// Copies `len` bytes where one side may be a bad user address. After an error any number of bytes
+/// may have been copied.
 ///
 /// # Errors
 ///
@@ -55,10 +57,12 @@ unsafe extern "C" {
 ///
 /// # Safety
 ///
-/// The side that is kernel memory must be valid for `len` bytes, and the two sides must not overlap. Nothing in this
-/// process may hold a reference to the bytes that are written. [`install`](super::install) must have been called.
+/// The side that is kernel memory must be valid for `len` bytes, and the two sides must not
+/// overlap. Nothing in this process may hold a reference to the bytes that are written.
+/// [`install`](super::install) must have been called.
 pub unsafe fn copy_user(dst: *mut u8, src: *const u8, len: usize) -> Result<(), Fault> {
-    // SAFETY: the function follows the C calling convention; an access that faults is ended by the signal handler.
+    // SAFETY: the function follows the C calling convention; an access that faults is ended by the
+    // signal handler.
     let left = unsafe { kldhost_copy(dst, src, len) };
     if left == 0 { Ok(()) } else { Err(Fault) }
 }
@@ -66,13 +70,22 @@ pub unsafe fn copy_user(dst: *mut u8, src: *const u8, len: usize) -> Result<(), 
 /// Where execution continues after a fault at `pc`, if it was a copy's.
 pub(super) fn fixup(pc: usize) -> Option<usize> {
     let done = (&raw const kldhost_copy_done).addr();
-    (kldhost_copy as *const () as usize..done).contains(&pc).then_some(done)
+    (kldhost_copy as *const () as usize..done)
+        .contains(&pc)
+        .then_some(done)
 }
 
-/// The word at `address`, if it can be read. May be called in a signal handler that does not block its own signal.
+/// The word at `address`, if it can be read. May be called in a signal handler that does not block
+/// its own signal.
 pub(super) fn peek(address: usize) -> Option<usize> {
     let mut word = 0usize;
     // SAFETY: `word` is ours; whatever else happens to be at `address` is only read.
-    let copied = unsafe { copy_user((&raw mut word).cast(), address as *const u8, size_of::<usize>()) };
+    let copied = unsafe {
+        copy_user(
+            (&raw mut word).cast(),
+            address as *const u8,
+            size_of::<usize>(),
+        )
+    };
     copied.ok().map(|()| word)
 }

@@ -7,8 +7,8 @@ use crate::image::LoadError;
 /// Images in memory at a time.
 const SLOTS: usize = 4096;
 
-/// Start in the upper half, end in the lower half, both below 2^32; 0 is a free slot. One word each, so that no reader
-/// sees half a change.
+/// Start in the upper half, end in the lower half, both below 2^32; 0 is a free slot. One word
+/// each, so that no reader sees half a change.
 static IMAGES: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
 
 /// Marks a range of addresses as module code for as long as it lives.
@@ -25,7 +25,10 @@ impl Registration {
     pub fn new(start: usize, size: usize) -> Result<Registration, LoadError> {
         debug_assert!(size > 0 && start + size <= u32::MAX as usize);
         let range = (start as u64) << 32 | (start + size) as u64;
-        let free = |slot: &AtomicU64| slot.compare_exchange(0, range, Ordering::Release, Ordering::Relaxed).is_ok();
+        let free = |slot: &AtomicU64| {
+            slot.compare_exchange(0, range, Ordering::Release, Ordering::Relaxed)
+                .is_ok()
+        };
         match IMAGES.iter().position(free) {
             Some(slot) => Ok(Registration { slot }),
             None => Err(LoadError::TooManyImages(SLOTS)),

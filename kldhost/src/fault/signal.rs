@@ -8,7 +8,12 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 
 use super::{FaultInfo, FaultKind, copy, registry};
 
-const SIGNALS: [Signal; 4] = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE];
+const SIGNALS: [Signal; 4] = [
+    Signal::SIGSEGV,
+    Signal::SIGBUS,
+    Signal::SIGILL,
+    Signal::SIGFPE,
+];
 
 /// What was installed before us; a handler may be ours to call.
 static PREVIOUS: [OnceLock<SigAction>; SIGNALS.len()] = [const { OnceLock::new() }; SIGNALS.len()];
@@ -24,27 +29,29 @@ static HANDLER: AtomicUsize = AtomicUsize::new(0);
 pub fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // On the alternate stack that std gives every thread, since a module may have used up the other. Not deferred,
-        // since the handler itself reads memory that may be bad.
+        // On the alternate stack that std gives every thread, since a module may have used up the
+        // other. Not deferred, since the handler itself reads memory that may be bad.
         let flags = SaFlags::SA_SIGINFO | SaFlags::SA_ONSTACK | SaFlags::SA_NODEFER;
         let action = SigAction::new(SigHandler::SigAction(on_signal), flags, SigSet::empty());
         for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
             // SAFETY: `on_signal` calls nothing that a signal handler may not call.
-            let old = unsafe { sigaction(signal, &action) }.expect("sigaction(2) accepts signals that can be caught");
+            let old = unsafe { sigaction(signal, &action) }
+                .expect("sigaction(2) accepts signals that can be caught");
             let _ = previous.set(old);
         }
     });
 }
 
-/// Says what is done about a fault in a module: `handler` runs on the faulting thread, outside of signal context, on a
-/// stack of its own of 256 KiB; the faulting code is never resumed and never unwound. Until this is called, a module's
-/// fault ends the process as any other does.
+/// Says what is done about a fault in a module: `handler` runs on the faulting thread, outside of
+/// signal context, on a stack of its own of 256 KiB; the faulting code is never resumed and never
+/// unwound. Until this is called, a module's fault ends the process as any other does.
 pub fn set_handler(handler: fn(&FaultInfo) -> !) {
     HANDLER.store(handler as usize, Ordering::Release);
 }
 
 extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel passes a valid siginfo and the ucontext of the interrupted code, both ours until we return.
+    // SAFETY: the kernel passes a valid siginfo and the ucontext of the interrupted code, both ours
+    // until we return.
     let (info, context) = unsafe { (&mut *info, &mut *context.cast::<libc::ucontext_t>()) };
     let registers = &mut context.uc_mcontext.gregs;
     // A positive code: the CPU's doing, not kill(2)'s.
@@ -72,16 +79,25 @@ fn module_fault(registers: &[i64], addr: usize) -> Option<FaultInfo> {
     let pc = registers[libc::REG_RIP as usize] as usize;
     let kind = fault_kind(registers, addr);
     if registry::is_module(pc) && kind != FaultKind::Execute {
-        let addr = if matches!(kind, FaultKind::Read | FaultKind::Write) { addr } else { 0 };
+        let addr = if matches!(kind, FaultKind::Read | FaultKind::Write) {
+            addr
+        } else {
+            0
+        };
         return Some(FaultInfo { addr, pc, kind });
     }
     if kind != FaultKind::Execute {
         return None;
     }
-    // It has gone astray. A call left the address to return to; a jump leaves no trace, but only modules do such things.
+    // It has gone astray. A call left the address to return to; a jump leaves no trace, but only
+    // modules do such things.
     let return_address = copy::peek(registers[libc::REG_RSP as usize] as usize);
     match return_address.filter(|&address| registry::is_module(address)) {
-        Some(caller) => Some(FaultInfo { addr, pc: caller, kind }),
+        Some(caller) => Some(FaultInfo {
+            addr,
+            pc: caller,
+            kind,
+        }),
         None => (registry::is_module(pc) || runs_modules()).then_some(FaultInfo { addr, pc, kind }),
     }
 }
@@ -102,7 +118,8 @@ fn fault_kind(registers: &[i64], addr: usize) -> FaultKind {
     }
 }
 
-/// Whether this thread has a GS base, as those have that run module code: it stands in for the kernel's per-CPU data.
+/// Whether this thread has a GS base, as those have that run module code: it stands in for the
+/// kernel's per-CPU data.
 fn runs_modules() -> bool {
     const ARCH_GET_GS: c_int = 0x1004;
     let mut base = 0usize;
@@ -111,14 +128,24 @@ fn runs_modules() -> bool {
     failed == 0 && base != 0
 }
 
-/// The top of a fresh stack, with a page below that nobody can touch. It is never given back: a fault is the end of its
-/// kernel, so there are few.
+/// The top of a fresh stack, with a page below that nobody can touch. It is never given back: a
+/// fault is the end of its kernel, so there are few.
 fn new_stack() -> Option<usize> {
     const SIZE: usize = 256 << 10;
     const GUARD: usize = 4096;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    // SAFETY: a new mapping at an address of the system's choice. The call is a bare system call, fit for a handler.
-    let bottom = unsafe { libc::mmap(std::ptr::null_mut(), SIZE, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    // SAFETY: a new mapping at an address of the system's choice. The call is a bare system call,
+    // fit for a handler.
+    let bottom = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            SIZE,
+            libc::PROT_READ | libc::PROT_WRITE,
+            flags,
+            -1,
+            0,
+        )
+    };
     if bottom == libc::MAP_FAILED {
         return None;
     }
@@ -142,15 +169,21 @@ fn leave_to_handler(registers: &mut [i64], fault: &FaultInfo, stack: usize) {
 /// Runs on the faulting thread, on its new stack, outside of signal context.
 extern "C" fn call_handler(addr: usize, pc: usize, kind: FaultKind) -> ! {
     // SAFETY: only `set_handler` stores here, and a fault is left to us only after it did.
-    let handler: fn(&FaultInfo) -> ! = unsafe { std::mem::transmute(HANDLER.load(Ordering::Acquire)) };
+    let handler: fn(&FaultInfo) -> ! =
+        unsafe { std::mem::transmute(HANDLER.load(Ordering::Acquire)) };
     handler(&FaultInfo { addr, pc, kind })
 }
 
-/// Does what would have been done without us: the previous handler (std's tells of stack overflows), or the default.
+/// Does what would have been done without us: the previous handler (std's tells of stack
+/// overflows), or the default.
 fn pass_on(signal: c_int, info: &mut libc::siginfo_t, context: &mut libc::ucontext_t) {
-    let Some(index) = SIGNALS.iter().position(|&ours| ours as c_int == signal) else { return };
+    let Some(index) = SIGNALS.iter().position(|&ours| ours as c_int == signal) else {
+        return;
+    };
     match PREVIOUS[index].get().map(SigAction::handler) {
-        Some(SigHandler::SigAction(handler)) => handler(signal, info, std::ptr::from_mut(context).cast()),
+        Some(SigHandler::SigAction(handler)) => {
+            handler(signal, info, std::ptr::from_mut(context).cast())
+        }
         Some(SigHandler::Handler(handler)) => handler(signal),
         _ => {
             let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());

@@ -25,7 +25,8 @@ impl Session {
             Some(fuse_opcode::FUSE_POLL) => self.poll(message),
             Some(fuse_opcode::FUSE_READDIR) => self.readdir(message),
             Some(fuse_opcode::FUSE_OPENDIR) => {
-                self.channel.reply(message.header.unique, &fuse_open_out::default(), &[]);
+                self.channel
+                    .reply(message.header.unique, &fuse_open_out::default(), &[]);
                 Ok(())
             }
             Some(fuse_opcode::FUSE_RELEASEDIR) => {
@@ -33,8 +34,14 @@ impl Session {
                 Ok(())
             }
             Some(fuse_opcode::FUSE_STATFS) => {
-                let st = fuse_kstatfs { bsize: 4096, frsize: 4096, namelen: 255, ..fuse_kstatfs::default() };
-                self.channel.reply(message.header.unique, &fuse_statfs_out { st }, &[]);
+                let st = fuse_kstatfs {
+                    bsize: 4096,
+                    frsize: 4096,
+                    namelen: 255,
+                    ..fuse_kstatfs::default()
+                };
+                self.channel
+                    .reply(message.header.unique, &fuse_statfs_out { st }, &[]);
                 Ok(())
             }
             // As in devfs(5), only the kernel makes and removes names.
@@ -58,19 +65,26 @@ impl Session {
 
     fn lookup(&self, message: &Message<'_>) -> Answered {
         let name = message.name().ok_or(libc::EINVAL)?;
-        let node = self.names.lookup(message.header.nodeid, name).ok_or(libc::ENOENT)?;
+        let node = self
+            .names
+            .lookup(message.header.nodeid, name)
+            .ok_or(libc::ENOENT)?;
         let attr = self.attr(node)?;
         // Valid for no time: the next who comes by looks it up again.
         self.channel.reply(
             message.header.unique,
-            &fuse_entry_out { nodeid: node, attr, ..fuse_entry_out::default() },
+            &fuse_entry_out {
+                nodeid: node,
+                attr,
+                ..fuse_entry_out::default()
+            },
             &[],
         );
         Ok(())
     }
 
-    /// The attributes of a node. The size of an open device is the number of bytes that it has to read: what Linux answers
-    /// FIONREAD from.
+    /// The attributes of a node. The size of an open device is the number of bytes that it has to
+    /// read: what Linux answers FIONREAD from.
     fn attr(&self, node: u64) -> Result<fuse_attr, i32> {
         let file = self.files.lock().of_node(node);
         let size = match file {
@@ -82,11 +96,19 @@ impl Session {
 
     fn getattr(&self, message: &Message<'_>) -> Answered {
         let attr = self.attr(message.header.nodeid)?;
-        self.channel.reply(message.header.unique, &fuse_attr_out { attr, ..fuse_attr_out::default() }, &[]);
+        self.channel.reply(
+            message.header.unique,
+            &fuse_attr_out {
+                attr,
+                ..fuse_attr_out::default()
+            },
+            &[],
+        );
         Ok(())
     }
 
-    /// A device has no size and times to be set, and open(2) with O_TRUNC and touch(1) do so to every file.
+    /// A device has no size and times to be set, and open(2) with O_TRUNC and touch(1) do so to
+    /// every file.
     fn setattr(&self, message: &Message<'_>) -> Answered {
         let (set, _) = message.parse::<fuse_setattr_in>().ok_or(libc::EINVAL)?;
         if set.valid & (FATTR_MODE | FATTR_UID | FATTR_GID) != 0 {
@@ -101,10 +123,21 @@ impl Session {
         let name = self.names.name(node).ok_or(libc::ENOENT)?;
         let token = self.token(message.header.unique);
         let file = super::file::OpenFile::open(&self.kernel, &name, node, open.flags, &token);
-        let fh = self.files.lock().add(file.map_err(|error| self.error(error))?);
+        let fh = self
+            .files
+            .lock()
+            .add(file.map_err(|error| self.error(error))?);
         // STREAM: a read that waits does not lock a write on the same description out.
         let open_flags = FOPEN_DIRECT_IO | FOPEN_NONSEEKABLE | FOPEN_STREAM;
-        self.channel.reply(message.header.unique, &fuse_open_out { fh, open_flags, padding: 0 }, &[]);
+        self.channel.reply(
+            message.header.unique,
+            &fuse_open_out {
+                fh,
+                open_flags,
+                padding: 0,
+            },
+            &[],
+        );
         Ok(())
     }
 
@@ -112,8 +145,9 @@ impl Session {
         let (read, _) = message.parse::<fuse_read_in>().ok_or(libc::EINVAL)?;
         let file = self.files.lock().get(read.fh)?;
         let buffer = of_size(output, read.size);
-        let count =
-            file.read(read.flags, buffer, &self.token(message.header.unique)).map_err(|error| self.error(error))?;
+        let count = file
+            .read(read.flags, buffer, &self.token(message.header.unique))
+            .map_err(|error| self.error(error))?;
         self.channel.data(message.header.unique, &buffer[..count]);
         Ok(())
     }
@@ -122,9 +156,17 @@ impl Session {
         let (write, data) = message.parse::<fuse_write_in>().ok_or(libc::EINVAL)?;
         let file = self.files.lock().get(write.fh)?;
         let data = data.get(..write.size as usize).ok_or(libc::EINVAL)?;
-        let count =
-            file.write(write.flags, data, &self.token(message.header.unique)).map_err(|error| self.error(error))?;
-        self.channel.reply(message.header.unique, &fuse_write_out { size: count as u32, padding: 0 }, &[]);
+        let count = file
+            .write(write.flags, data, &self.token(message.header.unique))
+            .map_err(|error| self.error(error))?;
+        self.channel.reply(
+            message.header.unique,
+            &fuse_write_out {
+                size: count as u32,
+                padding: 0,
+            },
+            &[],
+        );
         Ok(())
     }
 
@@ -137,23 +179,44 @@ impl Session {
         buffer.fill(0);
         let input = data.get(..ioctl.in_size as usize).ok_or(libc::EINVAL)?;
         buffer[..input.len()].copy_from_slice(input);
-        let arg = if size == 0 { IoctlArg::Int(ioctl.arg as i64) } else { IoctlArg::Data((&mut *buffer).into()) };
-        file.ioctl(request, arg, &self.token(message.header.unique)).map_err(|error| self.error(error))?;
-        self.channel.reply(message.header.unique, &fuse_ioctl_out::default(), &buffer[..ioctl.out_size as usize]);
+        let arg = if size == 0 {
+            IoctlArg::Int(ioctl.arg as i64)
+        } else {
+            IoctlArg::Data((&mut *buffer).into())
+        };
+        file.ioctl(request, arg, &self.token(message.header.unique))
+            .map_err(|error| self.error(error))?;
+        self.channel.reply(
+            message.header.unique,
+            &fuse_ioctl_out::default(),
+            &buffer[..ioctl.out_size as usize],
+        );
         Ok(())
     }
 
     fn poll(&self, message: &Message<'_>) -> Answered {
         let (poll, _) = message.parse::<fuse_poll_in>().ok_or(libc::EINVAL)?;
         let file = self.files.lock().get(poll.fh)?;
-        let revents = file.poll(&poll, &self.happened, &self.channel).map_err(|error| self.error(error))?;
-        self.channel.reply(message.header.unique, &fuse_poll_out { revents, padding: 0 }, &[]);
+        let revents = file
+            .poll(&poll, &self.happened, &self.channel)
+            .map_err(|error| self.error(error))?;
+        self.channel.reply(
+            message.header.unique,
+            &fuse_poll_out {
+                revents,
+                padding: 0,
+            },
+            &[],
+        );
         Ok(())
     }
 
     fn readdir(&self, message: &Message<'_>) -> Answered {
         let (read, _) = message.parse::<fuse_read_in>().ok_or(libc::EINVAL)?;
-        let entries = self.names.list(message.header.nodeid, read.offset, read.size as usize).ok_or(libc::ENOENT)?;
+        let entries = self
+            .names
+            .list(message.header.nodeid, read.offset, read.size as usize)
+            .ok_or(libc::ENOENT)?;
         self.channel.data(message.header.unique, &entries);
         Ok(())
     }

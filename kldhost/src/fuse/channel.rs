@@ -1,5 +1,5 @@
-//! The connection to Linux's FUSE driver: `/dev/fuse`, where each read(2) gives one request and each write(2) takes one
-//! reply. The structures are those of `<linux/fuse.h>`.
+//! The connection to Linux's FUSE driver: `/dev/fuse`, where each read(2) gives one request and
+//! each write(2) takes one reply. The structures are those of `<linux/fuse.h>`.
 
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Read, Write};
@@ -43,7 +43,8 @@ impl Channel {
             match (&self.0).read(buffer) {
                 Ok(len) => return Ok(len),
                 // ENOENT: the request was given up while it was read.
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::NotFound) => {}
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::NotFound) => {}
                 Err(_) => return Err(Disconnected),
             }
         }
@@ -72,8 +73,16 @@ impl Channel {
 
     fn send(&self, unique: u64, error: i32, head: &[u8], data: &[u8]) {
         let len = size_of::<fuse_out_header>() + head.len() + data.len();
-        let header = fuse_out_header { len: len as u32, error, unique };
-        let parts = [IoSlice::new(header.as_bytes()), IoSlice::new(head), IoSlice::new(data)];
+        let header = fuse_out_header {
+            len: len as u32,
+            error,
+            unique,
+        };
+        let parts = [
+            IoSlice::new(header.as_bytes()),
+            IoSlice::new(head),
+            IoSlice::new(data),
+        ];
         // It fails when the one who asked is gone, or the mount: nobody is there to be told.
         let _ = (&self.0).write_vectored(&parts);
     }
@@ -98,6 +107,9 @@ impl<'a> Message<'a> {
 
     /// The name that the request has after its header.
     pub fn name(&self) -> Option<&'a str> {
-        std::ffi::CStr::from_bytes_until_nul(self.body).ok()?.to_str().ok()
+        std::ffi::CStr::from_bytes_until_nul(self.body)
+            .ok()?
+            .to_str()
+            .ok()
     }
 }

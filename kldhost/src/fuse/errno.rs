@@ -2,7 +2,8 @@
 
 use crate::syscall::errno::Errno;
 
-/// FreeBSD's numbers from 35 on, in order, as Linux's. Those below are the same, but for EDEADLK (11).
+/// FreeBSD's numbers from 35 on, in order, as Linux's. Those below are the same, but for EDEADLK
+/// (11).
 const FROM_35: [i32; 63] = [
     libc::EAGAIN,
     libc::EINPROGRESS,
@@ -70,12 +71,16 @@ const FROM_35: [i32; 63] = [
     libc::EUCLEAN, // EINTEGRITY
 ];
 
-/// Linux's number for an error. Whatever no program could make sense of is EIO, a panic of the kernel among it.
+/// Linux's number for an error. Whatever no program could make sense of is EIO, a panic of the
+/// kernel among it.
 pub fn to_linux(error: Errno) -> i32 {
     match error.0 {
         11 => libc::EDEADLK,
         number @ 1..35 => number,
-        number => usize::try_from(number - 35).ok().and_then(|at| FROM_35.get(at).copied()).unwrap_or(libc::EIO),
+        number => usize::try_from(number - 35)
+            .ok()
+            .and_then(|at| FROM_35.get(at).copied())
+            .unwrap_or(libc::EIO),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Open files of the mount. Each is an open file description of Linux, whoever shares it by fork(2) or dup(2), and has a
-//! process of the hosted kernel to itself, with the device open in it.
+//! Open files of the mount. Each is an open file description of Linux, whoever shares it by fork(2)
+//! or dup(2), and has a process of the hosted kernel to itself, with the device open in it.
 
 use crate::kernel::{Interrupt, Kernel};
 use crate::sync::Mutex;
@@ -31,12 +31,26 @@ fn status_flags(linux: u32) -> i32 {
 
 impl OpenFile {
     /// open(2) of device `name`, with Linux's flags.
-    pub fn open(kernel: &Kernel, name: &str, node: u64, linux: u32, token: &Interrupt) -> Result<OpenFile, Errno> {
+    pub fn open(
+        kernel: &Kernel,
+        name: &str,
+        node: u64,
+        linux: u32,
+        token: &Interrupt,
+    ) -> Result<OpenFile, Errno> {
         let flags = status_flags(linux);
         let process = kernel.process();
         let mode = linux as i32 & libc::O_ACCMODE;
-        let fd = process.interruptible(token, |process| process.open(&format!("/dev/{name}"), mode | flags))?;
-        Ok(OpenFile { node, process, fd, flags: Mutex::new(flags), watch: Mutex::default() })
+        let fd = process.interruptible(token, |process| {
+            process.open(&format!("/dev/{name}"), mode | flags)
+        })?;
+        Ok(OpenFile {
+            node,
+            process,
+            fd,
+            flags: Mutex::new(flags),
+            watch: Mutex::default(),
+        })
     }
 
     /// Linux tells the flags with each read and write, and nothing when fcntl(2) changes them.
@@ -53,18 +67,21 @@ impl OpenFile {
     /// read(2).
     pub fn read(&self, linux: u32, buffer: &mut [u8], token: &Interrupt) -> Result<usize, Errno> {
         self.set_flags(linux)?;
-        self.process.interruptible(token, |process| process.read(self.fd, buffer))
+        self.process
+            .interruptible(token, |process| process.read(self.fd, buffer))
     }
 
     /// write(2).
     pub fn write(&self, linux: u32, data: &[u8], token: &Interrupt) -> Result<usize, Errno> {
         self.set_flags(linux)?;
-        self.process.interruptible(token, |process| process.write(self.fd, data))
+        self.process
+            .interruptible(token, |process| process.write(self.fd, data))
     }
 
     /// ioctl(2), with FreeBSD's code.
     pub fn ioctl(&self, request: u64, arg: IoctlArg<'_>, token: &Interrupt) -> Result<(), Errno> {
-        self.process.interruptible(token, |process| process.ioctl(self.fd, request, arg))
+        self.process
+            .interruptible(token, |process| process.ioctl(self.fd, request, arg))
     }
 
     /// The bytes that can be read, as FIONREAD tells; 0 for a device that does not know.

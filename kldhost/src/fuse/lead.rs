@@ -1,6 +1,7 @@
-//! Threads that serve requests. One of them, the leader, waits for the next request. Having got it, the thread gives the
-//! lead to another and serves the request itself, however long the module sleeps in it. So requests are taken in the order
-//! in which they came, none waits for another one's end, and no data changes threads.
+//! Threads that serve requests. One of them, the leader, waits for the next request. Having got it,
+//! the thread gives the lead to another and serves the request itself, however long the module
+//! sleeps in it. So requests are taken in the order in which they came, none waits for another
+//! one's end, and no data changes threads.
 
 use crate::sync::{Condvar, Mutex};
 

@@ -1,8 +1,10 @@
-//! Offers the devices of a hosted kernel to every program on the machine, as files in a mounted directory.
+//! Offers the devices of a hosted kernel to every program on the machine, as files in a mounted
+//! directory.
 //!
-//! Linux's FUSE driver turns the system calls of those programs into requests, each of which becomes a system call of the
-//! hosted kernel. The protocol is spoken here, on the structures of crate `polyfuse-kernel`, and not by a library: polyfuse
-//! knows neither ioctl nor the flag `FOPEN_STREAM`, fuse3 has no ioctl, fuser and fuse-backend-rs do not pass interrupts on.
+//! Linux's FUSE driver turns the system calls of those programs into requests, each of which
+//! becomes a system call of the hosted kernel. The protocol is spoken here, on the structures of
+//! crate `polyfuse-kernel`, and not by a library: polyfuse knows neither ioctl nor the flag
+//! `FOPEN_STREAM`, fuse3 has no ioctl, fuser and fuse-backend-rs do not pass interrupts on.
 
 mod answer;
 mod channel;
@@ -47,8 +49,8 @@ pub struct Sleeper {
 }
 
 impl Mount {
-    /// Mounts the devices of `kernel` on directory `dir`, which must be empty. A mount there that an earlier run has left, because
-    /// it was killed, is removed before.
+    /// Mounts the devices of `kernel` on directory `dir`, which must be empty. A mount there that
+    /// an earlier run has left, because it was killed, is removed before.
     ///
     /// # Errors
     ///
@@ -57,7 +59,11 @@ impl Mount {
         let dir = mount::prepare(dir)?;
         let device = mount::attach(&dir)?;
         let session = Session::start(kernel, Channel::new(device));
-        Ok(Mount { session, dir, mounted: AtomicBool::new(true) })
+        Ok(Mount {
+            session,
+            dir,
+            mounted: AtomicBool::new(true),
+        })
     }
 
     /// The directory, without symbolic links in its path.
@@ -65,13 +71,21 @@ impl Mount {
         &self.dir
     }
 
-    /// The programs that sleep in the devices' methods. Those in poll(2) do not: they sleep in Linux.
+    /// The programs that sleep in the devices' methods. Those in poll(2) do not: they sleep in
+    /// Linux.
     pub fn sleepers(&self) -> Vec<Sleeper> {
         let threads = self.session.kernel.threads();
         let flights = self.session.flights();
         let asleep = flights.into_iter().filter_map(|flight| {
-            match &threads.iter().find(|thread| thread.tid == flight.tid)?.state {
-                ThreadState::Sleeping { wmesg } => Some(Sleeper { pid: flight.pid, wmesg: wmesg.clone() }),
+            match &threads
+                .iter()
+                .find(|thread| thread.tid == flight.tid)?
+                .state
+            {
+                ThreadState::Sleeping { wmesg } => Some(Sleeper {
+                    pid: flight.pid,
+                    wmesg: wmesg.clone(),
+                }),
                 ThreadState::Running => None,
             }
         });
@@ -85,7 +99,11 @@ impl Mount {
     /// What the threads of the hosted kernel do instead, after ten seconds or if it has panicked.
     pub fn wait_asleep(&self, pid: i32, wmesg: &str) -> Result<(), String> {
         let is_it = |sleeper: &Sleeper| sleeper.pid == pid && sleeper.wmesg == wmesg;
-        self.session.kernel.wait_threads(Duration::from_secs(10), |_| self.sleepers().iter().any(is_it))
+        self.session
+            .kernel
+            .wait_threads(Duration::from_secs(10), |_| {
+                self.sleepers().iter().any(is_it)
+            })
     }
 
     /// Waits until it is unmounted, by whomever, or the hosted kernel has panicked.
@@ -93,7 +111,8 @@ impl Mount {
         self.session.wait_end()
     }
 
-    /// Waits until nobody waits for an answer any more, as is the case soon after the module was unloaded.
+    /// Waits until nobody waits for an answer any more, as is the case soon after the module was
+    /// unloaded.
     pub fn wait_idle(&self) {
         const LIMIT: Duration = Duration::from_secs(2);
         self.session.wait_idle(LIMIT);

@@ -53,12 +53,19 @@ fn errno(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
-/// Checks the mount point, and removes a mount that an earlier run has left there; its path without symbolic links.
+/// Checks the mount point, and removes a mount that an earlier run has left there; its path without
+/// symbolic links.
 pub fn prepare(dir: &Path) -> Result<PathBuf, MountError> {
-    let failed = |error: io::Error| MountError::Directory { dir: dir.to_owned(), error: errno(&error) };
+    let failed = |error: io::Error| MountError::Directory {
+        dir: dir.to_owned(),
+        error: errno(&error),
+    };
     let dir = fs::canonicalize(dir).map_err(failed)?;
     // A mount may hide another one.
-    while let Some(mounted) = mounted_on(&dir).map_err(failed)?.filter(|mounted| mounted.fstype == FSTYPE) {
+    while let Some(mounted) = mounted_on(&dir)
+        .map_err(failed)?
+        .filter(|mounted| mounted.fstype == FSTYPE)
+    {
         if is_alive(&mounted) {
             return Err(MountError::InUse { dir });
         }
@@ -71,28 +78,43 @@ pub fn prepare(dir: &Path) -> Result<PathBuf, MountError> {
     Ok(dir)
 }
 
-/// What program `pid` gives as the device of its mounts. It tells the program from others that had its number before, by the
-/// time when it was started. `None` if there is no such program, or it has ended and was not waited for.
+/// What program `pid` gives as the device of its mounts. It tells the program from others that had
+/// its number before, by the time when it was started. `None` if there is no such program, or it
+/// has ended and was not waited for.
 fn source(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // proc(5): the second field is a name in parentheses, with anything in it, the third the state, the 22nd starttime.
+    // proc(5): the second field is a name in parentheses, with anything in it, the third the state,
+    // the 22nd starttime.
     let mut fields = stat.rsplit(')').next()?.split_ascii_whitespace();
     let state = fields.next()?;
     (state != "Z").then_some(format!("kldhost:{pid}:{}", fields.nth(18)?))
 }
 
-/// Whether the program that has mounted is still there. Asked itself, it would not answer while it is stopped.
+/// Whether the program that has mounted is still there. Asked itself, it would not answer while it
+/// is stopped.
 fn is_alive(mounted: &Mounted) -> bool {
-    let pid = mounted.source.split(':').nth(1).and_then(|pid| pid.parse().ok());
-    pid.and_then(source).is_some_and(|source| source == mounted.source)
+    let pid = mounted
+        .source
+        .split(':')
+        .nth(1)
+        .and_then(|pid| pid.parse().ok());
+    pid.and_then(source)
+        .is_some_and(|source| source == mounted.source)
 }
 
 /// Mounts on `dir`, as [`prepare`] gave it; the connection.
 pub fn attach(dir: &Path) -> Result<File, MountError> {
-    let device = OpenOptions::new().read(true).write(true).open("/dev/fuse").map_err(|error| match error.kind() {
-        ErrorKind::PermissionDenied => MountError::Mount { dir: dir.to_owned(), error: Errno::EACCES },
-        _ => MountError::NoFuse(errno(&error)),
-    })?;
+    let device = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/fuse")
+        .map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => MountError::Mount {
+                dir: dir.to_owned(),
+                error: Errno::EACCES,
+            },
+            _ => MountError::NoFuse(errno(&error)),
+        })?;
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     // Linux checks the permissions, for everybody, by what the devices show.
     let data = format!(
@@ -101,9 +123,19 @@ pub fn attach(dir: &Path) -> Result<File, MountError> {
     );
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let source = source(std::process::id());
-    mount(source.as_deref(), dir, Some(FSTYPE), flags, Some(data.as_str())).map_err(|error| match error {
+    mount(
+        source.as_deref(),
+        dir,
+        Some(FSTYPE),
+        flags,
+        Some(data.as_str()),
+    )
+    .map_err(|error| match error {
         Errno::ENODEV => MountError::NoFuse(error),
-        error => MountError::Mount { dir: dir.to_owned(), error },
+        error => MountError::Mount {
+            dir: dir.to_owned(),
+            error,
+        },
     })?;
     Ok(device)
 }

@@ -18,15 +18,28 @@ pub struct Mounted {
 pub fn mounted_on(dir: &Path) -> io::Result<Option<Mounted>> {
     let table = std::fs::read("/proc/self/mountinfo")?;
     let mounts = table.split(|&byte| byte == b'\n').filter_map(parse);
-    Ok(mounts.filter(|(on, _)| Path::new(on) == dir).map(|(_, mounted)| mounted).next_back())
+    Ok(mounts
+        .filter(|(on, _)| Path::new(on) == dir)
+        .map(|(_, mounted)| mounted)
+        .next_back())
 }
 
-/// The mount point and what is there, of a line such as `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
+/// The mount point and what is there, of a line such as `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1
+/// - ext3 /dev/root rw`.
 fn parse(line: &[u8]) -> Option<(OsString, Mounted)> {
     let mut fields = line.split(|&byte| byte == b' ').map(unescape);
     let mount_point = fields.nth(4)?;
-    let mut fields = fields.skip_while(|field| field != "-").skip(1).map(|field| field.to_string_lossy().into_owned());
-    Some((mount_point, Mounted { fstype: fields.next()?, source: fields.next()? }))
+    let mut fields = fields
+        .skip_while(|field| field != "-")
+        .skip(1)
+        .map(|field| field.to_string_lossy().into_owned());
+    Some((
+        mount_point,
+        Mounted {
+            fstype: fields.next()?,
+            source: fields.next()?,
+        },
+    ))
 }
 
 /// Blanks and backslashes are written as a backslash and three octal digits.
@@ -57,17 +70,32 @@ mod tests {
     fn lines() {
         let line =
             br"36 35 98:0 / /mnt/a\040b\134 rw,noatime master:1 shared:2 - fuse.kldhost kldhost:1:2 rw,user_id=0";
-        let mounted = Mounted { fstype: "fuse.kldhost".into(), source: "kldhost:1:2".into() };
+        let mounted = Mounted {
+            fstype: "fuse.kldhost".into(),
+            source: "kldhost:1:2".into(),
+        };
         assert_eq!(parse(line), Some((r"/mnt/a b\".into(), mounted)));
-        let proc = Mounted { fstype: "proc".into(), source: "none".into() };
-        assert_eq!(parse(b"22 1 0:5 / /proc rw - proc none rw"), Some(("/proc".into(), proc)));
+        let proc = Mounted {
+            fstype: "proc".into(),
+            source: "none".into(),
+        };
+        assert_eq!(
+            parse(b"22 1 0:5 / /proc rw - proc none rw"),
+            Some(("/proc".into(), proc))
+        );
         assert_eq!(parse(b"22 1 0:5 / /proc rw"), None);
         assert_eq!(parse(b""), None);
     }
 
     #[test]
     fn proc_is_mounted() {
-        assert_eq!(mounted_on(Path::new("/proc")).unwrap().map(|mounted| mounted.fstype).as_deref(), Some("proc"));
+        assert_eq!(
+            mounted_on(Path::new("/proc"))
+                .unwrap()
+                .map(|mounted| mounted.fstype)
+                .as_deref(),
+            Some("proc")
+        );
         assert_eq!(mounted_on(Path::new("/proc/self")).unwrap(), None);
     }
 }

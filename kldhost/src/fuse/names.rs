@@ -1,7 +1,8 @@
 //! What is in the mounted directory: the devices of the kernel, with their names below `/dev`.
 //!
-//! Each lookup of a device gives a node of its own. Linux locks the inode while it writes, without a way to interrupt those
-//! who wait for the lock: with one node for all, a write that waits for room would hang every other writer.
+//! Each lookup of a device gives a node of its own. Linux locks the inode while it writes, without
+//! a way to interrupt those who wait for the lock: with one node for all, a write that waits for
+//! room would hang every other writer.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +16,8 @@ use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// The node of the mounted directory, by the FUSE protocol.
 pub const ROOT: u64 = 1;
 
-/// Bits of a node's number that tell its name; above them is what makes it different from others of the name.
+/// Bits of a node's number that tell its name; above them is what makes it different from others of
+/// the name.
 const NAME_BITS: u32 = 16;
 
 /// The names.
@@ -37,18 +39,36 @@ enum Kind {
 impl Names {
     /// The names of the devices of `kernel`.
     pub fn new(kernel: Kernel) -> Names {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        Names { kernel, known: Mutex::new(vec![String::new()]), lookups: AtomicU64::new(0), time }
+        let time = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs());
+        Names {
+            kernel,
+            known: Mutex::new(vec![String::new()]),
+            lookups: AtomicU64::new(0),
+            time,
+        }
     }
 
     fn kind(&self, name: &str) -> Option<Kind> {
         let devices = self.kernel.devices();
         if let Some(device) = devices.iter().find(|device| device.name == name) {
-            return Some(Kind::Device { uid: device.uid, gid: device.gid, mode: device.mode });
+            return Some(Kind::Device {
+                uid: device.uid,
+                gid: device.gid,
+                mode: device.mode,
+            });
         }
-        let is_below =
-            |device: &str| name.is_empty() || device.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
-        devices.iter().any(|device| is_below(&device.name)).then_some(Kind::Directory)
+        let is_below = |device: &str| {
+            name.is_empty()
+                || device
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        };
+        devices
+            .iter()
+            .any(|device| is_below(&device.name))
+            .then_some(Kind::Directory)
     }
 
     /// The name behind a node: that of a device is without `/dev/`.
@@ -59,10 +79,13 @@ impl Names {
 
     fn index(&self, name: String) -> Option<u64> {
         let mut known = self.known.lock();
-        let index = known.iter().position(|other| *other == name).unwrap_or_else(|| {
-            known.push(name);
-            known.len() - 1
-        }) as u64;
+        let index = known
+            .iter()
+            .position(|other| *other == name)
+            .unwrap_or_else(|| {
+                known.push(name);
+                known.len() - 1
+            }) as u64;
         (index + 1 < 1 << NAME_BITS).then_some(index + 1)
     }
 
@@ -77,31 +100,60 @@ impl Names {
         })
     }
 
-    /// What stat(2) shows of a node; for a device, with this size. `None` if it is not there any more.
+    /// What stat(2) shows of a node; for a device, with this size. `None` if it is not there any
+    /// more.
     pub fn attr(&self, node: u64, size: u64) -> Option<fuse_attr> {
         let name = self.name(node)?;
-        let times = fuse_attr { atime: self.time, mtime: self.time, ctime: self.time, ..fuse_attr::default() };
+        let times = fuse_attr {
+            atime: self.time,
+            mtime: self.time,
+            ctime: self.time,
+            ..fuse_attr::default()
+        };
         // The inode's number is that of the name: it does not change from one lookup to the next.
-        let attr = fuse_attr { ino: node & ((1 << NAME_BITS) - 1), blksize: 4096, ..times };
+        let attr = fuse_attr {
+            ino: node & ((1 << NAME_BITS) - 1),
+            blksize: 4096,
+            ..times
+        };
         Some(match self.kind(&name) {
             Some(Kind::Device { uid, gid, mode }) => {
-                // For Linux it must be a regular file: a character device would be looked for in Linux's own drivers.
-                fuse_attr { mode: libc::S_IFREG | mode, nlink: 1, uid, gid, size, ..attr }
+                // For Linux it must be a regular file: a character device would be looked for in
+                // Linux's own drivers.
+                fuse_attr {
+                    mode: libc::S_IFREG | mode,
+                    nlink: 1,
+                    uid,
+                    gid,
+                    size,
+                    ..attr
+                }
             }
-            Some(Kind::Directory) => fuse_attr { mode: libc::S_IFDIR | 0o755, nlink: 2, ..attr },
-            None if node == ROOT => fuse_attr { mode: libc::S_IFDIR | 0o755, nlink: 2, ..attr },
+            Some(Kind::Directory) => fuse_attr {
+                mode: libc::S_IFDIR | 0o755,
+                nlink: 2,
+                ..attr
+            },
+            None if node == ROOT => fuse_attr {
+                mode: libc::S_IFDIR | 0o755,
+                nlink: 2,
+                ..attr
+            },
             None => return None,
         })
     }
 
-    /// The entries of directory `node` from the one numbered `offset` on, as readdir wants them, in at most `size` bytes.
+    /// The entries of directory `node` from the one numbered `offset` on, as readdir wants them, in
+    /// at most `size` bytes.
     pub fn list(&self, node: u64, offset: u64, size: usize) -> Option<Vec<u8>> {
         let directory = self.name(node)?;
         let devices = self.kernel.devices();
-        let below = devices.iter().filter_map(|device| match directory.as_str() {
-            "" => Some(device.name.as_str()),
-            directory => device.name.strip_prefix(directory)?.strip_prefix('/'),
-        });
+        let below = devices
+            .iter()
+            .filter_map(|device| match directory.as_str() {
+                "" => Some(device.name.as_str()),
+                directory => device.name.strip_prefix(directory)?.strip_prefix('/'),
+            });
         let mut entries: Vec<(&str, u32)> = below
             .map(|path| match path.split_once('/') {
                 Some((directory, _)) => (directory, libc::S_IFDIR),
@@ -136,5 +188,9 @@ impl Names {
 }
 
 fn join(directory: &str, name: &str) -> String {
-    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+    if directory.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{directory}/{name}")
+    }
 }

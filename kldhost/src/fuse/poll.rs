@@ -1,9 +1,10 @@
 //! poll(2), select(2) and epoll(7) of open files.
 //!
-//! Linux asks what is ready, and where somebody waits it wants to be told when to ask again. Telling it each time that the
-//! module signals something, and not only when a file becomes ready, is what makes edge-triggered epoll behave as kevent(2)
-//! with `EV_CLEAR` does. So each file that is waited for has a kqueue, with a knote for each side asked for. A device
-//! without d_kqfilter is told of by selwakeup(9), once for each time that it was asked and not ready.
+//! Linux asks what is ready, and where somebody waits it wants to be told when to ask again.
+//! Telling it each time that the module signals something, and not only when a file becomes ready,
+//! is what makes edge-triggered epoll behave as kevent(2) with `EV_CLEAR` does. So each file that
+//! is waited for has a kqueue, with a knote for each side asked for. A device without d_kqfilter is
+//! told of by selwakeup(9), once for each time that it was asked and not ready.
 
 use std::collections::VecDeque;
 
@@ -20,7 +21,8 @@ use crate::syscall::errno::Errno;
 const LINUX_POLLWRNORM: u32 = 0x100;
 const LINUX_POLLWRBAND: u32 = 0x200;
 const LINUX_POLLRDHUP: u32 = 0x2000;
-/// POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLNVAL, POLLRDNORM, POLLRDBAND: the same bits in both.
+/// POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLNVAL, POLLRDNORM, POLLRDBAND: the same bits in
+/// both.
 const SAME: u32 = 0xff;
 
 /// How one file is waited for.
@@ -124,7 +126,9 @@ impl OpenFile {
         let kq = self.process.kqueue()?;
         let mut event = [Kevent::default()];
         let add = [Kevent::new(self.fd, EVFILT_READ, EV_ADD)];
-        let found = self.process.kevent(kq, &add, &mut event, Some(Duration::ZERO));
+        let found = self
+            .process
+            .kevent(kq, &add, &mut event, Some(Duration::ZERO));
         self.process.close(kq)?;
         match found {
             Err(Errno::PANICKED) => Err(Errno::PANICKED),
@@ -148,14 +152,19 @@ impl OpenFile {
             watch.how = How::Kqueue(self.process.kqueue()?, Vec::new());
         }
         if let How::Kqueue(kq, known) = &mut watch.how {
-            let new: Vec<i16> = filters(events).filter(|filter| !known.contains(filter)).collect();
+            let new: Vec<i16> = filters(events)
+                .filter(|filter| !known.contains(filter))
+                .collect();
             if new.is_empty() && watch.armed.is_some() {
                 return Ok(());
             }
             match self.add_knotes(*kq, &new) {
                 Ok(()) => {
                     // What a new knote reports at first is what the answer will say anyway.
-                    let others = self.drain(*kq)?.into_iter().any(|filter| known.contains(&filter));
+                    let others = self
+                        .drain(*kq)?
+                        .into_iter()
+                        .any(|filter| known.contains(&filter));
                     known.extend(new);
                     if others {
                         channel.wake_pollers(kh);
@@ -169,26 +178,37 @@ impl OpenFile {
     }
 
     fn add_knotes(&self, kq: Fd, filters: &[i16]) -> Result<(), Errno> {
-        let changes: Vec<Kevent> =
-            filters.iter().map(|&filter| Kevent::new(self.fd, filter, EV_ADD | EV_CLEAR)).collect();
+        let changes: Vec<Kevent> = filters
+            .iter()
+            .map(|&filter| Kevent::new(self.fd, filter, EV_ADD | EV_CLEAR))
+            .collect();
         self.process.kevent(kq, &changes, &mut [], None).map(drop)
     }
 
     /// Takes the events that are in the kqueue; their filters.
     fn drain(&self, kq: Fd) -> Result<Vec<i16>, Errno> {
         let mut events = [Kevent::default(); 2];
-        let found = self.process.kevent(kq, &[], &mut events, Some(Duration::ZERO))?;
+        let found = self
+            .process
+            .kevent(kq, &[], &mut events, Some(Duration::ZERO))?;
         Ok(events[..found].iter().map(|event| event.filter).collect())
     }
 
     /// Registers for the next thing that happens.
-    fn arm(self: &Arc<OpenFile>, watch: &mut Watch, events: i16, happened: &Arc<Happened>) -> Result<(), Errno> {
+    fn arm(
+        self: &Arc<OpenFile>,
+        watch: &mut Watch,
+        events: i16,
+        happened: &Arc<Happened>,
+    ) -> Result<(), Errno> {
         let (fd, events) = match watch.how {
             How::Kqueue(kq, _) => (kq, POLLIN),
             How::NotYet | How::Selinfo => (self.fd, events),
         };
         let (file, queue) = (Arc::downgrade(self), happened.clone());
-        let (ready, armed) = self.process.poll_watch(fd, events, Arc::new(move || queue.add(file.clone())))?;
+        let (ready, armed) =
+            self.process
+                .poll_watch(fd, events, Arc::new(move || queue.add(file.clone())))?;
         watch.armed = Some(armed);
         if ready != 0 && fd != self.fd {
             happened.add(Arc::downgrade(self));
@@ -207,7 +227,8 @@ impl OpenFile {
                     if !filters.is_empty() {
                         channel.wake_pollers(watch.kh);
                     }
-                    // It fails when the kernel has panicked; then those who wait are told by others.
+                    // It fails when the kernel has panicked; then those who wait are told by
+                    // others.
                     let _ = self.arm(&mut watch, 0, happened);
                 }
                 Err(_) => watch.armed = None,
@@ -220,7 +241,10 @@ impl OpenFile {
 fn filters(events: i16) -> impl Iterator<Item = i16> {
     let write = events & POLLOUT != 0;
     let read = events & (POLLIN | POLLRDNORM) != 0 || !write;
-    [(EVFILT_READ, read), (EVFILT_WRITE, write)].into_iter().filter(|(_, wanted)| *wanted).map(|(filter, _)| filter)
+    [(EVFILT_READ, read), (EVFILT_WRITE, write)]
+        .into_iter()
+        .filter(|(_, wanted)| *wanted)
+        .map(|(filter, _)| filter)
 }
 
 fn to_freebsd(linux: u32) -> i16 {

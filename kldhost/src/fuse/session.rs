@@ -92,7 +92,9 @@ impl Session {
         });
         session.add_thread();
         let teller = session.clone();
-        spawn("fuse poll".into(), move || teller.happened.serve(&teller.channel));
+        spawn("fuse poll".into(), move || {
+            teller.happened.serve(&teller.channel)
+        });
         session
     }
 
@@ -104,16 +106,20 @@ impl Session {
     fn serve(self: Arc<Session>) {
         let (mut input, mut output) = (vec![0; BUFFER], Vec::new());
         while self.lead.take() {
-            let Some(len) = self.take_request(&mut input) else { return };
-            let Some(message) = Message::new(&input[..len]) else { continue };
+            let Some(len) = self.take_request(&mut input) else {
+                return;
+            };
+            let Some(message) = Message::new(&input[..len]) else {
+                continue;
+            };
             self.answer(&message, &mut output);
             self.flights.lock().remove(&message.header.unique);
             self.landed.notify_all();
         }
     }
 
-    /// As the leader: takes the next request that may have to wait, and gives the lead away. What must be done in the order
-    /// of arrival is done on the way. `None` at the end.
+    /// As the leader: takes the next request that may have to wait, and gives the lead away. What
+    /// must be done in the order of arrival is done on the way. `None` at the end.
     fn take_request(self: &Arc<Session>, input: &mut [u8]) -> Option<usize> {
         loop {
             let Ok(len) = self.channel.receive(input) else {
@@ -138,9 +144,10 @@ impl Session {
 
     /// Answers a request whose place among others counts. False if it is none.
     ///
-    /// Linux sends RELEASE when close(2) is about to return, and does not wait for the answer. Done at once, it is done
-    /// before whatever anybody does after that close; the price is that a d_close that sleeps holds up all requests. An
-    /// interrupt is for a request that came before it.
+    /// Linux sends RELEASE when close(2) is about to return, and does not wait for the answer. Done
+    /// at once, it is done before whatever anybody does after that close; the price is that a
+    /// d_close that sleeps holds up all requests. An interrupt is for a request that came before
+    /// it.
     fn answer_in_order(&self, message: &Message<'_>) -> bool {
         let unique = message.header.unique;
         match message.opcode() {
@@ -176,7 +183,8 @@ impl Session {
         let answer = fuse_init_out {
             max_readahead: asked.max_readahead,
             flags: asked.flags & flags,
-            // RELEASE counts as work in the background; it shall not queue up behind others, out of its order.
+            // RELEASE counts as work in the background; it shall not queue up behind others, out of
+            // its order.
             max_background: u16::MAX,
             congestion_threshold: u16::MAX,
             max_write: MAX_DATA as u32,
@@ -189,7 +197,11 @@ impl Session {
 
     /// The token that interrupts the request.
     pub(super) fn token(&self, unique: u64) -> Interrupt {
-        self.flights.lock().get(&unique).map(|flight| flight.token.clone()).unwrap_or_default()
+        self.flights
+            .lock()
+            .get(&unique)
+            .map(|flight| flight.token.clone())
+            .unwrap_or_default()
     }
 
     /// Linux's number for an error of the module. A panic ends the mount.

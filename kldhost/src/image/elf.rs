@@ -1,5 +1,5 @@
-//! Reads a relocatable ELF file for amd64 into checked tables. After this nothing in the file is trusted again: every
-//! index points at something and every slice lies in the file.
+//! Reads a relocatable ELF file for amd64 into checked tables. After this nothing in the file is
+//! trusted again: every index points at something and every slice lies in the file.
 
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -110,10 +110,19 @@ impl<'a> Object<'a> {
             read_relocations(index, header, symtab, symbols.len(), &mut sections)?;
         }
         let mut loaded = HashMap::new();
-        for (index, section) in sections.iter().enumerate().filter(|(_, section)| section.is_loaded()) {
+        for (index, section) in sections
+            .iter()
+            .enumerate()
+            .filter(|(_, section)| section.is_loaded())
+        {
             loaded.entry(section.name).or_insert(index);
         }
-        Ok(Object { os_abi: header.e_ident.os_abi, sections, symbols, loaded })
+        Ok(Object {
+            os_abi: header.e_ident.os_abi,
+            sections,
+            symbols,
+            loaded,
+        })
     }
 
     /// The first section of this name that is loaded.
@@ -125,7 +134,9 @@ impl<'a> Object<'a> {
     pub fn symbol_name(&self, index: usize) -> &'a str {
         let symbol = &self.symbols[index];
         match symbol.place {
-            Place::Section { index, .. } if symbol.kind == elf::STT_SECTION => self.sections[index].name,
+            Place::Section { index, .. } if symbol.kind == elf::STT_SECTION => {
+                self.sections[index].name
+            }
             _ => symbol.name,
         }
     }
@@ -152,11 +163,15 @@ fn file_header(bytes: &[u8]) -> Result<&FileHeader64<LE>, LoadError> {
     match header.e_type.get(LE) {
         elf::ET_REL => {}
         elf::ET_EXEC => return refuse("it is an executable".into()),
-        elf::ET_DYN => return refuse("it is a shared object or a position-independent executable".into()),
+        elf::ET_DYN => {
+            return refuse("it is a shared object or a position-independent executable".into());
+        }
         elf::ET_CORE => return refuse("it is a core dump".into()),
         other => return refuse(format!("it is an ELF file of type {}", other.0)),
     }
-    if header.e_ident.version != elf::EV_CURRENT || header.e_version.get(LE) != u32::from(elf::EV_CURRENT.0) {
+    if header.e_ident.version != elf::EV_CURRENT
+        || header.e_version.get(LE) != u32::from(elf::EV_CURRENT.0)
+    {
         return Err(damaged("the ELF version is not 1"));
     }
     if usize::from(header.e_shentsize.get(LE)) != size_of::<SectionHeader64<LE>>() {
@@ -172,7 +187,10 @@ fn machine_name(machine: elf::Machine) -> String {
     }
 }
 
-fn section_headers<'a>(header: &FileHeader64<LE>, bytes: &'a [u8]) -> Result<&'a [SectionHeader64<LE>], LoadError> {
+fn section_headers<'a>(
+    header: &FileHeader64<LE>,
+    bytes: &'a [u8],
+) -> Result<&'a [SectionHeader64<LE>], LoadError> {
     match header.section_headers(LE, bytes) {
         Ok([]) => Err(damaged("it has no sections")),
         Ok(headers) => Ok(headers),
@@ -185,12 +203,18 @@ fn section_headers<'a>(header: &FileHeader64<LE>, bytes: &'a [u8]) -> Result<&'a
 }
 
 /// The bytes of a section, without knowing its name yet.
-fn section_data<'a>(index: usize, header: &SectionHeader64<LE>, bytes: &'a [u8]) -> Result<&'a [u8], LoadError> {
+fn section_data<'a>(
+    index: usize,
+    header: &SectionHeader64<LE>,
+    bytes: &'a [u8],
+) -> Result<&'a [u8], LoadError> {
     if matches!(header.sh_type.get(LE), elf::SHT_NOBITS | elf::SHT_NULL) {
         return Ok(&[]);
     }
     let (start, size) = (header.sh_offset.get(LE), header.sh_size.get(LE));
-    let end = start.checked_add(size).filter(|&end| end <= bytes.len() as u64);
+    let end = start
+        .checked_add(size)
+        .filter(|&end| end <= bytes.len() as u64);
     match end {
         Some(end) => Ok(&bytes[start as usize..end as usize]),
         None => Err(damaged(format!(
@@ -205,8 +229,12 @@ fn section_names<'a>(
     headers: &[SectionHeader64<LE>],
     bytes: &'a [u8],
 ) -> Result<&'a [u8], LoadError> {
-    let index = header.shstrndx(LE, bytes).map_err(|_| damaged("it has no table of section names"))? as usize;
-    let header = headers.get(index).ok_or_else(|| damaged("the table of section names is not there"))?;
+    let index = header
+        .shstrndx(LE, bytes)
+        .map_err(|_| damaged("it has no table of section names"))? as usize;
+    let header = headers
+        .get(index)
+        .ok_or_else(|| damaged("the table of section names is not there"))?;
     section_data(index, header, bytes)
 }
 
@@ -216,15 +244,21 @@ fn section<'a>(
     names: &mut Names<'a>,
     bytes: &'a [u8],
 ) -> Result<Section<'a>, LoadError> {
-    let name =
-        names.at(header.sh_name.get(LE)).ok_or_else(|| damaged(format!("section {index} has no readable name")))?;
+    let name = names
+        .at(header.sh_name.get(LE))
+        .ok_or_else(|| damaged(format!("section {index} has no readable name")))?;
     let align = header.sh_addralign.get(LE).max(1);
     if !align.is_power_of_two() {
-        return Err(damaged(format!("section {name} has the alignment {align}, which is no power of two")));
+        return Err(damaged(format!(
+            "section {name} has the alignment {align}, which is no power of two"
+        )));
     }
     let size = header.sh_size.get(LE);
     if size > SIZE_MAX {
-        return Err(unsupported(format!("section {name} ({size} bytes) is larger than {} MiB", SIZE_MAX >> 20)));
+        return Err(unsupported(format!(
+            "section {name} ({size} bytes) is larger than {} MiB",
+            SIZE_MAX >> 20
+        )));
     }
     Ok(Section {
         name,
@@ -239,20 +273,30 @@ fn section<'a>(
 
 /// Sections that share bytes could make a small file stand for any amount of work.
 fn check_no_overlap(sections: &[Section], bytes: &[u8]) -> Result<(), LoadError> {
-    let total: u64 = sections.iter().map(|section| section.data.len() as u64).sum();
+    let total: u64 = sections
+        .iter()
+        .map(|section| section.data.len() as u64)
+        .sum();
     if total > bytes.len() as u64 {
         return Err(damaged("its sections overlap"));
     }
     Ok(())
 }
 
-/// The indices of the one symbol table and its strings. The FreeBSD loader, too, refuses a file that has several.
-fn symbol_table(headers: &[SectionHeader64<LE>], sections: &[Section]) -> Result<(usize, usize), LoadError> {
+/// The indices of the one symbol table and its strings. The FreeBSD loader, too, refuses a file
+/// that has several.
+fn symbol_table(
+    headers: &[SectionHeader64<LE>],
+    sections: &[Section],
+) -> Result<(usize, usize), LoadError> {
     let mut tables = (0..sections.len()).filter(|&i| sections[i].kind == elf::SHT_SYMTAB);
-    let symtab =
-        tables.next().ok_or_else(|| unsupported("it has no symbol table (was it stripped of all symbols?)"))?;
+    let symtab = tables
+        .next()
+        .ok_or_else(|| unsupported("it has no symbol table (was it stripped of all symbols?)"))?;
     if tables.next().is_some() {
-        return Err(unsupported("it has several symbol tables, and the FreeBSD loader takes exactly one"));
+        return Err(unsupported(
+            "it has several symbol tables, and the FreeBSD loader takes exactly one",
+        ));
     }
     let strtab = headers[symtab].sh_link.get(LE) as usize;
     match sections.get(strtab) {
@@ -269,41 +313,68 @@ fn table<'a, T: pod::Pod>(data: &'a [u8], what: &str) -> Result<&'a [T], LoadErr
     pod::slice_from_all_bytes(data).map_err(|()| damaged(format!("{what} is not readable")))
 }
 
-fn symbols<'a>(data: &'a [u8], mut names: Names<'a>, sections: &[Section]) -> Result<Vec<Symbol<'a>>, LoadError> {
+fn symbols<'a>(
+    data: &'a [u8],
+    mut names: Names<'a>,
+    sections: &[Section],
+) -> Result<Vec<Symbol<'a>>, LoadError> {
     let table: &[Sym64<LE>] = table(data, "the symbol table")?;
     let mut symbols = Vec::with_capacity(table.len());
     for (index, entry) in table.iter().enumerate() {
-        let name =
-            names.at(entry.st_name.get(LE)).ok_or_else(|| damaged(format!("symbol {index} has no readable name")))?;
+        let name = names
+            .at(entry.st_name.get(LE))
+            .ok_or_else(|| damaged(format!("symbol {index} has no readable name")))?;
         let place = place(name, index, entry, sections)?;
-        symbols.push(Symbol { name, place, kind: entry.st_type(), bind: entry.st_bind() });
+        symbols.push(Symbol {
+            name,
+            place,
+            kind: entry.st_type(),
+            bind: entry.st_bind(),
+        });
     }
     Ok(symbols)
 }
 
-fn place(name: &str, index: usize, entry: &Sym64<LE>, sections: &[Section]) -> Result<Place, LoadError> {
+fn place(
+    name: &str,
+    index: usize,
+    entry: &Sym64<LE>,
+    sections: &[Section],
+) -> Result<Place, LoadError> {
     let value = entry.st_value.get(LE);
     let shndx = entry.st_shndx.get(LE);
     match shndx {
         elf::SHN_UNDEF => return Ok(Place::Undefined),
         elf::SHN_ABS => return Ok(Place::Absolute(value)),
         elf::SHN_COMMON if value.is_power_of_two() || value == 0 => {
-            return Ok(Place::Common { size: entry.st_size.get(LE), align: value.max(1) });
+            return Ok(Place::Common {
+                size: entry.st_size.get(LE),
+                align: value.max(1),
+            });
         }
         elf::SHN_COMMON => {
-            return Err(damaged(format!("symbol {name} has the alignment {value}, which is no power of two")));
+            return Err(damaged(format!(
+                "symbol {name} has the alignment {value}, which is no power of two"
+            )));
         }
         _ => {}
     }
     let section = usize::from(shndx.0);
     if shndx.is_reserved() || section >= sections.len() {
-        return Err(damaged(format!("symbol {index} ({name}) is in section {section}, which is not there")));
+        return Err(damaged(format!(
+            "symbol {index} ({name}) is in section {section}, which is not there"
+        )));
     }
     if value > sections[section].size {
         let section = &sections[section].name;
-        return Err(damaged(format!("symbol {index} ({name}) lies beyond the end of section {section}")));
+        return Err(damaged(format!(
+            "symbol {index} ({name}) lies beyond the end of section {section}"
+        )));
     }
-    Ok(Place::Section { index: section, offset: value })
+    Ok(Place::Section {
+        index: section,
+        offset: value,
+    })
 }
 
 /// Reads a SHT_RELA section into the section that it applies to, if that one is loaded.
@@ -321,20 +392,30 @@ fn read_relocations(
     let (name, data) = (section.name, section.data);
     let target = sections
         .get_mut(header.sh_info.get(LE) as usize)
-        .ok_or_else(|| damaged(format!("section {name} relocates a section that is not there")))?;
+        .ok_or_else(|| {
+            damaged(format!(
+                "section {name} relocates a section that is not there"
+            ))
+        })?;
     if !target.is_loaded() {
         return Ok(());
     }
     if header.sh_type.get(LE) == elf::SHT_REL {
-        return Err(unsupported(format!("section {name} has relocations without addends, which amd64 does not use")));
+        return Err(unsupported(format!(
+            "section {name} has relocations without addends, which amd64 does not use"
+        )));
     }
     if header.sh_link.get(LE) as usize != symtab {
-        return Err(damaged(format!("section {name} does not refer to the symbol table")));
+        return Err(damaged(format!(
+            "section {name} does not refer to the symbol table"
+        )));
     }
     for entry in table::<Rela64<LE>>(data, name)? {
         let symbol = entry.r_sym(LE, false) as usize;
         if symbol >= symbol_count {
-            return Err(damaged(format!("a relocation in {name} refers to symbol {symbol}, which is not there")));
+            return Err(damaged(format!(
+                "a relocation in {name} refers to symbol {symbol}, which is not there"
+            )));
         }
         target.relocations.push(Relocation {
             offset: entry.r_offset.get(LE),
@@ -343,12 +424,14 @@ fn read_relocations(
             addend: entry.r_addend.get(LE),
         });
     }
-    target.relocations.sort_by_key(|relocation| relocation.offset);
+    target
+        .relocations
+        .sort_by_key(|relocation| relocation.offset);
     Ok(())
 }
 
-/// A table of names. Names may share bytes, so what is read from a table is bounded for the table as a whole: without
-/// that, a small file could stand for any amount of work.
+/// A table of names. Names may share bytes, so what is read from a table is bounded for the table
+/// as a whole: without that, a small file could stand for any amount of work.
 struct Names<'a> {
     table: &'a [u8],
     /// Bytes that may still be read.
@@ -358,10 +441,14 @@ struct Names<'a> {
 impl<'a> Names<'a> {
     fn new(table: &'a [u8], bytes: &[u8]) -> Names<'a> {
         // Merged strings do share bytes, but not many of them.
-        Names { table, budget: bytes.len().saturating_mul(4) }
+        Names {
+            table,
+            budget: bytes.len().saturating_mul(4),
+        }
     }
 
-    /// The name at `offset`; `None` unless it is short and printable UTF-8, as every compiler makes them.
+    /// The name at `offset`; `None` unless it is short and printable UTF-8, as every compiler makes
+    /// them.
     fn at(&mut self, offset: u32) -> Option<&'a str> {
         if offset == 0 {
             return Some("");

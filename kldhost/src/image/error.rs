@@ -3,7 +3,8 @@
 use nix::errno::Errno;
 use thiserror::Error;
 
-/// Why a file cannot be loaded. Every message is one line and does not name the file; the caller does.
+/// Why a file cannot be loaded. Every message is one line and does not name the file; the caller
+/// does.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LoadError {

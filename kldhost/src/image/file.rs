@@ -26,7 +26,10 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
         return Err(LoadError::Unreadable("Not a regular file".into()));
     }
     if metadata.len() > SIZE_MAX {
-        return Err(LoadError::Unreadable(format!("Larger than {} MiB, as no kernel module is", SIZE_MAX >> 20)));
+        return Err(LoadError::Unreadable(format!(
+            "Larger than {} MiB, as no kernel module is",
+            SIZE_MAX >> 20
+        )));
     }
     fs::read(path).map_err(unreadable)
 }

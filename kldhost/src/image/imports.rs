@@ -1,4 +1,5 @@
-//! What a module takes from elsewhere: the symbols that its relocations need and that it does not define.
+//! What a module takes from elsewhere: the symbols that its relocations need and that it does not
+//! define.
 
 use std::collections::BTreeSet;
 
@@ -36,17 +37,27 @@ impl<'a> Imports<'a> {
     ///
     /// # Errors
     ///
-    /// [`LoadError::Relocation`] for a relocation that the FreeBSD loader would not apply; [`LoadError::Undefined`] with
-    /// all names that `resolve` does not know.
-    pub fn resolve(object: &Object<'a>, resolve: &dyn Fn(&str) -> Option<usize>) -> Result<Imports<'a>, LoadError> {
+    /// [`LoadError::Relocation`] for a relocation that the FreeBSD loader would not apply;
+    /// [`LoadError::Undefined`] with all names that `resolve` does not know.
+    pub fn resolve(
+        object: &Object<'a>,
+        resolve: &dyn Fn(&str) -> Option<usize>,
+    ) -> Result<Imports<'a>, LoadError> {
         let needs = needs(object)?;
-        let mut imports = Imports { of_symbol: vec![None; object.symbols.len()], stubs: Vec::new() };
+        let mut imports = Imports {
+            of_symbol: vec![None; object.symbols.len()],
+            stubs: Vec::new(),
+        };
         let mut missing = BTreeSet::new();
         for (index, need) in needs.iter().enumerate() {
-            let (Some(need), symbol) = (need, &object.symbols[index]) else { continue };
+            let (Some(need), symbol) = (need, &object.symbols[index]) else {
+                continue;
+            };
             let import = match (section_bound(object, symbol.name), resolve(symbol.name)) {
                 (Some(bound), _) => bound,
-                (None, Some(address)) if need.anywhere || address < NEAR => Import::Address(address),
+                (None, Some(address)) if need.anywhere || address < NEAR => {
+                    Import::Address(address)
+                }
                 (None, Some(address)) => {
                     imports.stubs.push((symbol.name, address));
                     Import::Stub(imports.stubs.len() - 1)
@@ -60,7 +71,11 @@ impl<'a> Imports<'a> {
             };
             imports.of_symbol[index] = Some(import);
         }
-        if missing.is_empty() { Ok(imports) } else { Err(LoadError::Undefined(missing.into_iter().collect())) }
+        if missing.is_empty() {
+            Ok(imports)
+        } else {
+            Err(LoadError::Undefined(missing.into_iter().collect()))
+        }
     }
 }
 
@@ -99,11 +114,15 @@ fn useless_symbol(object: &Object, relocation: &Relocation) -> Option<&'static s
     let symbol = &object.symbols[relocation.symbol];
     match symbol.place {
         Place::Undefined if symbol.name.is_empty() => Some("there is no symbol"),
-        Place::Undefined if symbol.bind == elf::STB_LOCAL => Some("the symbol is local, but not defined"),
+        Place::Undefined if symbol.bind == elf::STB_LOCAL => {
+            Some("the symbol is local, but not defined")
+        }
         Place::Section { index, .. } if !object.sections[index].is_loaded() => {
             Some("the symbol's section is not part of the module in memory")
         }
-        _ if symbol.kind == elf::STT_TLS => Some("thread-local storage does not exist in the kernel"),
+        _ if symbol.kind == elf::STT_TLS => {
+            Some("thread-local storage does not exist in the kernel")
+        }
         _ if symbol.kind == elf::STT_GNU_IFUNC => Some("kldhost does not resolve ifuncs"),
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! Where each section of a module goes in its image.
 //!
-//! The image has three parts, each on pages of its own: what is executed, what is only read, what is written.
+//! The image has three parts, each on pages of its own: what is executed, what is only read, what
+//! is written.
 
 use std::ops::Range;
 
@@ -32,14 +33,21 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// [`LoadError::Unsupported`] when the image would be too large, or a section wants what no image has.
+    /// [`LoadError::Unsupported`] when the image would be too large, or a section wants what no
+    /// image has.
     pub fn new(object: &Object, stubs: usize) -> Result<Layout, LoadError> {
         for section in object.sections.iter().filter(|section| section.is_loaded()) {
             if section.is_executable() && section.is_writable() {
-                return Err(unsupported(format!("section {} is both writable and executable", section.name)));
+                return Err(unsupported(format!(
+                    "section {} is both writable and executable",
+                    section.name
+                )));
             }
             if section.flags.0 & elf::SHF_TLS.0 != 0 {
-                return Err(unsupported(format!("section {} is thread-local storage", section.name)));
+                return Err(unsupported(format!(
+                    "section {} is thread-local storage",
+                    section.name
+                )));
             }
         }
         let mut layout = Layout {
@@ -54,7 +62,9 @@ impl Layout {
         layout.place_sections(object, &mut end, |executable, _| executable)?;
         layout.stubs = end.place((stubs * STUB) as u64, STUB as u64, "the jump stubs")?;
         layout.text = end.close_part(0);
-        layout.place_sections(object, &mut end, |executable, writable| !executable && !writable)?;
+        layout.place_sections(object, &mut end, |executable, writable| {
+            !executable && !writable
+        })?;
         layout.constants = end.close_part(layout.text.end);
         layout.place_sections(object, &mut end, |_, writable| writable)?;
         layout.place_commons(object, &mut end)?;
@@ -75,7 +85,8 @@ impl Layout {
     ) -> Result<(), LoadError> {
         for (index, section) in object.sections.iter().enumerate() {
             if section.is_loaded() && belongs(section.is_executable(), section.is_writable()) {
-                self.sections[index] = Some(end.place(section.size, section.align, section.name)?);
+                self.sections[index] =
+                    Some(end.place(section.size, section.align, section.name)?);
             }
         }
         Ok(())
@@ -98,7 +109,9 @@ impl End {
     /// Room for `size` bytes at the next multiple of `align`, a power of two.
     fn place(&mut self, size: u64, align: u64, what: &str) -> Result<usize, LoadError> {
         if align > PAGE as u64 {
-            return Err(unsupported(format!("{what} wants an alignment of {align}, and {PAGE} is the most there is")));
+            return Err(unsupported(format!(
+                "{what} wants an alignment of {align}, and {PAGE} is the most there is"
+            )));
         }
         let start = self.0.next_multiple_of(align);
         match start.checked_add(size) {

@@ -9,14 +9,15 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
 use super::layout::PAGE;
 
-/// Pages of this process, readable and writable at first, unmapped on drop. A page behind them that nobody can touch
-/// stops whatever runs over the end.
+/// Pages of this process, readable and writable at first, unmapped on drop. A page behind them that
+/// nobody can touch stops whatever runs over the end.
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     size: usize,
 }
 
-// SAFETY: a mapping is memory of the process, not of a thread; shared references to this type touch none of it.
+// SAFETY: a mapping is memory of the process, not of a thread; shared references to this type touch
+// none of it.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
@@ -30,9 +31,20 @@ impl Mapping {
     pub fn new(size: usize) -> Result<Mapping, Errno> {
         let length = NonZeroUsize::new(size + PAGE).ok_or(Errno::EINVAL)?;
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_32BIT;
-        // SAFETY: a new anonymous mapping at an address of the system's choice affects no other memory.
-        let start = unsafe { mmap_anonymous(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags)? };
-        let mapping = Mapping { start: start.cast(), size };
+        // SAFETY: a new anonymous mapping at an address of the system's choice affects no other
+        // memory.
+        let start = unsafe {
+            mmap_anonymous(
+                None,
+                length,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                flags,
+            )?
+        };
+        let mapping = Mapping {
+            start: start.cast(),
+            size,
+        };
         mapping.protect(size..size + PAGE, ProtFlags::PROT_NONE)?;
         Ok(mapping)
     }

@@ -1,4 +1,5 @@
-//! The `modmetadata_set` of a module (`<sys/module.h>`): what it is, what it needs, what it provides.
+//! The `modmetadata_set` of a module (`<sys/module.h>`): what it is, what it needs, what it
+//! provides.
 
 use super::elf::Object;
 use super::error::LoadError;
@@ -46,21 +47,35 @@ const MD_TYPE: u64 = 4;
 const MD_DATA: u64 = 8;
 const MD_CVAL: u64 = 16;
 
-/// Reads all records from the file, in its order. A record that cannot be read becomes a message that says why.
+/// Reads all records from the file, in its order. A record that cannot be read becomes a message
+/// that says why.
 ///
 /// # Errors
 ///
 /// [`LoadError`] when the set as a whole is absurd.
 pub(crate) fn read(object: &Object) -> Result<Vec<Result<Metadata, String>>, LoadError> {
     let entries = object.set_entries("modmetadata_set")?;
-    Ok(entries.iter().enumerate().map(|(number, entry)| record(object, number, *entry)).collect())
+    Ok(entries
+        .iter()
+        .enumerate()
+        .map(|(number, entry)| record(object, number, *entry))
+        .collect())
 }
 
 fn record(object: &Object, number: usize, entry: Option<Target>) -> Result<Metadata, String> {
     let unreadable = |what| format!("metadata record {number} has {what}");
-    let Some(Target::Section { index, offset }) = entry else { return Err(unreadable("no place in the module")) };
-    let kind = object.int_at(index, offset + MD_TYPE).ok_or_else(|| unreadable("no type"))?;
-    let name = || object.string_at(index, offset + MD_CVAL).map(str::to_owned).ok_or_else(|| unreadable("no name"));
+    let Some(Target::Section { index, offset }) = entry else {
+        return Err(unreadable("no place in the module"));
+    };
+    let kind = object
+        .int_at(index, offset + MD_TYPE)
+        .ok_or_else(|| unreadable("no type"))?;
+    let name = || {
+        object
+            .string_at(index, offset + MD_CVAL)
+            .map(str::to_owned)
+            .ok_or_else(|| unreadable("no name"))
+    };
     let data = |field: u64| match object.pointer(index, offset + MD_DATA) {
         Some(Target::Section { index, offset }) => object.int_at(index, offset + field),
         _ => None,
@@ -68,8 +83,16 @@ fn record(object: &Object, number: usize, entry: Option<Target>) -> Result<Metad
     let version = |field| data(field).ok_or_else(|| unreadable("no version"));
     match kind {
         MDT_MODULE => Ok(Metadata::Module { name: name()? }),
-        MDT_DEPEND => Ok(Metadata::Depend { on: name()?, min: version(0)?, pref: version(4)?, max: version(8)? }),
-        MDT_VERSION => Ok(Metadata::Version { name: name()?, version: version(0)? }),
+        MDT_DEPEND => Ok(Metadata::Depend {
+            on: name()?,
+            min: version(0)?,
+            pref: version(4)?,
+            max: version(8)?,
+        }),
+        MDT_VERSION => Ok(Metadata::Version {
+            name: name()?,
+            version: version(0)?,
+        }),
         kind => Ok(Metadata::Other { kind }),
     }
 }

@@ -1,4 +1,5 @@
-//! Follows pointers in a file that has not been loaded: where a relocation will put a pointer, it says to what.
+//! Follows pointers in a file that has not been loaded: where a relocation will put a pointer, it
+//! says to what.
 
 use object::elf;
 
@@ -19,7 +20,9 @@ impl<'a> Object<'a> {
     pub fn pointer(&self, index: usize, offset: u64) -> Option<Target> {
         let relocations = &self.sections[index].relocations;
         let first = relocations.partition_point(|relocation| relocation.offset < offset);
-        let relocation = relocations.get(first).filter(|relocation| relocation.offset == offset)?;
+        let relocation = relocations
+            .get(first)
+            .filter(|relocation| relocation.offset == offset)?;
         if relocation.kind != elf::R_X86_64_64 {
             return None;
         }
@@ -35,7 +38,9 @@ impl<'a> Object<'a> {
 
     /// `N` bytes that the file gives for `offset` in section `index`.
     pub fn bytes_at<const N: usize>(&self, index: usize, offset: u64) -> Option<[u8; N]> {
-        let rest = self.sections[index].data.get(usize::try_from(offset).ok()?..)?;
+        let rest = self.sections[index]
+            .data
+            .get(usize::try_from(offset).ok()?..)?;
         rest.first_chunk().copied()
     }
 
@@ -44,29 +49,44 @@ impl<'a> Object<'a> {
         self.bytes_at(index, offset).map(i32::from_le_bytes)
     }
 
-    /// The C string that the pointer at `offset` in section `index` points to; `None` unless it is short and printable.
+    /// The C string that the pointer at `offset` in section `index` points to; `None` unless it is
+    /// short and printable.
     pub fn string_at(&self, index: usize, offset: u64) -> Option<&'a str> {
         const STRING_MAX: usize = 1024;
-        let Target::Section { index, offset } = self.pointer(index, offset)? else { return None };
-        let rest = self.sections[index].data.get(usize::try_from(offset).ok()?..)?;
+        let Target::Section { index, offset } = self.pointer(index, offset)? else {
+            return None;
+        };
+        let rest = self.sections[index]
+            .data
+            .get(usize::try_from(offset).ok()?..)?;
         let rest = &rest[..rest.len().min(STRING_MAX)];
-        let string = std::ffi::CStr::from_bytes_until_nul(rest).ok()?.to_str().ok()?;
+        let string = std::ffi::CStr::from_bytes_until_nul(rest)
+            .ok()?
+            .to_str()
+            .ok()?;
         (!string.contains(char::is_control)).then_some(string)
     }
 
-    /// The entries of a linker set, in order; none when the module has no such set. An entry that no relocation fills in
-    /// is `None`.
+    /// The entries of a linker set, in order; none when the module has no such set. An entry that
+    /// no relocation fills in is `None`.
     ///
     /// # Errors
     ///
     /// [`LoadError::Unsupported`] for a set that is larger than any module's.
     pub fn set_entries(&self, set: &str) -> Result<Vec<Option<Target>>, LoadError> {
         const ENTRIES_MAX: u64 = 1 << 16;
-        let Some(index) = self.loaded_section(&format!("set_{set}")) else { return Ok(Vec::new()) };
+        let Some(index) = self.loaded_section(&format!("set_{set}")) else {
+            return Ok(Vec::new());
+        };
         let size = self.sections[index].data.len() as u64;
         if size / 8 > ENTRIES_MAX {
-            return Err(unsupported(format!("section set_{set} has more than {ENTRIES_MAX} entries")));
+            return Err(unsupported(format!(
+                "section set_{set} has more than {ENTRIES_MAX} entries"
+            )));
         }
-        Ok((0..size).step_by(8).map(|offset| self.pointer(index, offset)).collect())
+        Ok((0..size)
+            .step_by(8)
+            .map(|offset| self.pointer(index, offset))
+            .collect())
     }
 }

@@ -9,7 +9,14 @@ use super::layout::{Layout, STUB};
 
 /// Whether the FreeBSD loader applies this type.
 pub(crate) fn is_known(kind: elf::RelocationType) -> bool {
-    matches!(kind, elf::R_X86_64_NONE | elf::R_X86_64_64 | elf::R_X86_64_PC32 | elf::R_X86_64_PLT32 | elf::R_X86_64_32S)
+    matches!(
+        kind,
+        elf::R_X86_64_NONE
+            | elf::R_X86_64_64
+            | elf::R_X86_64_PC32
+            | elf::R_X86_64_PLT32
+            | elf::R_X86_64_32S
+    )
 }
 
 /// The type's name, such as `R_X86_64_PC32`.
@@ -21,7 +28,12 @@ pub(crate) fn kind_name(kind: elf::RelocationType) -> String {
 }
 
 /// A [`LoadError::Relocation`] for `relocation` in the section named `section`.
-pub(crate) fn error(object: &Object, section: &str, relocation: &Relocation, problem: &str) -> LoadError {
+pub(crate) fn error(
+    object: &Object,
+    section: &str,
+    relocation: &Relocation,
+    problem: &str,
+) -> LoadError {
     let symbol = match object.symbol_name(relocation.symbol) {
         "" => "no symbol".to_owned(),
         name => name.to_owned(),
@@ -66,7 +78,11 @@ impl Linker<'_> {
     }
 
     fn loaded(&self) -> impl Iterator<Item = (&Section<'_>, usize)> {
-        self.object.sections.iter().zip(&self.layout.sections).filter_map(|(section, start)| Some((section, (*start)?)))
+        self.object
+            .sections
+            .iter()
+            .zip(&self.layout.sections)
+            .filter_map(|(section, start)| Some((section, (*start)?)))
     }
 
     fn apply(
@@ -79,11 +95,20 @@ impl Linker<'_> {
         if relocation.kind == elf::R_X86_64_NONE {
             return Ok(());
         }
-        let width = if relocation.kind == elf::R_X86_64_64 { 8 } else { 4 };
-        let end = relocation.offset.checked_add(width).filter(|&end| end <= section.data.len() as u64);
+        let width = if relocation.kind == elf::R_X86_64_64 {
+            8
+        } else {
+            4
+        };
+        let end = relocation
+            .offset
+            .checked_add(width)
+            .filter(|&end| end <= section.data.len() as u64);
         let end = start + end.ok_or("it lies beyond the end of the section")? as usize;
         let place = end - width as usize;
-        let symbol = self.symbol_address(relocation.symbol).ok_or("the symbol has no address")?;
+        let symbol = self
+            .symbol_address(relocation.symbol)
+            .ok_or("the symbol has no address")?;
         let value = (symbol as i64).wrapping_add(relocation.addend);
         match relocation.kind {
             elf::R_X86_64_64 => image[place..end].copy_from_slice(&value.to_le_bytes()),
@@ -101,14 +126,18 @@ impl Linker<'_> {
         match self.object.symbols[index].place {
             Place::Absolute(value) => Some(value as usize),
             Place::Common { .. } => Some(self.base + self.layout.commons[index]?),
-            Place::Section { index, offset } => Some(self.base + self.layout.sections[index]? + offset as usize),
+            Place::Section { index, offset } => {
+                Some(self.base + self.layout.sections[index]? + offset as usize)
+            }
             Place::Undefined => match self.imports.of_symbol[index]? {
                 Import::Address(address) => Some(address),
                 Import::Stub(number) => Some(self.base + self.layout.stubs + number * STUB),
                 Import::SectionStart(section) => Some(self.base + self.layout.sections[section]?),
-                Import::SectionEnd(section) => {
-                    Some(self.base + self.layout.sections[section]? + self.object.sections[section].size as usize)
-                }
+                Import::SectionEnd(section) => Some(
+                    self.base
+                        + self.layout.sections[section]?
+                        + self.object.sections[section].size as usize,
+                ),
             },
         }
     }

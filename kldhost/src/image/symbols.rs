@@ -13,8 +13,8 @@ use super::reloc::Linker;
 /// The longest name that is demangled, as it is then, in bytes.
 const READABLE_MAX: usize = 1024;
 
-/// A symbol's name as people write it. A mangled name can stand for one that is a million times as long; that one is left
-/// as it is.
+/// A symbol's name as people write it. A mangled name can stand for one that is a million times as
+/// long; that one is left as it is.
 pub(crate) fn readable(name: &str) -> String {
     /// Takes no more than it has room for.
     struct Short(String);
@@ -43,7 +43,10 @@ pub(crate) struct Symbols {
 
 impl Symbols {
     pub fn new(linker: &Linker) -> Symbols {
-        Symbols { by_name: by_name(linker), by_address: by_address(linker) }
+        Symbols {
+            by_name: by_name(linker),
+            by_address: by_address(linker),
+        }
     }
 
     /// The address of a symbol that the module defines; a global one wins over local ones.
@@ -53,7 +56,9 @@ impl Symbols {
 
     /// The nearest name at or below `address`, which must be in the image, and the distance.
     pub fn nearest(&self, address: usize) -> Option<(String, usize)> {
-        let behind = self.by_address.partition_point(|(start, _)| *start <= address);
+        let behind = self
+            .by_address
+            .partition_point(|(start, _)| *start <= address);
         let (start, name) = self.by_address.get(behind.checked_sub(1)?)?;
         Some((readable(name), address - start))
     }
@@ -65,7 +70,9 @@ fn by_name(linker: &Linker) -> HashMap<String, usize> {
         if symbol.name.is_empty() || symbol.place == Place::Undefined {
             continue;
         }
-        let Some(address) = linker.symbol_address(index) else { continue };
+        let Some(address) = linker.symbol_address(index) else {
+            continue;
+        };
         if symbol.bind == elf::STB_LOCAL {
             names.entry(symbol.name.to_owned()).or_insert(address);
         } else {
@@ -84,7 +91,11 @@ fn by_address(linker: &Linker) -> Vec<(usize, String)> {
         }
     }
     for (number, (name, _)) in linker.imports.stubs.iter().enumerate() {
-        ranked.push((linker.base + linker.layout.stubs + number * STUB, 0, format!("{name} (jump stub)")));
+        ranked.push((
+            linker.base + linker.layout.stubs + number * STUB,
+            0,
+            format!("{name} (jump stub)"),
+        ));
     }
     for (index, symbol) in linker.object.symbols.iter().enumerate() {
         let rank = match symbol.kind {
@@ -101,10 +112,14 @@ fn by_address(linker: &Linker) -> Vec<(usize, String)> {
         }
     }
     ranked.sort();
-    ranked.into_iter().map(|(address, _, name)| (address, name)).collect()
+    ranked
+        .into_iter()
+        .map(|(address, _, name)| (address, name))
+        .collect()
 }
 
-/// Whether a symbol names bytes of the image. One that marks the end of its section names those of the next.
+/// Whether a symbol names bytes of the image. One that marks the end of its section names those of
+/// the next.
 fn is_inside(object: &Object, place: Place) -> bool {
     match place {
         Place::Section { index, offset } => offset < object.sections[index].size,

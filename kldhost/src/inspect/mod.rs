@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use object::elf;
 
-use crate::image::{LoadError, Metadata, Object, Place, is_known_relocation, read_metadata, relocation_name};
+use crate::image::{
+    LoadError, Metadata, Object, Place, is_known_relocation, read_metadata, relocation_name,
+};
 
 pub use self::sysinit::Sysinit;
 
@@ -67,8 +69,8 @@ pub struct RelocationCount {
 ///
 /// # Errors
 ///
-/// [`LoadError`] when it is not a relocatable ELF file for amd64, or damaged beyond reading. What merely cannot be found
-/// in it becomes a remark.
+/// [`LoadError`] when it is not a relocatable ELF file for amd64, or damaged beyond reading. What
+/// merely cannot be found in it becomes a remark.
 pub fn inspect(bytes: &[u8]) -> Result<Report, LoadError> {
     let object = Object::parse(bytes)?;
     let mut remarks = Vec::new();
@@ -79,10 +81,19 @@ pub fn inspect(bytes: &[u8]) -> Result<Report, LoadError> {
             Err(why) => remarks.push(why),
         }
     }
-    if !metadata.iter().any(|record| matches!(record, Metadata::Module { .. })) {
-        remarks.push("it declares no module; FreeBSD would load it all the same, and run its sysinits".into());
+    if !metadata
+        .iter()
+        .any(|record| matches!(record, Metadata::Module { .. }))
+    {
+        remarks.push(
+            "it declares no module; FreeBSD would load it all the same, and run its sysinits"
+                .into(),
+        );
     }
-    if !metadata.iter().any(|record| matches!(record, Metadata::Depend { on, .. } if on == "kernel")) {
+    if !metadata
+        .iter()
+        .any(|record| matches!(record, Metadata::Depend { on, .. } if on == "kernel"))
+    {
         remarks.push("it asks for no kernel version; any kernel would load it".into());
     }
     let names = sysinit::place_names(&object);
@@ -126,14 +137,22 @@ fn sections(object: &Object) -> Vec<SectionInfo> {
 
 fn relocations(object: &Object) -> Vec<RelocationCount> {
     let mut counts = BTreeMap::new();
-    for relocation in object.sections.iter().flat_map(|section| &section.relocations) {
+    for relocation in object
+        .sections
+        .iter()
+        .flat_map(|section| &section.relocations)
+    {
         *counts.entry(relocation.kind.0).or_insert(0) += 1;
     }
     counts
         .into_iter()
         .map(|(kind, count)| {
             let kind = elf::RelocationType(kind);
-            RelocationCount { name: relocation_name(kind), count, refused: !is_known_relocation(kind) }
+            RelocationCount {
+                name: relocation_name(kind),
+                count,
+                refused: !is_known_relocation(kind),
+            }
         })
         .collect()
 }
@@ -141,10 +160,19 @@ fn relocations(object: &Object) -> Vec<RelocationCount> {
 /// All undefined symbols but the bounds of the module's own sections, which its loader knows.
 fn undefined(object: &Object) -> Vec<String> {
     let is_bound = |name: &str| {
-        let section = name.strip_prefix("__start_").or_else(|| name.strip_prefix("__stop_"));
+        let section = name
+            .strip_prefix("__start_")
+            .or_else(|| name.strip_prefix("__stop_"));
         section.is_some_and(|section| object.loaded_section(section).is_some())
     };
-    let undefined = object.symbols.iter().filter(|symbol| symbol.place == Place::Undefined);
+    let undefined = object
+        .symbols
+        .iter()
+        .filter(|symbol| symbol.place == Place::Undefined);
     let names: BTreeSet<&str> = undefined.map(|symbol| symbol.name).collect();
-    names.into_iter().filter(|name| !name.is_empty() && !is_bound(name)).map(str::to_owned).collect()
+    names
+        .into_iter()
+        .filter(|name| !name.is_empty() && !is_bound(name))
+        .map(str::to_owned)
+        .collect()
 }

@@ -26,8 +26,15 @@ pub(super) type PlaceNames<'a> = HashMap<(usize, u64), &'a str>;
 pub(super) fn place_names<'a>(object: &Object<'a>) -> PlaceNames<'a> {
     let mut names = PlaceNames::new();
     for symbol in &object.symbols {
-        let Place::Section { index, offset } = symbol.place else { continue };
-        if symbol.name.is_empty() || !matches!(symbol.kind, elf::STT_FUNC | elf::STT_OBJECT | elf::STT_NOTYPE) {
+        let Place::Section { index, offset } = symbol.place else {
+            continue;
+        };
+        if symbol.name.is_empty()
+            || !matches!(
+                symbol.kind,
+                elf::STT_FUNC | elf::STT_OBJECT | elf::STT_NOTYPE
+            )
+        {
             continue;
         }
         names.entry((index, offset)).or_insert(symbol.name);
@@ -57,11 +64,26 @@ pub(super) fn read(
 }
 
 fn record(object: &Object, names: &PlaceNames, entry: Option<Target>) -> Option<Sysinit> {
-    let Some(Target::Section { index, offset }) = entry else { return None };
-    let number = |field| object.bytes_at(index, offset + field).map(u32::from_le_bytes);
-    let name = |field| object.pointer(index, offset + field).map(|target| target_name(object, names, target));
-    // struct sysinit begins with two ints. FreeBSD 14 has a list link behind them, null in a file; older kernels do not.
-    let function_at = if object.pointer(index, offset + 8).is_some() { 8 } else { 16 };
+    let Some(Target::Section { index, offset }) = entry else {
+        return None;
+    };
+    let number = |field| {
+        object
+            .bytes_at(index, offset + field)
+            .map(u32::from_le_bytes)
+    };
+    let name = |field| {
+        object
+            .pointer(index, offset + field)
+            .map(|target| target_name(object, names, target))
+    };
+    // struct sysinit begins with two ints. FreeBSD 14 has a list link behind them, null in a file;
+    // older kernels do not.
+    let function_at = if object.pointer(index, offset + 8).is_some() {
+        8
+    } else {
+        16
+    };
     Some(Sysinit {
         subsystem: number(0)?,
         order: number(4)?,
@@ -111,11 +133,14 @@ impl Sysinit {
         name.to_owned()
     }
 
-    /// The order's name in `<sys/kernel.h>`; in between the named ones, the distance from the one below.
+    /// The order's name in `<sys/kernel.h>`; in between the named ones, the distance from the one
+    /// below.
     pub fn order_name(&self) -> String {
         const MIDDLE: u32 = 0x100_0000;
         const ANY: u32 = 0xfff_ffff;
-        const FIRST: [&str; 8] = ["FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH", "SEVENTH", "EIGHTH"];
+        const FIRST: [&str; 8] = [
+            "FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH", "SEVENTH", "EIGHTH",
+        ];
         match self.order {
             ANY => "SI_ORDER_ANY".into(),
             MIDDLE => "SI_ORDER_MIDDLE".into(),

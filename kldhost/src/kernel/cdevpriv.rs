@@ -7,7 +7,8 @@ use super::thread::Thread;
 use crate::sync::{Arc, Mutex};
 use crate::syscall::errno::Errno;
 
-/// The place for it in a file. The device lists those that are in use, since destroy_dev(9) destroys the data.
+/// The place for it in a file. The device lists those that are in use, since destroy_dev(9)
+/// destroys the data.
 #[derive(Default)]
 pub struct PrivSlot(Mutex<Option<Private>>);
 
@@ -19,7 +20,12 @@ struct Private {
 
 impl PrivSlot {
     /// `devfs_set_cdevpriv`: EBUSY if there is some already.
-    pub fn set(self: &Arc<PrivSlot>, device: &Device, data: usize, destructor: usize) -> Result<(), Errno> {
+    pub fn set(
+        self: &Arc<PrivSlot>,
+        device: &Device,
+        data: usize,
+        destructor: usize,
+    ) -> Result<(), Errno> {
         let mut listed = device.privs.lock();
         let mut slot = self.0.lock();
         if slot.is_some() {
@@ -42,7 +48,9 @@ impl PrivSlot {
             listed.retain(|slot| !std::ptr::eq(&**slot, self));
             self.0.lock().take()
         };
-        let Some(private) = private else { return Ok(()) };
+        let Some(private) = private else {
+            return Ok(());
+        };
         let locks = td.own().held.borrow().len();
         // SAFETY: the module gave this destructor with the data; it takes that one argument.
         unsafe { module_call::call(td, private.destructor, [private.data, 0, 0, 0, 0, 0])? };
@@ -52,18 +60,31 @@ impl PrivSlot {
     /// Destroys the data of all files open on `device`.
     pub fn destroy_all(td: &Thread, device: &Device) -> Result<(), Stop> {
         loop {
-            let Some(slot) = device.privs.lock().last().cloned() else { return Ok(()) };
+            let Some(slot) = device.privs.lock().last().cloned() else {
+                return Ok(());
+            };
             slot.destroy(td, device)?;
         }
     }
 
-    /// Calls `function(data, arg)` for the data of each file open on `device`, until one returns nonzero, which is
-    /// the result: `devfs_foreach_cdevpriv`.
-    pub fn for_each(td: &Thread, device: &Device, function: usize, arg: usize) -> Result<i32, Stop> {
-        let data: Vec<usize> = device.privs.lock().iter().filter_map(|slot| slot.get()).collect();
+    /// Calls `function(data, arg)` for the data of each file open on `device`, until one returns
+    /// nonzero, which is the result: `devfs_foreach_cdevpriv`.
+    pub fn for_each(
+        td: &Thread,
+        device: &Device,
+        function: usize,
+        arg: usize,
+    ) -> Result<i32, Stop> {
+        let data: Vec<usize> = device
+            .privs
+            .lock()
+            .iter()
+            .filter_map(|slot| slot.get())
+            .collect();
         for data in data {
             // SAFETY: the module gave this function for just that.
-            let result = unsafe { module_call::call(td, function, [data, arg, 0, 0, 0, 0])? } as i32;
+            let result =
+                unsafe { module_call::call(td, function, [data, arg, 0, 0, 0, 0])? } as i32;
             if result != 0 {
                 return Ok(result);
             }

@@ -19,7 +19,10 @@ struct State {
 impl Console {
     /// A console whose lines `sink` gets as well.
     pub fn new(sink: Option<ConsoleSink>) -> Console {
-        Console { state: Mutex::default(), sink }
+        Console {
+            state: Mutex::default(),
+            sink,
+        }
     }
 
     /// Prints `text`, which need not be whole lines.

@@ -33,22 +33,30 @@ struct State {
 }
 
 impl Inner {
-    /// The device at `path`; ENOENT if there is none. Vnodes of devices that are gone are doomed on the way, as
-    /// `devfs_populate` does it.
+    /// The device at `path`; ENOENT if there is none. Vnodes of devices that are gone are doomed on
+    /// the way, as `devfs_populate` does it.
     fn lookup(&self, td: &Thread, path: &str) -> Result<Arc<Device>, Errno> {
         let lingering = std::mem::take(&mut self.devfs.state.lock().lingering);
         for device in lingering {
             device.doom_vnode(td)?;
         }
         let name = path.strip_prefix("/dev/").ok_or(Errno::ENOENT)?;
-        self.devfs.state.lock().names.get(name).cloned().ok_or(Errno::ENOENT)
+        self.devfs
+            .state
+            .lock()
+            .names
+            .get(name)
+            .cloned()
+            .ok_or(Errno::ENOENT)
     }
 
     /// Opens the device at `path`, with the flags of open(2).
     pub fn dev_open(&self, td: &Thread, path: &str, flags: i32) -> Result<FileRef, Errno> {
         let device = match self.lookup(td, path) {
             // devfs does not create files.
-            Err(Errno::ENOENT) if flags & O_CREAT != 0 && path.starts_with("/dev/") => Err(Errno::EOPNOTSUPP),
+            Err(Errno::ENOENT) if flags & O_CREAT != 0 && path.starts_with("/dev/") => {
+                Err(Errno::EOPNOTSUPP)
+            }
             found => found,
         }?;
         if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL {
@@ -92,7 +100,9 @@ impl Inner {
         let name = match name {
             Ok(name) => name,
             Err(error) if args.mda_flags & MAKEDEV_CHECKNAME != 0 => return Ok(Err(error)),
-            Err(error) => return Err(td.misuse(call, format!("bad si_name (error={})", error.0), None)),
+            Err(error) => {
+                return Err(td.misuse(call, format!("bad si_name (error={})", error.0), None));
+            }
         };
         let device = Device::new(args, name.clone());
         let cdev = Arc::as_ptr(&device).cast::<Cdev>().cast_mut();
@@ -108,8 +118,13 @@ impl Inner {
             return Err(td.misuse(call, "the cdevsw is a null pointer", None));
         };
         // SAFETY: the module's cdevsw; it is read only.
-        let (version, flags, name) =
-            unsafe { ((*sw.as_ptr()).d_version, (*sw.as_ptr()).d_flags, (*sw.as_ptr()).d_name) };
+        let (version, flags, name) = unsafe {
+            (
+                (*sw.as_ptr()).d_version,
+                (*sw.as_ptr()).d_flags,
+                (*sw.as_ptr()).d_name,
+            )
+        };
         let flags = flags | D_INIT;
         // SAFETY: the module's memory, but it may be read-only: the copy tells.
         let written = unsafe {
@@ -118,7 +133,11 @@ impl Inner {
         };
         let name = c_string(name);
         if written.is_err() {
-            return Err(td.misuse(call, "the cdevsw is in read-only memory; the kernel writes to it", name));
+            return Err(td.misuse(
+                call,
+                "the cdevsw is in read-only memory; the kernel writes to it",
+                name,
+            ));
         }
         if version != D_VERSION {
             self.console.print(&format!(
@@ -140,7 +159,11 @@ impl Inner {
             return Err(td.misuse(call, "the device is destroyed already", name));
         }
         if td.own().devices.borrow().contains(&device.addr()) {
-            return Err(td.misuse(call, "called in a method of the device: it would wait for itself", name));
+            return Err(td.misuse(
+                call,
+                "called in a method of the device: it would wait for itself",
+                name,
+            ));
         }
         let held = td.own().held.borrow().first().copied();
         if let Some(held) = held {
@@ -166,7 +189,11 @@ impl Inner {
     /// `delist_dev`: takes the name away.
     pub fn delist_dev(&self, device: &Device) {
         let mut state = self.devfs.state.lock();
-        if state.names.get(&device.name).is_some_and(|named| std::ptr::eq(&**named, device)) {
+        if state
+            .names
+            .get(&device.name)
+            .is_some_and(|named| std::ptr::eq(&**named, device))
+        {
             let device = state.names.remove(&device.name);
             state.lingering.extend(device);
         }
@@ -180,7 +207,10 @@ impl Inner {
     /// The name of a device whose cdevsw satisfies `ours`, if any is left.
     pub fn device_left(&self, ours: impl Fn(usize) -> bool) -> Option<String> {
         let state = self.devfs.state.lock();
-        let mut left = state.names.values().filter(|device| ours(device.cdev.si_devsw.load(SeqCst).addr()));
+        let mut left = state
+            .names
+            .values()
+            .filter(|device| ours(device.cdev.si_devsw.load(SeqCst).addr()));
         left.next().map(|device| device.name.clone())
     }
 }
@@ -203,8 +233,18 @@ impl Kernel {
     pub fn devices(&self) -> Vec<DeviceNode> {
         let state = self.inner.devfs.state.lock();
         let node = |device: &Arc<Device>| {
-            let Cdev { si_uid: uid, si_gid: gid, si_mode, .. } = device.cdev;
-            DeviceNode { name: device.name.clone(), uid, gid, mode: u32::from(si_mode) & 0o7777 }
+            let Cdev {
+                si_uid: uid,
+                si_gid: gid,
+                si_mode,
+                ..
+            } = device.cdev;
+            DeviceNode {
+                name: device.name.clone(),
+                uid,
+                gid,
+                mode: u32::from(si_mode) & 0o7777,
+            }
         };
         let mut nodes: Vec<DeviceNode> = state.names.values().map(node).collect();
         nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));

@@ -34,12 +34,14 @@ pub struct Device {
     pub privs: Mutex<Vec<Arc<PrivSlot>>>,
 }
 
-// SAFETY: the raw pointers in `cdev` are the module's, and not followed here; what changes is atomic or locked.
+// SAFETY: the raw pointers in `cdev` are the module's, and not followed here; what changes is
+// atomic or locked.
 unsafe impl Send for Device {}
 // SAFETY: as above.
 unsafe impl Sync for Device {}
 
-/// The vnode of a device: what opens of it have in common until it is doomed, by revoke(2), or since the device is gone.
+/// The vnode of a device: what opens of it have in common until it is doomed, by revoke(2), or
+/// since the device is gone.
 #[derive(Default)]
 pub struct Vnode {
     /// How many descriptions are open through it.
@@ -60,7 +62,8 @@ pub struct DevFile {
     opened: AtomicBool,
 }
 
-/// A device that a thread is in a method of: `dev_refthread`. It is not destroyed while there is one.
+/// A device that a thread is in a method of: `dev_refthread`. It is not destroyed while there is
+/// one.
 pub struct InDevice<'a> {
     td: &'a Thread,
     device: &'a Device,
@@ -72,7 +75,12 @@ impl Device {
     /// A device as make_dev(9) makes it.
     pub fn new(args: &MakeDevArgs, name: String) -> Arc<Device> {
         let cdev = new_cdev(args, &name);
-        Arc::new(Device { cdev, name, vnode: Mutex::default(), privs: Mutex::default() })
+        Arc::new(Device {
+            cdev,
+            name,
+            vnode: Mutex::default(),
+            privs: Mutex::default(),
+        })
     }
 
     /// What modules know it by.
@@ -82,7 +90,8 @@ impl Device {
 
     /// Enters the device, to call a method; `None` if it is gone.
     pub fn enter<'a>(&'a self, td: &'a Thread) -> Option<InDevice<'a>> {
-        // The count goes up before the look, and destroy_dev(9) takes the methods away before it looks at the count.
+        // The count goes up before the look, and destroy_dev(9) takes the methods away before it
+        // looks at the count.
         self.cdev.si_threadcount.fetch_add(1, SeqCst);
         sync::switch("dev_refthread");
         let sw = self.cdev.si_devsw.load(SeqCst);
@@ -91,8 +100,13 @@ impl Device {
             return None;
         }
         td.own().devices.borrow_mut().push(self.addr());
-        // SAFETY: the module's cdevsw lives until its devices are destroyed, which waits for this thread.
-        Some(InDevice { td, device: self, sw: unsafe { &*sw } })
+        // SAFETY: the module's cdevsw lives until its devices are destroyed, which waits for this
+        // thread.
+        Some(InDevice {
+            td,
+            device: self,
+            sw: unsafe { &*sw },
+        })
     }
 
     fn leave(&self, td: &Thread) {
@@ -118,7 +132,13 @@ impl Drop for InDevice<'_> {
 
 impl InDevice<'_> {
     /// Calls the method of this name and address; `default` is its result when the module has none.
-    pub fn call(&self, name: &str, method: usize, default: Errno, args: [usize; 5]) -> Result<c_int, Stop> {
+    pub fn call(
+        &self,
+        name: &str,
+        method: usize,
+        default: Errno,
+        args: [usize; 5],
+    ) -> Result<c_int, Stop> {
         if self.sw.d_version != D_VERSION {
             return Ok(Errno::ENXIO.0);
         }
@@ -182,12 +202,19 @@ impl Vnode {
 impl Device {
     /// `devfs_close`: calls d_close, if this close is one that the module hears of.
     fn close(&self, td: &Thread, fflag: i32, last: bool) -> Result<c_int, Stop> {
-        let Some(inside) = self.enter(td) else { return Ok(Errno::ENXIO.0) };
+        let Some(inside) = self.enter(td) else {
+            return Ok(Errno::ENXIO.0);
+        };
         if fflag & FREVOKE == 0 && inside.sw.d_flags & D_TRACKCLOSE == 0 && !last {
             return Ok(0);
         }
         let fflag = if last { fflag | FLASTCLOSE } else { fflag };
-        inside.call("d_close", inside.sw.d_close, Errno(0), [self.addr(), fflag as usize, S_IFCHR, td.addr(), 0])
+        inside.call(
+            "d_close",
+            inside.sw.d_close,
+            Errno(0),
+            [self.addr(), fflag as usize, S_IFCHR, td.addr(), 0],
+        )
     }
 
     /// `devfs_open`, with the flags of open(2).
@@ -196,10 +223,17 @@ impl Device {
         let mode = (flags + 1) & !O_CREAT;
         let inside = self.enter(td).ok_or(Errno::ENXIO)?;
         let (vnode, device) = (self.vnode(), self.clone());
-        let open = DevFile { vnode, device, private: Arc::default(), opened: AtomicBool::new(false) };
+        let open = DevFile {
+            vnode,
+            device,
+            private: Arc::default(),
+            opened: AtomicBool::new(false),
+        };
         let file = FileRef::new(mode & FMASK, Kind::Device(open));
         let args = [self.addr(), mode as usize, S_IFCHR, td.addr(), 0];
-        let error = td.with_file(&file, || inside.call("d_open", inside.sw.d_open, Errno(0), args))?;
+        let error = td.with_file(&file, || {
+            inside.call("d_open", inside.sw.d_open, Errno(0), args)
+        })?;
         match Errno(error) {
             Errno(0) => {
                 if let Some(open) = file.device() {
@@ -228,7 +262,11 @@ impl DevFile {
 
     /// `devfs_fp_check`: enters the device; `None` if it, or the vnode, is gone.
     pub fn enter<'a>(&'a self, td: &'a Thread) -> Option<InDevice<'a>> {
-        if self.is_doomed() { None } else { self.device.enter(td) }
+        if self.is_doomed() {
+            None
+        } else {
+            self.device.enter(td)
+        }
     }
 
     /// Whether the vnode was taken from the device.
@@ -240,7 +278,9 @@ impl DevFile {
     pub fn close(&self, td: &Thread, file: &File) -> Result<(), Errno> {
         let is_open = self.opened.load(SeqCst);
         let error = match is_open.then(|| self.vnode.closed(&self.device)).flatten() {
-            Some(last) => td.with_file(file, || self.device.close(td, file.flag.load(SeqCst), last))?,
+            Some(last) => {
+                td.with_file(file, || self.device.close(td, file.flag.load(SeqCst), last))?
+            }
             None => 0,
         };
         self.private.destroy(td, &self.device)?;

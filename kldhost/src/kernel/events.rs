@@ -28,7 +28,11 @@ impl Events {
     }
 
     /// Waits until `look` finds something; `None` after `limit`.
-    pub fn wait<T>(&self, limit: Option<Duration>, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    pub fn wait<T>(
+        &self,
+        limit: Option<Duration>,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
         let deadline = limit.map(|limit| Instant::now() + limit);
         self.waiting.fetch_add(1, SeqCst);
         let mut guard = self.lock.lock();
@@ -53,25 +57,37 @@ impl Events {
 }
 
 impl Inner {
-    /// The threads that are in a system call, all as they are at one moment: where each sleeps, nobody is about to be woken
-    /// by another.
+    /// The threads that are in a system call, all as they are at one moment: where each sleeps,
+    /// nobody is about to be woken by another.
     pub fn thread_infos(&self) -> Vec<ThreadInfo> {
         let all = self.threads.all();
         // Nobody else takes the `wait` of two threads, so the order does not matter.
         let waits: Vec<_> = all.iter().map(|td| (td, td.wait.lock())).collect();
-        waits.iter().filter_map(|(td, wait)| td.info(wait)).collect()
+        waits
+            .iter()
+            .filter_map(|(td, wait)| td.info(wait))
+            .collect()
     }
 
     /// See [`super::Kernel::wait_threads`].
-    pub fn wait_threads(&self, limit: Duration, condition: &dyn Fn(&[ThreadInfo]) -> bool) -> Result<(), String> {
-        let held = self.events.wait(Some(limit), || match condition(&self.thread_infos()) {
-            true => Some(true),
-            false => self.is_dead().then_some(false),
-        });
+    pub fn wait_threads(
+        &self,
+        limit: Duration,
+        condition: &dyn Fn(&[ThreadInfo]) -> bool,
+    ) -> Result<(), String> {
+        let held = self
+            .events
+            .wait(Some(limit), || match condition(&self.thread_infos()) {
+                true => Some(true),
+                false => self.is_dead().then_some(false),
+            });
         match held {
             Some(true) => Ok(()),
             Some(false) => Err("the kernel has panicked".to_string()),
-            None => Err(format!("after {limit:?}, the threads in the kernel are: {:?}", self.thread_infos())),
+            None => Err(format!(
+                "after {limit:?}, the threads in the kernel are: {:?}",
+                self.thread_infos()
+            )),
         }
     }
 }

@@ -20,27 +20,49 @@ pub struct FdTable {
 impl FdTable {
     /// The file behind `fd`; EBADF if there is none.
     pub fn get(&self, fd: Fd) -> Result<FileRef, Errno> {
-        usize::try_from(fd).ok().and_then(|fd| self.open.get(fd)?.clone()).ok_or(Errno::EBADF)
+        usize::try_from(fd)
+            .ok()
+            .and_then(|fd| self.open.get(fd)?.clone())
+            .ok_or(Errno::EBADF)
     }
 
     /// As [`FdTable::get`], EBADF also if it is not open for reading.
     pub fn get_read(&self, fd: Fd) -> Result<FileRef, Errno> {
-        self.get(fd).and_then(|file| if file.has(FREAD) { Ok(file) } else { Err(Errno::EBADF) })
+        self.get(fd).and_then(|file| {
+            if file.has(FREAD) {
+                Ok(file)
+            } else {
+                Err(Errno::EBADF)
+            }
+        })
     }
 
     /// As [`FdTable::get`], EBADF also if it is not open for writing.
     pub fn get_write(&self, fd: Fd) -> Result<FileRef, Errno> {
-        self.get(fd).and_then(|file| if file.has(FWRITE) { Ok(file) } else { Err(Errno::EBADF) })
+        self.get(fd).and_then(|file| {
+            if file.has(FWRITE) {
+                Ok(file)
+            } else {
+                Err(Errno::EBADF)
+            }
+        })
     }
 
     /// One more than the highest descriptor that is open.
     pub fn end(&self) -> Fd {
-        self.open.iter().rposition(Option::is_some).map_or(0, |last| last as Fd + 1)
+        self.open
+            .iter()
+            .rposition(Option::is_some)
+            .map_or(0, |last| last as Fd + 1)
     }
 
     /// Puts a file at the lowest free descriptor; EMFILE if there is none.
     pub fn install(&mut self, file: FileRef) -> Result<Fd, (Errno, FileRef)> {
-        let fd = self.open.iter().position(Option::is_none).unwrap_or(self.open.len());
+        let fd = self
+            .open
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or(self.open.len());
         if fd >= LIMIT {
             return Err((Errno::EMFILE, file));
         }
@@ -67,7 +89,10 @@ impl FdTable {
 
     /// Takes the file at `fd` out of the table; EBADF if there is none.
     pub fn remove(&mut self, fd: Fd) -> Result<FileRef, Errno> {
-        usize::try_from(fd).ok().and_then(|fd| self.open.get_mut(fd)?.take()).ok_or(Errno::EBADF)
+        usize::try_from(fd)
+            .ok()
+            .and_then(|fd| self.open.get_mut(fd)?.take())
+            .ok_or(Errno::EBADF)
     }
 
     /// The kqueues that are open here.
@@ -79,20 +104,30 @@ impl FdTable {
         self.open.iter().flatten().filter_map(kqueue).collect()
     }
 
-    /// `fdcopy`: the table of a child of fork(2) has the same files, but for kqueues. Those that are to
-    /// be copied are begun here.
+    /// `fdcopy`: the table of a child of fork(2) has the same files, but for kqueues. Those that
+    /// are to be copied are begun here.
     pub fn fork(&self, kernel: &Inner) -> (FdTable, Vec<Copying>) {
         let mut copying = Vec::new();
         let mut inherit = |file: &FileRef| match &file.kind {
             Kind::Device(_) => Some(file.clone()),
             Kind::Kqueue(from) if from.cponfork && from.acquire().is_ok() => {
                 let to = kernel.kqueues.create(true);
-                copying.push(Copying { from: from.clone(), to: to.clone() });
-                Some(FileRef::new(file.flag.load(SeqCst) & (FREAD | FWRITE), Kind::Kqueue(to)))
+                copying.push(Copying {
+                    from: from.clone(),
+                    to: to.clone(),
+                });
+                Some(FileRef::new(
+                    file.flag.load(SeqCst) & (FREAD | FWRITE),
+                    Kind::Kqueue(to),
+                ))
             }
             Kind::Kqueue(_) => None,
         };
-        let open = self.open.iter().map(|file| file.as_ref().and_then(&mut inherit)).collect();
+        let open = self
+            .open
+            .iter()
+            .map(|file| file.as_ref().and_then(&mut inherit))
+            .collect();
         (FdTable { open }, copying)
     }
 

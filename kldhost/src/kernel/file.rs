@@ -64,14 +64,18 @@ impl File {
     }
 }
 
-/// A reference to an open file description, as fhold() takes it. Dropping the last one closes the file, on the thread
-/// that does it.
+/// A reference to an open file description, as fhold() takes it. Dropping the last one closes the
+/// file, on the thread that does it.
 pub struct FileRef(ManuallyDrop<Arc<File>>);
 
 impl FileRef {
     /// The first reference.
     pub fn new(flag: i32, kind: Kind) -> FileRef {
-        FileRef(ManuallyDrop::new(Arc::new(File { flag: AtomicI32::new(flag), offset: AtomicI64::new(0), kind })))
+        FileRef(ManuallyDrop::new(Arc::new(File {
+            flag: AtomicI32::new(flag),
+            offset: AtomicI64::new(0),
+            kind,
+        })))
     }
 
     /// Drops the reference, and tells what closing gave.

@@ -22,19 +22,25 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { release: Release::default(), memory: 512 << 20, tunables: Vec::new(), hook: None, console: None }
+        Config {
+            release: Release::default(),
+            memory: 512 << 20,
+            tunables: Vec::new(),
+            hook: None,
+            console: None,
+        }
     }
 }
 
 /// See [`Config::console`]. It runs on the thread that prints, and must not call into the kernel.
 pub type ConsoleSink = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// See [`Config::hook`]. With `Some(value)` the function is not run and returns `value` instead: an errno, a null
-/// pointer. It runs on the thread that calls, and must not make system calls; it may send signals, start threads that make
-/// some, and wait until those are asleep.
+/// See [`Config::hook`]. With `Some(value)` the function is not run and returns `value` instead: an
+/// errno, a null pointer. It runs on the thread that calls, and must not make system calls; it may
+/// send signals, start threads that make some, and wait until those are asleep.
 ///
-/// It is also called in each step of a report of kqueues, as `sbuf_bcat`, while the knote is in flux: its
-/// address is the second argument. A value makes that step fail.
+/// It is also called in each step of a report of kqueues, as `sbuf_bcat`, while the knote is in
+/// flux: its address is the second argument. A value makes that step fail.
 pub type KpiHook = Arc<dyn Fn(&KpiCall) -> Option<i64> + Send + Sync>;
 
 /// A KPI call that is about to happen.
@@ -75,7 +81,10 @@ impl KldError {
     /// The errno that kldload(2) sets.
     pub fn errno(&self) -> Errno {
         match self {
-            KldError::Image { error: LoadError::Unreadable(_), .. } => Errno::ENOENT,
+            KldError::Image {
+                error: LoadError::Unreadable(_),
+                ..
+            } => Errno::ENOENT,
             KldError::Image { .. } => Errno::ENOEXEC,
             KldError::Refused { error, .. } => *error,
         }
@@ -129,7 +138,8 @@ pub enum ThreadState {
     Running,
     /// Asleep.
     Sleeping {
-        /// Where, as ps(1) shows it: `echord`, `select`, `kqread`, `devdrn`, or the name of an sx lock.
+        /// Where, as ps(1) shows it: `echord`, `select`, `kqread`, `devdrn`, or the name of an sx
+        /// lock.
         wmesg: String,
     },
 }

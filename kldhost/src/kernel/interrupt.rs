@@ -4,7 +4,8 @@ use super::thread::Thread;
 use crate::sync::{Arc, Mutex};
 use crate::syscall::errno::Errno;
 
-/// Interrupts system calls of one thread, see [`crate::Process::interruptible`]. Clones are the same token.
+/// Interrupts system calls of one thread, see [`crate::Process::interruptible`]. Clones are the
+/// same token.
 #[derive(Clone, Default)]
 pub struct Interrupt(Arc<Mutex<State>>);
 
@@ -22,8 +23,9 @@ impl Interrupt {
         Interrupt::default()
     }
 
-    /// Interrupts the call that runs under this token, as a signal whose handler does not restart would: a sleep with
-    /// `PCATCH` ends with `EINTR`. If the thread does not sleep now, its next such sleep does.
+    /// Interrupts the call that runs under this token, as a signal whose handler does not restart
+    /// would: a sleep with `PCATCH` ends with `EINTR`. If the thread does not sleep now, its next
+    /// such sleep does.
     pub fn interrupt(&self) {
         let mut state = self.0.lock();
         match &state.thread {

@@ -21,7 +21,8 @@ impl Inner {
         self.kenv.0.get(name).map(String::as_str)
     }
 
-    /// The value of a tunable as a number, `getenv_quad`: decimal, octal or hexadecimal, with a suffix k, m, g or t.
+    /// The value of a tunable as a number, `getenv_quad`: decimal, octal or hexadecimal, with a
+    /// suffix k, m, g or t.
     pub fn getenv_quad(&self, name: &str) -> Option<i64> {
         parse_quad(self.getenv(name)?)
     }
@@ -38,10 +39,19 @@ fn parse_quad(text: &str) -> Option<i64> {
         None if text.starts_with('0') => (8, text),
         None => (10, text),
     };
-    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
+    let end = digits
+        .find(|c: char| !c.is_digit(radix))
+        .unwrap_or(digits.len());
     // As strtoq(3), which stops at the ends of the range.
-    let value = if end == 0 { return None } else { u64::from_str_radix(&digits[..end], radix) };
-    let value = value.ok().and_then(|value| i64::try_from(value).ok()).unwrap_or(i64::MAX);
+    let value = if end == 0 {
+        return None;
+    } else {
+        u64::from_str_radix(&digits[..end], radix)
+    };
+    let value = value
+        .ok()
+        .and_then(|value| i64::try_from(value).ok())
+        .unwrap_or(i64::MAX);
     let shift = match &digits[end..] {
         "" => 0,
         "k" | "K" => 10,

@@ -43,7 +43,11 @@ pub fn c_string(text: *const c_char) -> Option<String> {
         return None;
     }
     // SAFETY: strings that modules hand over are terminated, and live as long as the module.
-    Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+    Some(
+        unsafe { CStr::from_ptr(text) }
+            .to_string_lossy()
+            .into_owned(),
+    )
 }
 
 impl Lock {
@@ -63,7 +67,8 @@ impl Lock {
 
     /// Whether it is an initialised lock of this class.
     pub fn is_class(&self, class: u32) -> bool {
-        self.lock_object.lo_flags.load(Relaxed) & (LO_CLASSMASK | LO_INITIALIZED) == class | LO_INITIALIZED
+        self.lock_object.lo_flags.load(Relaxed) & (LO_CLASSMASK | LO_INITIALIZED)
+            == class | LO_INITIALIZED
     }
 
     /// Makes it a lock of the class in `flags`, unlocked.
@@ -77,7 +82,14 @@ impl Lock {
     }
 
     /// Unmakes it. `free` and `destroyed` are the values of its word before and after.
-    pub fn destroy(&self, td: &Thread, call: &str, class: u32, free: usize, destroyed: usize) -> Result<(), Stop> {
+    pub fn destroy(
+        &self,
+        td: &Thread,
+        call: &str,
+        class: u32,
+        free: usize,
+        destroyed: usize,
+    ) -> Result<(), Stop> {
         td.check_lock(call, self, class)?;
         if self.word.load(Relaxed) != free {
             return Err(td.misuse(call, "destroys a lock that is held", lock_name(self)));
@@ -92,7 +104,13 @@ impl Lock {
 impl Thread {
     /// How this thread holds the lock, if it does.
     pub fn holds(&self, lock: usize) -> Option<Held> {
-        self.own().held.borrow().iter().rev().find(|held| held.lock == lock).copied()
+        self.own()
+            .held
+            .borrow()
+            .iter()
+            .rev()
+            .find(|held| held.lock == lock)
+            .copied()
     }
 
     /// The lock must be an initialised one of this class.
@@ -111,10 +129,17 @@ impl Thread {
         Err(self.misuse(call, "the lock is initialised already", lock_name(lock)))
     }
 
-    /// To be called before a lock is taken: it must be initialised and not held, and its order must be right.
+    /// To be called before a lock is taken: it must be initialised and not held, and its order must
+    /// be right.
     ///
     /// True if the thread holds it exclusively and may recurse.
-    pub fn check_acquire(&self, call: &str, lock: &Lock, class: u32, how: Acquire) -> Result<bool, Stop> {
+    pub fn check_acquire(
+        &self,
+        call: &str,
+        lock: &Lock,
+        class: u32,
+        how: Acquire,
+    ) -> Result<bool, Stop> {
         self.check_lock(call, lock, class)?;
         if how.may_block && class == LO_CLASS_SX {
             self.check_may_sleep(call, 0)?;
@@ -132,9 +157,15 @@ impl Thread {
             Some(held) if held.exclusive && how.exclusive && lock.is_recursable() => Ok(true),
             Some(held) if !held.exclusive && !how.exclusive => Ok(false),
             Some(held) => {
-                let how = if held.exclusive { "exclusively" } else { "shared" };
-                let message =
-                    format!("the lock is held {how} by this thread already, since {}", self.kernel().place(held.place));
+                let how = if held.exclusive {
+                    "exclusively"
+                } else {
+                    "shared"
+                };
+                let message = format!(
+                    "the lock is held {how} by this thread already, since {}",
+                    self.kernel().place(held.place)
+                );
                 Err(self.misuse(call, message, lock_name(lock)))
             }
         }
@@ -152,7 +183,13 @@ impl Thread {
     }
 
     /// The lock must be held as said.
-    pub fn check_release(&self, call: &str, lock: &Lock, class: u32, exclusive: bool) -> Result<(), Stop> {
+    pub fn check_release(
+        &self,
+        call: &str,
+        lock: &Lock,
+        class: u32,
+        exclusive: bool,
+    ) -> Result<(), Stop> {
         let message = match self.holds(lock.addr()) {
             Some(held) if held.exclusive == exclusive => return Ok(()),
             Some(held) if held.exclusive => "the lock is held exclusively, not shared",
@@ -173,7 +210,8 @@ impl Thread {
         }
     }
 
-    /// Counts one more or one less level of recursion of an exclusively held lock; the levels that there are now.
+    /// Counts one more or one less level of recursion of an exclusively held lock; the levels that
+    /// there are now.
     pub fn recurse(&self, lock: &Lock, change: i32) -> u32 {
         let mut held = self.own().held.borrow_mut();
         let entry = held.iter_mut().rfind(|held| held.lock == lock.addr());
@@ -184,45 +222,76 @@ impl Thread {
     }
 
     /// The assertions of sx_assert(9) and mtx_assert(9).
-    pub fn assert_lock(&self, call: &str, lock: &Lock, class: u32, what: c_int) -> Result<(), Stop> {
+    pub fn assert_lock(
+        &self,
+        call: &str,
+        lock: &Lock,
+        class: u32,
+        what: c_int,
+    ) -> Result<(), Stop> {
         self.check_lock(call, lock, class)?;
         let held = self.holds(lock.addr());
         let wrong = match (what & !(LA_RECURSED | LA_NOTRECURSED), held) {
             (LA_UNLOCKED, Some(_)) => "the lock is held by this thread",
             (LA_LOCKED | LA_SLOCKED | LA_XLOCKED, None) => "the lock is not held by this thread",
-            (LA_SLOCKED, Some(held)) if held.exclusive => "the lock is held exclusively, not shared",
-            (LA_XLOCKED, Some(held)) if !held.exclusive => "the lock is held shared, not exclusively",
-            (_, Some(held)) if what & LA_RECURSED != 0 && held.recursed == 0 => "the lock is not recursed",
-            (_, Some(held)) if what & LA_NOTRECURSED != 0 && held.recursed != 0 => "the lock is recursed",
+            (LA_SLOCKED, Some(held)) if held.exclusive => {
+                "the lock is held exclusively, not shared"
+            }
+            (LA_XLOCKED, Some(held)) if !held.exclusive => {
+                "the lock is held shared, not exclusively"
+            }
+            (_, Some(held)) if what & LA_RECURSED != 0 && held.recursed == 0 => {
+                "the lock is not recursed"
+            }
+            (_, Some(held)) if what & LA_NOTRECURSED != 0 && held.recursed != 0 => {
+                "the lock is recursed"
+            }
             _ => return Ok(()),
         };
         Err(self.misuse(call, wrong, lock_name(lock)))
     }
 
-    /// Whatever sleeps, or may, must not hold a mutex (other than the one that it releases), nor be called from a
-    /// filter's f_event under a kqueue's lock.
+    /// Whatever sleeps, or may, must not hold a mutex (other than the one that it releases), nor be
+    /// called from a filter's f_event under a kqueue's lock.
     pub fn check_may_sleep(&self, call: &str, interlock: usize) -> Result<(), Stop> {
         if !self.own().kq_locked.get().is_null() {
-            return Err(self.misuse(call, "may sleep, in f_event called by knote(9), under the kqueue's lock", None));
+            return Err(self.misuse(
+                call,
+                "may sleep, in f_event called by knote(9), under the kqueue's lock",
+                None,
+            ));
         }
-        let held = self.own().held.borrow().iter().find(|h| !h.sleepable && h.lock != interlock).copied();
+        let held = self
+            .own()
+            .held
+            .borrow()
+            .iter()
+            .find(|h| !h.sleepable && h.lock != interlock)
+            .copied();
         match held {
             None => Ok(()),
             Some(held) => {
-                let message = format!("may sleep with a mutex held, taken at {}", self.kernel().place(held.place));
+                let message = format!(
+                    "may sleep with a mutex held, taken at {}",
+                    self.kernel().place(held.place)
+                );
                 Err(self.misuse(call, message, self.kernel().name_of_lock(held.lock)))
             }
         }
     }
 
-    /// No lock may be held when `what` returns to the kernel, other than those that were held before it was called.
+    /// No lock may be held when `what` returns to the kernel, other than those that were held
+    /// before it was called.
     pub fn check_no_locks(&self, what: &str, before: usize) -> Result<(), Stop> {
         let held = self.own().held.borrow().get(before).copied();
         match held {
             None => Ok(()),
             Some(held) => {
                 let kernel = self.kernel();
-                let message = format!("returned with a lock held, taken at {}", kernel.place(held.place));
+                let message = format!(
+                    "returned with a lock held, taken at {}",
+                    kernel.place(held.place)
+                );
                 Err(self.misuse_at(held.place, what, message, kernel.name_of_lock(held.lock)))
             }
         }
@@ -233,6 +302,9 @@ impl Inner {
     /// The name of an initialised lock.
     pub fn name_of_lock(&self, lock: usize) -> Option<String> {
         // SAFETY: a lock is only named while a thread holds it, so it is there.
-        self.witness.is_lock(lock).then(|| lock_name(unsafe { &*(lock as *const Lock) })).flatten()
+        self.witness
+            .is_lock(lock)
+            .then(|| lock_name(unsafe { &*(lock as *const Lock) }))
+            .flatten()
     }
 }

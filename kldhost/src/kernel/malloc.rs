@@ -1,5 +1,5 @@
-//! malloc(9), with the checks of redzone(9) and memguard(9): guards on both sides of each block, and freed memory that
-//! is kept for a while to see whether it is written to.
+//! malloc(9), with the checks of redzone(9) and memguard(9): guards on both sides of each block,
+//! and freed memory that is kept for a while to see whether it is written to.
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -65,7 +65,8 @@ struct Block {
     before: usize,
 }
 
-// SAFETY: the addresses are of memory that this module owns; what is in it is the module's business.
+// SAFETY: the addresses are of memory that this module owns; what is in it is the module's
+// business.
 unsafe impl Send for State {}
 
 /// The bytes of [`JUNK`].
@@ -80,20 +81,34 @@ impl Block {
         let align = size.checked_next_power_of_two()?.clamp(16, PAGE);
         let before = GUARD.max(align);
         let layout = Layout::from_size_align(size.checked_add(before + GUARD)?, align).ok()?;
-        Some(Block { size, malloc_type, sequence, place, layout, before })
+        Some(Block {
+            size,
+            malloc_type,
+            sequence,
+            place,
+            layout,
+            before,
+        })
     }
 
     /// Allocates it, and writes the guards; the address of the memory between them.
     fn allocate(&self, zero: bool) -> Option<usize> {
         // SAFETY: the layout is not empty.
-        let base = unsafe { if zero { alloc_zeroed(self.layout) } else { alloc(self.layout) } };
+        let base = unsafe {
+            if zero {
+                alloc_zeroed(self.layout)
+            } else {
+                alloc(self.layout)
+            }
+        };
         if base.is_null() {
             return None;
         }
         // SAFETY: all within the layout.
         unsafe {
             base.write_bytes(GUARD_BYTE, self.before);
-            base.add(self.before + self.size).write_bytes(GUARD_BYTE, GUARD);
+            base.add(self.before + self.size)
+                .write_bytes(GUARD_BYTE, GUARD);
         }
         let addr = base.addr() + self.before;
         if !zero {
@@ -104,13 +119,15 @@ impl Block {
 
     fn fill_with_junk(&self, addr: usize) {
         // SAFETY: within the block at `addr`, which the caller owns.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(addr as *mut u8, self.size.min(CHECKED)) };
+        let bytes =
+            unsafe { std::slice::from_raw_parts_mut(addr as *mut u8, self.size.min(CHECKED)) };
         for piece in bytes.chunks_mut(size_of_val(&JUNK)) {
             piece.copy_from_slice(&junk()[..piece.len()]);
         }
     }
 
-    /// How far outside of the block at `addr` the nearest byte is that was overwritten: negative in front of it.
+    /// How far outside of the block at `addr` the nearest byte is that was overwritten: negative in
+    /// front of it.
     fn overrun(&self, addr: usize) -> Option<isize> {
         // SAFETY: the guards belong to the block.
         let (before, after) = unsafe {
@@ -119,18 +136,31 @@ impl Block {
                 std::slice::from_raw_parts((addr + self.size) as *const u8, GUARD),
             )
         };
-        let behind = after.iter().position(|&byte| byte != GUARD_BYTE).map(|at| (self.size + at) as isize);
-        let in_front = before.iter().rev().position(|&byte| byte != GUARD_BYTE).map(|at| -(at as isize) - 1);
+        let behind = after
+            .iter()
+            .position(|&byte| byte != GUARD_BYTE)
+            .map(|at| (self.size + at) as isize);
+        let in_front = before
+            .iter()
+            .rev()
+            .position(|&byte| byte != GUARD_BYTE)
+            .map(|at| -(at as isize) - 1);
         behind.or(in_front)
     }
 
     /// The offset of a byte of the freed block that was written to.
     fn written_after_free(&self, addr: usize) -> Option<usize> {
         // SAFETY: the block is in the quarantine: still allocated.
-        let bytes = unsafe { std::slice::from_raw_parts(addr as *const u8, self.size.min(CHECKED)) };
+        let bytes =
+            unsafe { std::slice::from_raw_parts(addr as *const u8, self.size.min(CHECKED)) };
         let pieces = bytes.chunks(size_of_val(&JUNK));
-        let (number, piece) = pieces.enumerate().find(|(_, piece)| **piece != junk()[..piece.len()])?;
-        let at = piece.iter().zip(junk()).position(|(byte, junk)| byte != junk)?;
+        let (number, piece) = pieces
+            .enumerate()
+            .find(|(_, piece)| **piece != junk()[..piece.len()])?;
+        let at = piece
+            .iter()
+            .zip(junk())
+            .position(|(byte, junk)| byte != junk)?;
         Some(number * size_of_val(&JUNK) + at)
     }
 
@@ -162,25 +192,49 @@ impl Inner {
     /// `malloc_init`.
     pub fn malloc_init(&self, malloc_type: &MallocType) {
         let name = c_string(malloc_type.ks_shortdesc).unwrap_or_default();
-        let known = Type { name, stats: MallocStats::default() };
-        self.heap.0.lock().types.insert(std::ptr::from_ref(malloc_type).addr(), known);
+        let known = Type {
+            name,
+            stats: MallocStats::default(),
+        };
+        self.heap
+            .0
+            .lock()
+            .types
+            .insert(std::ptr::from_ref(malloc_type).addr(), known);
     }
 
     /// `malloc_uninit`: says what is left.
     pub fn malloc_uninit(&self, malloc_type: &MallocType) {
-        let gone = self.heap.0.lock().types.remove(&std::ptr::from_ref(malloc_type).addr());
-        let Some(Type { name, stats }) = gone else { return };
+        let gone = self
+            .heap
+            .0
+            .lock()
+            .types
+            .remove(&std::ptr::from_ref(malloc_type).addr());
+        let Some(Type { name, stats }) = gone else {
+            return;
+        };
         if stats.allocations > 0 {
             self.console.print(&format!(
                 "Warning: memory type {name} leaked memory on destroy ({} allocations, {} bytes leaked).\n",
                 stats.allocations, stats.bytes
             ));
-            self.heap.0.lock().leaks.push(Leak { malloc_type: name, stats });
+            self.heap.0.lock().leaks.push(Leak {
+                malloc_type: name,
+                stats,
+            });
         }
     }
 
     /// `malloc`: null only without `M_WAITOK`.
-    pub fn malloc(&self, td: &Thread, call: &str, size: usize, ty: &MallocType, flags: i32) -> Result<usize, Stop> {
+    pub fn malloc(
+        &self,
+        td: &Thread,
+        call: &str,
+        size: usize,
+        ty: &MallocType,
+        flags: i32,
+    ) -> Result<usize, Stop> {
         if flags & M_WAITOK != 0 {
             td.check_may_sleep(call, 0)?;
         }
@@ -188,12 +242,18 @@ impl Inner {
         let mut heap = self.heap.0.lock();
         if !heap.types.contains_key(&key) {
             drop(heap);
-            return Err(td.misuse(call, "the malloc type is not initialised, or destroyed", None));
+            return Err(td.misuse(
+                call,
+                "the malloc type is not initialised, or destroyed",
+                None,
+            ));
         }
         heap.sequence += 1;
         let fits = size <= heap.left;
         let block = fits.then(|| Block::new(size, key, heap.sequence, super::pcpu::caller()));
-        let addr = block.flatten().and_then(|block| Some((block.allocate(flags & M_ZERO != 0)?, block)));
+        let addr = block
+            .flatten()
+            .and_then(|block| Some((block.allocate(flags & M_ZERO != 0)?, block)));
         if let Some((addr, block)) = addr {
             heap.left -= size;
             heap.blocks.insert(addr, block);
@@ -208,7 +268,8 @@ impl Inner {
         if flags & M_WAITOK == 0 {
             return Ok(0);
         }
-        let message = format!("M_WAITOK of {size} bytes, more than the machine has left: waits without end");
+        let message =
+            format!("M_WAITOK of {size} bytes, more than the machine has left: waits without end");
         Err(td.misuse(call, message, name))
     }
 
@@ -221,16 +282,32 @@ impl Inner {
         let within = |a: usize| (addr..addr + block.size).contains(&a);
         let object = |kernel: &Inner| kernel.heap.0.lock().name(block.malloc_type);
         if self.selinfo_in_use(within) {
-            return Err(td.misuse(call, "a selinfo in this memory still has waiters: seldrain(9)", object(self)));
+            return Err(td.misuse(
+                call,
+                "a selinfo in this memory still has waiters: seldrain(9)",
+                object(self),
+            ));
         }
         if self.knlist_in_use(within) {
-            return Err(td.misuse(call, "a knlist in this memory still has knotes", object(self)));
+            return Err(td.misuse(
+                call,
+                "a knlist in this memory still has knotes",
+                object(self),
+            ));
         }
         if self.kqueues.any_note(within) {
-            return Err(td.misuse(call, "knotes still refer to a filter's table in this memory", object(self)));
+            return Err(td.misuse(
+                call,
+                "knotes still refer to a filter's table in this memory",
+                object(self),
+            ));
         }
         if let Some((_, other)) = self.sleepq.sleepers(within).first() {
-            let message = format!("thread {} of process {} waits on this memory", other.tid, other.pid());
+            let message = format!(
+                "thread {} of process {} waits on this memory",
+                other.tid,
+                other.pid()
+            );
             return Err(td.misuse(call, message, object(self)));
         }
         self.witness.memory_gone(within);
@@ -243,7 +320,13 @@ impl Inner {
             known.stats.bytes -= block.size;
         }
         heap.freed_bytes += block.layout.size();
-        heap.freed.push_back((addr, Block { place: super::pcpu::caller(), ..block }));
+        heap.freed.push_back((
+            addr,
+            Block {
+                place: super::pcpu::caller(),
+                ..block
+            },
+        ));
         let mut damage = None;
         while heap.freed_bytes > QUARANTINE
             && let Some((addr, block)) = heap.freed.pop_front()
@@ -253,17 +336,30 @@ impl Inner {
             block.release(addr);
         }
         drop(heap);
-        damage.map_or(Ok(()), |damage| Err(td.misuse(call, damage.message, damage.object)))
+        damage.map_or(Ok(()), |damage| {
+            Err(td.misuse(call, damage.message, damage.object))
+        })
     }
 
     /// The block at `addr`, which must be in use, undamaged, and of this type.
-    fn check_block(&self, td: &Thread, call: &str, addr: usize, ty: &MallocType) -> Result<Block, Stop> {
+    fn check_block(
+        &self,
+        td: &Thread,
+        call: &str,
+        addr: usize,
+        ty: &MallocType,
+    ) -> Result<Block, Stop> {
         let heap = self.heap.0.lock();
-        let object = heap.name(std::ptr::from_ref(ty).addr()).or_else(|| c_string(ty.ks_shortdesc));
+        let object = heap
+            .name(std::ptr::from_ref(ty).addr())
+            .or_else(|| c_string(ty.ks_shortdesc));
         let damage = match heap.blocks.get(&addr) {
             Some(block) if block.malloc_type != std::ptr::from_ref(ty).addr() => {
                 let other = heap.name(block.malloc_type).unwrap_or_default();
-                Damage { message: format!("the memory is of another malloc type, \"{other}\""), object }
+                Damage {
+                    message: format!("the memory is of another malloc type, \"{other}\""),
+                    object,
+                }
             }
             Some(block) => match self.overrun_damage(&heap, addr, block) {
                 Some(damage) => damage,
@@ -272,7 +368,10 @@ impl Inner {
             None => {
                 let freed = heap.freed.iter().rev().find(|(freed, _)| *freed == addr);
                 let message = match freed {
-                    Some((_, block)) => format!("the memory was freed before, at {}", self.place(block.place)),
+                    Some((_, block)) => format!(
+                        "the memory was freed before, at {}",
+                        self.place(block.place)
+                    ),
                     None => "malloc(9) did not return this address".to_string(),
                 };
                 Damage { message, object }
@@ -289,12 +388,19 @@ impl Inner {
             block.size,
             self.place(block.place)
         );
-        Some(Damage { message, object: heap.name(block.malloc_type) })
+        Some(Damage {
+            message,
+            object: heap.name(block.malloc_type),
+        })
     }
 
     fn freed_damage(&self, heap: &State, addr: usize, block: &Block) -> Option<Damage> {
         let object = heap.name(block.malloc_type);
-        let where_freed = format!("of a block of {} bytes that was freed at {}", block.size, self.place(block.place));
+        let where_freed = format!(
+            "of a block of {} bytes that was freed at {}",
+            block.size,
+            self.place(block.place)
+        );
         let message = match (block.written_after_free(addr), block.overrun(addr)) {
             (Some(at), _) => format!("byte {at} {where_freed} was written to after that"),
             (None, Some(at)) => format!("byte {at} {where_freed} was written to"),
@@ -329,13 +435,23 @@ impl Inner {
     /// Damage that has not come out yet.
     pub fn check_memory(&self, td: &Thread, call: &str) -> Result<(), Stop> {
         let heap = self.heap.0.lock();
-        let in_use = heap.blocks.iter().find_map(|(&addr, block)| self.overrun_damage(&heap, addr, block));
-        let damage = in_use.or_else(|| heap.freed.iter().find_map(|(addr, b)| self.freed_damage(&heap, *addr, b)));
+        let in_use = heap
+            .blocks
+            .iter()
+            .find_map(|(&addr, block)| self.overrun_damage(&heap, addr, block));
+        let damage = in_use.or_else(|| {
+            heap.freed
+                .iter()
+                .find_map(|(addr, b)| self.freed_damage(&heap, *addr, b))
+        });
         drop(heap);
-        damage.map_or(Ok(()), |damage| Err(td.misuse_at(0, call, damage.message, damage.object)))
+        damage.map_or(Ok(()), |damage| {
+            Err(td.misuse_at(0, call, damage.message, damage.object))
+        })
     }
 
-    /// Gives back the freed memory of types at these addresses: the module is gone, so nobody writes to it any more.
+    /// Gives back the freed memory of types at these addresses: the module is gone, so nobody
+    /// writes to it any more.
     pub fn end_quarantine(&self, of_type: impl Fn(usize) -> bool) {
         let mut heap = self.heap.0.lock();
         let all = std::mem::take(&mut heap.freed).into_iter();
@@ -360,17 +476,35 @@ impl Inner {
     /// See [`super::Kernel::malloc_blocks`].
     pub fn malloc_blocks(&self, name: &str) -> Vec<MallocBlock> {
         let heap = self.heap.0.lock();
-        let named = |block: &Block| heap.types.get(&block.malloc_type).is_some_and(|ty| ty.name == name);
-        let mut blocks: Vec<_> = heap.blocks.iter().filter(|(_, block)| named(block)).collect();
+        let named = |block: &Block| {
+            heap.types
+                .get(&block.malloc_type)
+                .is_some_and(|ty| ty.name == name)
+        };
+        let mut blocks: Vec<_> = heap
+            .blocks
+            .iter()
+            .filter(|(_, block)| named(block))
+            .collect();
         blocks.sort_by_key(|(_, block)| block.sequence);
-        blocks.iter().map(|&(&addr, block)| MallocBlock { addr, size: block.size }).collect()
+        blocks
+            .iter()
+            .map(|&(&addr, block)| MallocBlock {
+                addr,
+                size: block.size,
+            })
+            .collect()
     }
 
     /// The malloc(9) memory that an address is in, for people: `devbuf+0x10`.
     pub fn block_name(&self, addr: usize) -> Option<String> {
         let heap = self.heap.0.lock();
         let (start, block) = heap.block_at(addr)?;
-        Some(format!("{}+{:#x}", heap.name(block.malloc_type)?, addr - start))
+        Some(format!(
+            "{}+{:#x}",
+            heap.name(block.malloc_type)?,
+            addr - start
+        ))
     }
 
     /// See [`super::Kernel::leaks`].
@@ -378,8 +512,14 @@ impl Inner {
         self.heap.0.lock().leaks.clone()
     }
 
-    /// Calls `body` with the memory at `addr`, if all `len` bytes are in one block in use, which stays in use meanwhile.
-    pub fn with_memory<T>(&self, addr: usize, len: usize, body: impl FnOnce(*mut u8) -> T) -> Option<T> {
+    /// Calls `body` with the memory at `addr`, if all `len` bytes are in one block in use, which
+    /// stays in use meanwhile.
+    pub fn with_memory<T>(
+        &self,
+        addr: usize,
+        len: usize,
+        body: impl FnOnce(*mut u8) -> T,
+    ) -> Option<T> {
         let heap = self.heap.0.lock();
         let (start, block) = heap.block_at(addr)?;
         let fits = addr.checked_add(len)? <= start + block.size;

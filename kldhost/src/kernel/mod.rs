@@ -43,7 +43,8 @@ use crate::syscall::errno::Errno;
 
 pub use devfs::DeviceNode;
 pub use info::{
-    Config, ConsoleSink, KldError, KnoteInfo, KpiCall, KpiHook, Leak, MallocBlock, MallocStats, ThreadInfo, ThreadState,
+    Config, ConsoleSink, KldError, KnoteInfo, KpiCall, KpiHook, Leak, MallocBlock, MallocStats,
+    ThreadInfo, ThreadState,
 };
 pub use interrupt::Interrupt;
 pub use release::{NoSuchRelease, Release};
@@ -151,8 +152,14 @@ impl Kernel {
             klds: kld::Klds::default(),
         };
         inner.witness.lock_initialised(inner.knlist_lock.addr());
-        inner.data.malloc_types().iter().for_each(|malloc_type| inner.malloc_init(malloc_type));
-        Kernel { inner: Arc::new(inner) }
+        inner
+            .data
+            .malloc_types()
+            .iter()
+            .for_each(|malloc_type| inner.malloc_init(malloc_type));
+        Kernel {
+            inner: Arc::new(inner),
+        }
     }
 
     /// A new process of user 0, child of init, with no descriptor open.
@@ -164,8 +171,8 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// See [`KldError`]. As in FreeBSD, a module whose MOD_LOAD fails has got MOD_UNLOAD, its sysuninits were run, and
-    /// the errno is ENOEXEC; [`KldError::Refused`] has the module's own.
+    /// See [`KldError`]. As in FreeBSD, a module whose MOD_LOAD fails has got MOD_UNLOAD, its
+    /// sysuninits were run, and the errno is ENOEXEC; [`KldError::Refused`] has the module's own.
     pub fn kldload(&self, path: &Path) -> Result<KldId, KldError> {
         self.process().kldload(path)
     }
@@ -179,8 +186,8 @@ impl Kernel {
         self.process().kldload_bytes(name, bytes)
     }
 
-    /// kldunload(8) by a process of its own, on the calling thread. The memory of the module stays mapped, but cannot
-    /// be accessed any more, for as long as the kernel lives.
+    /// kldunload(8) by a process of its own, on the calling thread. The memory of the module stays
+    /// mapped, but cannot be accessed any more, for as long as the kernel lives.
     ///
     /// # Errors
     ///
@@ -208,24 +215,33 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// What the threads are doing instead, if that has not come true within ten seconds or the kernel has panicked.
+    /// What the threads are doing instead, if that has not come true within ten seconds or the
+    /// kernel has panicked.
     pub fn wait_asleep(&self, pid: Pid, wmesg: &str) -> Result<(), String> {
         let asleep = |td: &ThreadInfo| matches!(&td.state, ThreadState::Sleeping { wmesg: at } if at == wmesg);
-        let found = self.wait_threads(Duration::from_secs(10), |all| all.iter().any(|td| td.pid == pid && asleep(td)));
+        let found = self.wait_threads(Duration::from_secs(10), |all| {
+            all.iter().any(|td| td.pid == pid && asleep(td))
+        });
         found.map_err(|why| format!("process {pid} does not sleep on \"{wmesg}\": {why}"))
     }
 
-    /// Waits until the threads in the kernel satisfy `condition`, which is asked each time a thread goes to sleep, wakes,
-    /// or enters or leaves the kernel.
+    /// Waits until the threads in the kernel satisfy `condition`, which is asked each time a thread
+    /// goes to sleep, wakes, or enters or leaves the kernel.
     ///
     /// # Errors
     ///
-    /// What the threads are doing instead, if that has not come true within `limit` or the kernel has panicked.
-    pub fn wait_threads(&self, limit: Duration, condition: impl Fn(&[ThreadInfo]) -> bool) -> Result<(), String> {
+    /// What the threads are doing instead, if that has not come true within `limit` or the kernel
+    /// has panicked.
+    pub fn wait_threads(
+        &self,
+        limit: Duration,
+        condition: impl Fn(&[ThreadInfo]) -> bool,
+    ) -> Result<(), String> {
         self.inner.wait_threads(limit, &condition)
     }
 
-    /// Ends each page fault on a hung mapping ([`UserMem::hung`](crate::UserMem::hung)), now and later.
+    /// Ends each page fault on a hung mapping ([`UserMem::hung`](crate::UserMem::hung)), now and
+    /// later.
     pub fn release_faults(&self) {
         self.inner.release_faults();
     }
@@ -240,7 +256,8 @@ impl Kernel {
         self.inner.malloc_blocks(malloc_type)
     }
 
-    /// Reads module memory: bytes of one malloc(9) block. `None` if they are not all within one block in use.
+    /// Reads module memory: bytes of one malloc(9) block. `None` if they are not all within one
+    /// block in use.
     pub fn peek(&self, addr: usize, len: usize) -> Option<Vec<u8>> {
         let mut bytes = vec![0; len];
         // SAFETY: all `len` bytes at `from` are in a block in use.
@@ -249,8 +266,8 @@ impl Kernel {
         Some(bytes)
     }
 
-    /// Changes module memory: bytes of one malloc(9) block. False, and nothing is done, if they are not all within one
-    /// block in use. The module should not be running.
+    /// Changes module memory: bytes of one malloc(9) block. False, and nothing is done, if they are
+    /// not all within one block in use. The module should not be running.
     pub fn poke(&self, addr: usize, bytes: &[u8]) -> bool {
         // SAFETY: all bytes at `to` are in a block in use.
         let copy = |to: *mut u8| unsafe { to.copy_from(bytes.as_ptr(), bytes.len()) };
@@ -262,8 +279,8 @@ impl Kernel {
         self.inner.leaks()
     }
 
-    /// Looks for damage now that would else be found when the memory is freed, or at unload: overrun blocks, writes to
-    /// freed ones.
+    /// Looks for damage now that would else be found when the memory is freed, or at unload:
+    /// overrun blocks, writes to freed ones.
     ///
     /// # Errors
     ///

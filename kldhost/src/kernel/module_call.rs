@@ -1,8 +1,9 @@
 //! Calls into module code, and the way out of it for a thread that shall not come back.
 //!
-//! Nothing can unwind through a module. When the kernel is dead, a thread inside a KPI function goes straight back to
-//! where the kernel called the module: the module's frames are abandoned, which is sound because they are not Rust
-//! frames of ours, and the KPI function has dropped all that it had before it asks for this.
+//! Nothing can unwind through a module. When the kernel is dead, a thread inside a KPI function
+//! goes straight back to where the kernel called the module: the module's frames are abandoned,
+//! which is sound because they are not Rust frames of ours, and the KPI function has dropped all
+//! that it had before it asks for this.
 
 use std::arch::naked_asm;
 
@@ -35,14 +36,20 @@ pub struct Places([AtomicUsize; NESTED]);
 impl Places {
     /// A place that satisfies `ours`, if there is one.
     pub fn find(&self, ours: impl Fn(usize) -> bool) -> Option<usize> {
-        self.0.iter().map(|place| place.load(SeqCst)).find(|&place| ours(place))
+        self.0
+            .iter()
+            .map(|place| place.load(SeqCst))
+            .find(|&place| ours(place))
     }
 }
 
 /// Records where a KPI function returns to. To be called before it does anything.
 pub fn enter_kpi(td: &Thread) {
     let depth = td.own().frames.borrow().len();
-    if let Some(place) = depth.checked_sub(1).and_then(|innermost| td.places.0.get(innermost)) {
+    if let Some(place) = depth
+        .checked_sub(1)
+        .and_then(|innermost| td.places.0.get(innermost))
+    {
         // The KPI function has not released any lock yet. A thread that takes one sees this store.
         place.store(pcpu::caller(), Relaxed);
     }
@@ -66,7 +73,11 @@ struct Outcome {
 pub unsafe fn call(td: &Thread, function: usize, args: [usize; 6]) -> Result<usize, Stop> {
     let depth = td.own().frames.borrow().len();
     let Some(place) = td.places.0.get(depth) else {
-        return Err(td.misuse("module", format!("{NESTED} calls into modules nest in each other"), None));
+        return Err(td.misuse(
+            "module",
+            format!("{NESTED} calls into modules nest in each other"),
+            None,
+        ));
     };
     // Filled in by `enter`: the stack pointer is only known there.
     td.own().frames.borrow_mut().push(Frame { sp: 0 });
@@ -76,11 +87,16 @@ pub unsafe fn call(td: &Thread, function: usize, args: [usize; 6]) -> Result<usi
     };
     place.store(function, Relaxed);
     sync::switch("module");
-    // SAFETY: as the caller says; `save` stays in place until the store, which is the first thing `enter` does.
+    // SAFETY: as the caller says; `save` stays in place until the store, which is the first thing
+    // `enter` does.
     let outcome = unsafe { enter(function, &args, save) };
     td.own().frames.borrow_mut().truncate(depth);
     place.store(0, Relaxed);
-    if outcome.abandoned != 0 { Err(Stop) } else { Ok(outcome.value) }
+    if outcome.abandoned != 0 {
+        Err(Stop)
+    } else {
+        Ok(outcome.value)
+    }
 }
 
 /// Leaves the module for good: the innermost [`call`] of this thread returns [`Stop`].

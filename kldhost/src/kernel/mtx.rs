@@ -1,6 +1,7 @@
 //! Mutexes, mutex(9): `MTX_DEF`. The lock word has FreeBSD's encoding, which `mtx_owned()` reads.
 //!
-//! `CONTESTED` is set exactly while threads are in the lock's queue, and changes under the queue's lock only.
+//! `CONTESTED` is set exactly while threads are in the lock's queue, and changes under the queue's
+//! lock only.
 
 use super::lock::Acquire;
 use super::report::Stop;
@@ -21,13 +22,25 @@ const SPINS: u32 = 100;
 
 /// `mtx_lock`.
 pub fn lock(td: &Thread, call: &str, mtx: &Lock) -> Result<(), Stop> {
-    if td.check_acquire(call, mtx, LO_CLASS_MTX, Acquire { exclusive: true, may_block: true })? {
+    if td.check_acquire(
+        call,
+        mtx,
+        LO_CLASS_MTX,
+        Acquire {
+            exclusive: true,
+            may_block: true,
+        },
+    )? {
         td.recurse(mtx, 1);
         mtx.word.fetch_or(RECURSED, Relaxed);
         mtx.lock_object.lo_data.fetch_add(1, Relaxed);
         return Ok(());
     }
-    if mtx.word.compare_exchange(UNOWNED, td.addr(), Ordering::Acquire, Relaxed).is_err() {
+    if mtx
+        .word
+        .compare_exchange(UNOWNED, td.addr(), Ordering::Acquire, Relaxed)
+        .is_err()
+    {
         wait(td, mtx)?;
     }
     td.acquired(mtx, true);
@@ -39,11 +52,22 @@ pub fn trylock(td: &Thread, call: &str, mtx: &Lock) -> Result<bool, Stop> {
     if td.holds(mtx.addr()).is_some() && !mtx.is_recursable() {
         return Ok(false);
     }
-    if td.check_acquire(call, mtx, LO_CLASS_MTX, Acquire { exclusive: true, may_block: false })? {
+    if td.check_acquire(
+        call,
+        mtx,
+        LO_CLASS_MTX,
+        Acquire {
+            exclusive: true,
+            may_block: false,
+        },
+    )? {
         lock(td, call, mtx)?;
         return Ok(true);
     }
-    let taken = mtx.word.compare_exchange(UNOWNED, td.addr(), Ordering::Acquire, Relaxed).is_ok();
+    let taken = mtx
+        .word
+        .compare_exchange(UNOWNED, td.addr(), Ordering::Acquire, Relaxed)
+        .is_ok();
     if taken {
         td.acquired(mtx, true);
     }
@@ -61,10 +85,18 @@ pub fn unlock(td: &Thread, call: &str, mtx: &Lock) -> Result<(), Stop> {
         return Ok(());
     }
     td.released(mtx);
-    if mtx.word.compare_exchange(td.addr(), UNOWNED, Release, Relaxed).is_err() {
+    if mtx
+        .word
+        .compare_exchange(td.addr(), UNOWNED, Release, Relaxed)
+        .is_err()
+    {
         let mut chain = td.kernel().sleepq.lock(mtx.addr());
         chain.wake(Queue::First, 1);
-        let contested = if chain.any(Queue::First) { CONTESTED } else { 0 };
+        let contested = if chain.any(Queue::First) {
+            CONTESTED
+        } else {
+            0
+        };
         mtx.word.store(UNOWNED | contested, Release);
     }
     Ok(())
@@ -73,12 +105,26 @@ pub fn unlock(td: &Thread, call: &str, mtx: &Lock) -> Result<(), Stop> {
 fn take(td: &Thread, mtx: &Lock) -> bool {
     let word = mtx.word.load(Relaxed);
     word & !CONTESTED == UNOWNED
-        && mtx.word.compare_exchange(word, td.addr() | (word & CONTESTED), Ordering::Acquire, Relaxed).is_ok()
+        && mtx
+            .word
+            .compare_exchange(
+                word,
+                td.addr() | (word & CONTESTED),
+                Ordering::Acquire,
+                Relaxed,
+            )
+            .is_ok()
 }
 
 #[cold]
 fn wait(td: &Thread, mtx: &Lock) -> Result<(), Stop> {
-    let how = Sleep { chan: mtx.addr(), queue: Queue::First, catch: false, wmesg: None, deadline: None };
+    let how = Sleep {
+        chan: mtx.addr(),
+        queue: Queue::First,
+        catch: false,
+        wmesg: None,
+        deadline: None,
+    };
     loop {
         for _ in 0..SPINS {
             if take(td, mtx) {
@@ -89,7 +135,8 @@ fn wait(td: &Thread, mtx: &Lock) -> Result<(), Stop> {
         let mut chain = td.kernel().sleepq.lock(mtx.addr());
         let word = mtx.word.fetch_or(CONTESTED, Relaxed);
         if word & !CONTESTED == UNOWNED {
-            // Released meanwhile. The bit says no more than that somebody may wait; its next holder clears it.
+            // Released meanwhile. The bit says no more than that somebody may wait; its next holder
+            // clears it.
             continue;
         }
         chain.enqueue(td, Queue::First);

@@ -1,6 +1,7 @@
 //! What a module finds behind %gs: the first field of `struct pcpu`, which `curthread` reads.
 //!
-//! Each thread of the operating system has one, in thread-local storage, and its GS base points there.
+//! Each thread of the operating system has one, in thread-local storage, and its GS base points
+//! there.
 
 use std::arch::asm;
 use std::cell::Cell;
@@ -14,14 +15,18 @@ use super::thread::Thread;
 pub struct Running {
     /// `pc_curthread`, null in user mode.
     curthread: *const Thread,
-    /// Where the KPI call that was made last returns to; the entry code of each KPI function stores it.
+    /// Where the KPI call that was made last returns to; the entry code of each KPI function stores
+    /// it.
     caller: usize,
 }
 
 impl Running {
     /// A thread that has made no KPI call yet; null in user mode.
     pub const fn new(curthread: *const Thread) -> Running {
-        Running { curthread, caller: 0 }
+        Running {
+            curthread,
+            caller: 0,
+        }
     }
 }
 

@@ -91,7 +91,9 @@ impl Proc {
 
     /// How often the handler of `signal` has run.
     pub fn handled(&self, signal: Signal) -> usize {
-        self.handled.get(signal.0 as usize).map_or(0, |count| count.load(SeqCst))
+        self.handled
+            .get(signal.0 as usize)
+            .map_or(0, |count| count.load(SeqCst))
     }
 
     /// sigaction(2).
@@ -130,12 +132,16 @@ impl Proc {
 
     /// Leaves it. The last one out of a process that ends closes its descriptors.
     pub fn leave(self: &Arc<Proc>, kernel: &Arc<Inner>) {
-        if self.active.fetch_sub(1, SeqCst) == 1 && self.is_ending() && !self.reaped.swap(true, SeqCst) {
+        if self.active.fetch_sub(1, SeqCst) == 1
+            && self.is_ending()
+            && !self.reaped.swap(true, SeqCst)
+        {
             self.reap(kernel);
         }
     }
 
-    /// Ends the process: its sleeping threads are woken, and its descriptors are closed once all threads are out.
+    /// Ends the process: its sleeping threads are woken, and its descriptors are closed once all
+    /// threads are out.
     pub fn end(self: &Arc<Proc>, kernel: &Arc<Inner>, status: ExitStatus) {
         self.active.fetch_add(1, SeqCst);
         self.status.lock().get_or_insert(status);
@@ -154,7 +160,9 @@ impl Proc {
 
     /// Waits until the descriptors of a process that ends are closed.
     pub fn wait_gone(&self, kernel: &Inner) {
-        kernel.events.wait(None, || (self.is_gone() || kernel.is_dead()).then_some(()));
+        kernel
+            .events
+            .wait(None, || (self.is_gone() || kernel.is_dead()).then_some(()));
     }
 
     fn reap(self: &Arc<Proc>, kernel: &Arc<Inner>) {
@@ -173,12 +181,19 @@ impl Proc {
     }
 
     fn threads(&self, kernel: &Inner) -> Vec<Arc<Thread>> {
-        kernel.threads.all().into_iter().filter(|td| td.pid() == self.pid).collect()
+        kernel
+            .threads
+            .all()
+            .into_iter()
+            .filter(|td| td.pid() == self.pid)
+            .collect()
     }
 
     /// kill(2).
     pub fn kill(self: &Arc<Proc>, kernel: &Arc<Inner>, signal: Signal) {
-        let Ok(number @ 1..NSIG) = usize::try_from(signal.0) else { return };
+        let Ok(number @ 1..NSIG) = usize::try_from(signal.0) else {
+            return;
+        };
         let error = match self.effect(number) {
             Effect::Nothing => return,
             Effect::End => return self.end(kernel, ExitStatus::Signaled(signal)),
@@ -205,7 +220,8 @@ impl Proc {
     }
 }
 
-/// The signals that are discarded unless there is a handler. Job control is not implemented, so the stop signals, too.
+/// The signals that are discarded unless there is a handler. Job control is not implemented, so the
+/// stop signals, too.
 fn ignored_by_default(number: usize) -> bool {
     matches!(number, 16..=23 | 28 | 29)
 }
@@ -221,7 +237,8 @@ impl Thread {
         sleeps
     }
 
-    /// For the thread itself, about to sleep: the error to return instead, if something interrupts it.
+    /// For the thread itself, about to sleep: the error to return instead, if something interrupts
+    /// it.
     pub fn signal_error(&self, wait: &mut Wait) -> Option<Errno> {
         if std::mem::take(&mut wait.interrupt) {
             return Some(Errno::EINTR);
@@ -230,10 +247,12 @@ impl Thread {
         if process.is_ending() {
             return Some(Errno::ERESTART);
         }
-        (1..NSIG).filter(|number| wait.pending & 1 << number != 0).find_map(|number| match process.effect(number) {
-            Effect::Handle(error) => Some(error),
-            Effect::Nothing | Effect::End => None,
-        })
+        (1..NSIG)
+            .filter(|number| wait.pending & 1 << number != 0)
+            .find_map(|number| match process.effect(number) {
+                Effect::Handle(error) => Some(error),
+                Effect::Nothing | Effect::End => None,
+            })
     }
 
     /// Takes the signals that were sent to this thread: their handlers run.
@@ -251,7 +270,8 @@ impl Thread {
     }
 }
 
-/// Runs `body` as system call `name` of `process`, on the calling thread, as often as it says ERESTART.
+/// Runs `body` as system call `name` of `process`, on the calling thread, as often as it says
+/// ERESTART.
 pub fn system_call<T>(
     kernel: &Arc<Inner>,
     process: &Arc<Proc>,
@@ -259,7 +279,10 @@ pub fn system_call<T>(
     mut body: impl FnMut(&Thread) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     let in_user_mode = pcpu::curthread().is_null();
-    assert!(in_user_mode, "{name}(2) from within the kernel: hooks and callbacks must not make system calls");
+    assert!(
+        in_user_mode,
+        "{name}(2) from within the kernel: hooks and callbacks must not make system calls"
+    );
     kernel.check_alive()?;
     process.enter(kernel)?;
     let td = this_thread(kernel);
@@ -269,7 +292,11 @@ pub fn system_call<T>(
         sync::switch(name);
         kernel.data.update_ticks(kernel.boot);
         let result = body(&td);
-        let result = if matches!(result, Err(Errno::PANICKED)) { result } else { returned(&td, name, result) };
+        let result = if matches!(result, Err(Errno::PANICKED)) {
+            result
+        } else {
+            returned(&td, name, result)
+        };
         td.take_signals(process);
         match result {
             Err(Errno::ERESTART) if !process.is_ending() => {}
@@ -293,7 +320,14 @@ fn returned<T>(td: &Thread, name: &str, result: Result<T, Errno>) -> Result<T, E
     let checked: Result<(), Stop> = td.check_no_locks(name, 0);
     checked?;
     if td.own().stops.replace(0) != 0 {
-        return Err(td.misuse_at(0, name, "returns to user mode with stop signals deferred", None).into());
+        return Err(td
+            .misuse_at(
+                0,
+                name,
+                "returns to user mode with stop signals deferred",
+                None,
+            )
+            .into());
     }
     result
 }

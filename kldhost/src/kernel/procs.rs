@@ -21,6 +21,8 @@ impl Procs {
     /// The process with this number, if its descriptors are not closed yet.
     pub fn find(&self, pid: Pid) -> Option<Arc<Proc>> {
         let all = self.0.lock();
-        all.iter().filter_map(Weak::upgrade).find(|process| process.pid == pid && !process.is_gone())
+        all.iter()
+            .filter_map(Weak::upgrade)
+            .find(|process| process.pid == pid && !process.is_gone())
     }
 }

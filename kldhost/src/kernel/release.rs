@@ -19,7 +19,12 @@ pub enum Release {
 
 impl Release {
     /// All of them, oldest first.
-    pub const ALL: [Release; 4] = [Release::V14_0, Release::V14_4, Release::V15_0, Release::V15_1];
+    pub const ALL: [Release; 4] = [
+        Release::V14_0,
+        Release::V14_4,
+        Release::V15_0,
+        Release::V15_1,
+    ];
 
     /// `__FreeBSD_version`, which decides which modules may be loaded.
     pub fn osreldate(self) -> i32 {
@@ -33,7 +38,9 @@ impl Release {
 
     /// The oldest release in a module's range of kernel versions.
     pub fn first_in(range: std::ops::RangeInclusive<i32>) -> Option<Release> {
-        Release::ALL.into_iter().find(|release| range.contains(&release.osreldate()))
+        Release::ALL
+            .into_iter()
+            .find(|release| range.contains(&release.osreldate()))
     }
 
     /// Whether the kernel can report the kqueues of a process (`kern.proc.kq`, core dumps).
@@ -72,6 +79,9 @@ impl FromStr for Release {
     type Err = NoSuchRelease;
 
     fn from_str(text: &str) -> Result<Release, NoSuchRelease> {
-        Release::ALL.into_iter().find(|release| release.to_string() == text).ok_or(NoSuchRelease)
+        Release::ALL
+            .into_iter()
+            .find(|release| release.to_string() == text)
+            .ok_or(NoSuchRelease)
     }
 }

@@ -36,7 +36,11 @@ impl fmt::Display for Report {
         if let Some(place) = &self.place {
             write!(f, "\nat {place}")?;
         }
-        write!(f, "\nby thread {} of process {} in {}(2)", self.tid, self.pid, self.syscall)
+        write!(
+            f,
+            "\nby thread {} of process {} in {}(2)",
+            self.tid, self.pid, self.syscall
+        )
     }
 }
 
@@ -82,13 +86,20 @@ impl Inner {
 }
 
 impl Thread {
-    /// Panics over what the module did in the KPI call that this thread is in. `object` is what it did it to.
+    /// Panics over what the module did in the KPI call that this thread is in. `object` is what it
+    /// did it to.
     pub fn misuse(&self, call: &str, message: impl Into<String>, object: Option<String>) -> Stop {
         self.misuse_at(pcpu::caller(), call, message, object)
     }
 
     /// As [`Thread::misuse`], with the place in the module: 0 if there is none.
-    pub fn misuse_at(&self, place: usize, call: &str, message: impl Into<String>, object: Option<String>) -> Stop {
+    pub fn misuse_at(
+        &self,
+        place: usize,
+        call: &str,
+        message: impl Into<String>,
+        object: Option<String>,
+    ) -> Stop {
         let kernel = self.kernel();
         kernel.panic(Report {
             call: call.to_string(),
@@ -108,12 +119,30 @@ impl Thread {
         let addr = fault.addr;
         let unloaded = self.kernel().unloaded(addr);
         let (call, message) = match fault.kind {
-            FaultKind::Read => ("page fault", format!("read of {addr:#x}, which cannot be read")),
-            FaultKind::Write => ("page fault", format!("write to {addr:#x}, which cannot be written")),
-            FaultKind::Execute => ("page fault", format!("execution at {addr:#x}, where there is no code")),
-            FaultKind::Protection => ("general protection fault", "a wild address, or a privileged instruction".into()),
-            FaultKind::IllegalInstruction => ("illegal instruction", "the CPU does not know it".to_string()),
-            FaultKind::Arithmetic => ("arithmetic trap", "division by zero, or its result is too large".to_string()),
+            FaultKind::Read => (
+                "page fault",
+                format!("read of {addr:#x}, which cannot be read"),
+            ),
+            FaultKind::Write => (
+                "page fault",
+                format!("write to {addr:#x}, which cannot be written"),
+            ),
+            FaultKind::Execute => (
+                "page fault",
+                format!("execution at {addr:#x}, where there is no code"),
+            ),
+            FaultKind::Protection => (
+                "general protection fault",
+                "a wild address, or a privileged instruction".into(),
+            ),
+            FaultKind::IllegalInstruction => (
+                "illegal instruction",
+                "the CPU does not know it".to_string(),
+            ),
+            FaultKind::Arithmetic => (
+                "arithmetic trap",
+                "division by zero, or its result is too large".to_string(),
+            ),
         };
         let message = match &unloaded {
             Some(_) => format!("{message}: the module is unloaded"),

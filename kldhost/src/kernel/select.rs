@@ -1,7 +1,8 @@
 //! selinfo: who waits in poll(2) and select(2) for a device, selrecord(9).
 //!
-//! The kernel's list of waiters is kept here, by the address of the `struct selinfo`. The structure itself says only
-//! whether there are any: `si_mtx` is set by the first selrecord(9), and the list head is non-null while anybody waits.
+//! The kernel's list of waiters is kept here, by the address of the `struct selinfo`. The structure
+//! itself says only whether there are any: `si_mtx` is set by the first selrecord(9), and the list
+//! head is non-null while anybody waits.
 
 use std::collections::HashMap;
 use std::ptr::{null_mut, without_provenance_mut};
@@ -57,12 +58,18 @@ const SOMEBODY: usize = 0x10;
 impl Poller {
     /// A thread that polls.
     pub fn thread() -> Arc<Poller> {
-        Arc::new(Poller { pending: SleepMutex::new(false), notify: None })
+        Arc::new(Poller {
+            pending: SleepMutex::new(false),
+            notify: None,
+        })
     }
 
     /// A callback.
     pub fn callback(notify: Arc<dyn Fn() + Send + Sync>) -> Arc<Poller> {
-        Arc::new(Poller { pending: SleepMutex::new(false), notify: Some(notify) })
+        Arc::new(Poller {
+            pending: SleepMutex::new(false),
+            notify: Some(notify),
+        })
     }
 
     fn chan(&self) -> usize {
@@ -88,7 +95,11 @@ impl Poller {
         if std::mem::take(&mut *pending) {
             return Ok(Ok(()));
         }
-        let how = Sleep { deadline, catch: true, ..Sleep::on(self.chan(), "select") };
+        let how = Sleep {
+            deadline,
+            catch: true,
+            ..Sleep::on(self.chan(), "select")
+        };
         let result = td.kernel().sleep(td, how, || {
             drop(pending);
             Ok(())
@@ -103,7 +114,12 @@ impl Poller {
 impl PollRequest {
     /// For the d_poll of the descriptor that `poller` calls `cookie`.
     pub fn new(poller: &Arc<Poller>, cookie: usize, rescan: bool) -> PollRequest {
-        PollRequest { poller: poller.clone(), cookie, rescan, recorded: Vec::new() }
+        PollRequest {
+            poller: poller.clone(),
+            cookie,
+            rescan,
+            recorded: Vec::new(),
+        }
     }
 
     /// What was recorded.
@@ -125,21 +141,32 @@ pub fn record(td: &Thread, call: &str, selector: usize, sip: &Selinfo) -> Result
         return Ok(());
     }
     if request.recorded.len() == SELFDS {
-        return Err(td.misuse(call, "called more than twice in one d_poll: no free selfd on selq", None));
+        return Err(td.misuse(
+            call,
+            "called more than twice in one d_poll: no free selfd on selq",
+            None,
+        ));
     }
     let (cookie, poller) = (request.cookie, request.poller.clone());
     let address = std::ptr::from_ref(sip).addr();
-    let selfd = Arc::new(Selfd { cookie, sip: address, poller, fired: AtomicBool::new(false) });
+    let selfd = Arc::new(Selfd {
+        cookie,
+        sip: address,
+        poller,
+        fired: AtomicBool::new(false),
+    });
     request.recorded.push(selfd.clone());
     let mut waiters = td.kernel().waiters.0.lock();
     waiters.entry(address).or_default().push(selfd);
     sip.si_mtx.store(without_provenance_mut(SOMEBODY), SeqCst);
-    sip.tdlist_first.store(without_provenance_mut(SOMEBODY), SeqCst);
+    sip.tdlist_first
+        .store(without_provenance_mut(SOMEBODY), SeqCst);
     Ok(())
 }
 
 impl Inner {
-    /// `selwakeup`, `seldrain`: whoever waits on `sip` has to look again, and does not wait on it any more.
+    /// `selwakeup`, `seldrain`: whoever waits on `sip` has to look again, and does not wait on it
+    /// any more.
     pub fn selwakeup(&self, sip: &Selinfo) {
         if sip.si_mtx.load(Relaxed).is_null() || sip.tdlist_first.load(SeqCst).is_null() {
             return;
@@ -147,7 +174,9 @@ impl Inner {
         let woken = {
             let mut waiters = self.waiters.0.lock();
             sip.tdlist_first.store(null_mut(), SeqCst);
-            waiters.remove(&std::ptr::from_ref(sip).addr()).unwrap_or_default()
+            waiters
+                .remove(&std::ptr::from_ref(sip).addr())
+                .unwrap_or_default()
         };
         for selfd in woken {
             selfd.fired.store(true, SeqCst);
@@ -160,11 +189,14 @@ impl Inner {
         sync::switch("seltdclear");
         let mut waiters = self.waiters.0.lock();
         for selfd in selfds.iter().filter(|selfd| !selfd.fired.load(SeqCst)) {
-            let Some(list) = waiters.get_mut(&selfd.sip) else { continue };
+            let Some(list) = waiters.get_mut(&selfd.sip) else {
+                continue;
+            };
             list.retain(|other| !Arc::ptr_eq(other, selfd));
             if list.is_empty() {
                 waiters.remove(&selfd.sip);
-                // SAFETY: a selinfo that is listed exists: its memory is not freed, nor its module unloaded, while it is.
+                // SAFETY: a selinfo that is listed exists: its memory is not freed, nor its module
+                // unloaded, while it is.
                 let sip = unsafe { &*(selfd.sip as *const Selinfo) };
                 sip.tdlist_first.store(null_mut(), SeqCst);
             }

@@ -68,7 +68,13 @@ impl Sleep {
     /// A sleep on `chan` that only wakeup(9) ends.
     pub fn on(chan: usize, wmesg: &str) -> Sleep {
         let wmesg = Some(Wmesg::new(wmesg.as_bytes()));
-        Sleep { chan, queue: Queue::First, catch: false, wmesg, deadline: None }
+        Sleep {
+            chan,
+            queue: Queue::First,
+            catch: false,
+            wmesg,
+            deadline: None,
+        }
     }
 }
 
@@ -87,7 +93,11 @@ impl SleepQueues {
     /// Locks the queues of `chan`.
     pub fn lock(&self, chan: usize) -> Chain<'_> {
         let bucket = self.bucket(chan);
-        Chain { bucket, chan, waiters: bucket.queue.lock() }
+        Chain {
+            bucket,
+            chan,
+            waiters: bucket.queue.lock(),
+        }
     }
 
     /// Wakes all sleepers on `chan`, oldest first.
@@ -98,8 +108,8 @@ impl SleepQueues {
         }
     }
 
-    /// Wakes one sleeper on `chan`, if there is any. FreeBSD takes the one of highest priority, which is not for the module to
-    /// say: see [`sync::choose`].
+    /// Wakes one sleeper on `chan`, if there is any. FreeBSD takes the one of highest priority,
+    /// which is not for the module to say: see [`sync::choose`].
     pub fn wakeup_one(&self, chan: usize) {
         if self.bucket(chan).count.load(SeqCst) != 0 {
             let mut chain = self.lock(chan);
@@ -110,9 +120,18 @@ impl SleepQueues {
 
     /// Channels that somebody sleeps on, of those that satisfy `wanted`, with the sleepers.
     pub fn sleepers(&self, wanted: impl Fn(usize) -> bool) -> Vec<(usize, Arc<Thread>)> {
-        let in_use = self.0.iter().filter(|bucket| bucket.count.load(SeqCst) != 0);
-        let all =
-            in_use.flat_map(|bucket| bucket.queue.lock().iter().map(|w| (w.chan, w.td.clone())).collect::<Vec<_>>());
+        let in_use = self
+            .0
+            .iter()
+            .filter(|bucket| bucket.count.load(SeqCst) != 0);
+        let all = in_use.flat_map(|bucket| {
+            bucket
+                .queue
+                .lock()
+                .iter()
+                .map(|w| (w.chan, w.td.clone()))
+                .collect::<Vec<_>>()
+        });
         all.filter(|(chan, _)| wanted(*chan)).collect()
     }
 }
@@ -120,18 +139,26 @@ impl SleepQueues {
 impl Chain<'_> {
     /// Whether anybody waits in this queue.
     pub fn any(&self, queue: Queue) -> bool {
-        self.waiters.iter().any(|w| w.chan == self.chan && w.queue == queue)
+        self.waiters
+            .iter()
+            .any(|w| w.chan == self.chan && w.queue == queue)
     }
 
     /// How many sleep here.
     fn sleepers(&self) -> usize {
-        self.waiters.iter().filter(|w| w.chan == self.chan && w.queue == Queue::First).count()
+        self.waiters
+            .iter()
+            .filter(|w| w.chan == self.chan && w.queue == Queue::First)
+            .count()
     }
 
     /// Puts the sleeper with this index in front of the others.
     fn advance(&mut self, index: usize) {
-        let mut sleepers =
-            self.waiters.iter().enumerate().filter(|(_, w)| w.chan == self.chan && w.queue == Queue::First);
+        let mut sleepers = self
+            .waiters
+            .iter()
+            .enumerate()
+            .filter(|(_, w)| w.chan == self.chan && w.queue == Queue::First);
         if let Some((at, _)) = sleepers.nth(index)
             && let Some(waiter) = self.waiters.remove(at)
         {
@@ -142,11 +169,16 @@ impl Chain<'_> {
     /// Puts the calling thread at the end of a queue.
     pub fn enqueue(&mut self, td: &Thread, queue: Queue) {
         td.wait.lock().wake = None;
-        self.waiters.push_back(Waiter { chan: self.chan, queue, td: td.arc() });
+        self.waiters.push_back(Waiter {
+            chan: self.chan,
+            queue,
+            td: td.arc(),
+        });
         self.bucket.count.store(self.waiters.len(), SeqCst);
     }
 
-    /// Wakes up to `max` waiters, oldest first; returns how many. One whom a signal got first does not count.
+    /// Wakes up to `max` waiters, oldest first; returns how many. One whom a signal got first does
+    /// not count.
     pub fn wake(&mut self, queue: Queue, max: usize) -> usize {
         let mut woken = 0;
         let chan = self.chan;
@@ -192,7 +224,8 @@ impl Thread {
 }
 
 impl Inner {
-    /// Sleeps. The caller's lock is released by `unlock` once the thread is in the queue, so that no wakeup is missed.
+    /// Sleeps. The caller's lock is released by `unlock` once the thread is in the queue, so that
+    /// no wakeup is missed.
     ///
     /// # Errors
     ///
@@ -210,7 +243,12 @@ impl Inner {
     }
 
     /// Sleeps until `condition` holds; whoever makes it so must call wakeup(9) afterwards.
-    pub fn sleep_until(&self, td: &Thread, how: Sleep, condition: impl Fn() -> bool) -> Result<(), Stop> {
+    pub fn sleep_until(
+        &self,
+        td: &Thread,
+        how: Sleep,
+        condition: impl Fn() -> bool,
+    ) -> Result<(), Stop> {
         while !condition() {
             self.sleepq.lock(how.chan).enqueue(td, how.queue);
             sync::switch("sleepq_add");
@@ -225,7 +263,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Waits until the thread, which is in the queue that `how` names, is woken; it is not in the queue any more then.
+    /// Waits until the thread, which is in the queue that `how` names, is woken; it is not in the
+    /// queue any more then.
     ///
     /// # Errors
     ///

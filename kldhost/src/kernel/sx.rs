@@ -1,6 +1,8 @@
-//! sx locks, sx(9). The lock word has FreeBSD's encoding, which `sx_xlocked()` and `sx_xholder()` read.
+//! sx locks, sx(9). The lock word has FreeBSD's encoding, which `sx_xlocked()` and `sx_xholder()`
+//! read.
 //!
-//! The waiter bits are set exactly while threads are in the queues of the lock, and change under the queues' lock only.
+//! The waiter bits are set exactly while threads are in the queues of the lock, and change under
+//! the queues' lock only.
 
 use super::lock::{Acquire, lock_name};
 use super::report::Stop;
@@ -32,13 +34,24 @@ const SPINS: u32 = 100;
 ///
 /// The inner one: with `catch`, EINTR or ERESTART when a signal came first.
 pub fn xlock(td: &Thread, call: &str, sx: &Lock, catch: bool) -> Result<Result<(), Errno>, Stop> {
-    if td.check_acquire(call, sx, LO_CLASS_SX, Acquire { exclusive: true, may_block: true })? {
+    if td.check_acquire(
+        call,
+        sx,
+        LO_CLASS_SX,
+        Acquire {
+            exclusive: true,
+            may_block: true,
+        },
+    )? {
         td.recurse(sx, 1);
         sx.word.fetch_or(RECURSED, Relaxed);
         sx.lock_object.lo_data.fetch_add(1, Relaxed);
         return Ok(Ok(()));
     }
-    if sx.word.compare_exchange(UNLOCKED, td.addr(), Ordering::Acquire, Relaxed).is_err()
+    if sx
+        .word
+        .compare_exchange(UNLOCKED, td.addr(), Ordering::Acquire, Relaxed)
+        .is_err()
         && let Err(error) = wait(td, sx, Queue::First, catch)?
     {
         return Ok(Err(error));
@@ -52,10 +65,21 @@ pub fn try_xlock(td: &Thread, call: &str, sx: &Lock) -> Result<bool, Stop> {
     if td.holds(sx.addr()).is_some() && !sx.is_recursable() {
         return Ok(false);
     }
-    if td.check_acquire(call, sx, LO_CLASS_SX, Acquire { exclusive: true, may_block: false })? {
+    if td.check_acquire(
+        call,
+        sx,
+        LO_CLASS_SX,
+        Acquire {
+            exclusive: true,
+            may_block: false,
+        },
+    )? {
         return xlock(td, call, sx, false).map(|result| result.is_ok());
     }
-    let taken = sx.word.compare_exchange(UNLOCKED, td.addr(), Ordering::Acquire, Relaxed).is_ok();
+    let taken = sx
+        .word
+        .compare_exchange(UNLOCKED, td.addr(), Ordering::Acquire, Relaxed)
+        .is_ok();
     if taken {
         td.acquired(sx, true);
     }
@@ -68,7 +92,15 @@ pub fn try_xlock(td: &Thread, call: &str, sx: &Lock) -> Result<bool, Stop> {
 ///
 /// As for [`xlock`].
 pub fn slock(td: &Thread, call: &str, sx: &Lock, catch: bool) -> Result<Result<(), Errno>, Stop> {
-    td.check_acquire(call, sx, LO_CLASS_SX, Acquire { exclusive: false, may_block: true })?;
+    td.check_acquire(
+        call,
+        sx,
+        LO_CLASS_SX,
+        Acquire {
+            exclusive: false,
+            may_block: true,
+        },
+    )?;
     if td.holds(sx.addr()).is_some() {
         // One who shares it already does not queue behind those who wait for it to be free.
         sx.word.fetch_add(ONE_SHARER, Ordering::Acquire);
@@ -86,7 +118,15 @@ pub fn try_slock(td: &Thread, call: &str, sx: &Lock) -> Result<bool, Stop> {
     if td.holds(sx.addr()).is_some_and(|held| held.exclusive) {
         return Ok(false);
     }
-    td.check_acquire(call, sx, LO_CLASS_SX, Acquire { exclusive: false, may_block: false })?;
+    td.check_acquire(
+        call,
+        sx,
+        LO_CLASS_SX,
+        Acquire {
+            exclusive: false,
+            may_block: false,
+        },
+    )?;
     let taken = take_shared(sx);
     if taken {
         td.acquired(sx, false);
@@ -105,7 +145,11 @@ pub fn xunlock(td: &Thread, call: &str, sx: &Lock) -> Result<(), Stop> {
         return Ok(());
     }
     td.released(sx);
-    if sx.word.compare_exchange(td.addr(), UNLOCKED, Release, Relaxed).is_err() {
+    if sx
+        .word
+        .compare_exchange(td.addr(), UNLOCKED, Release, Relaxed)
+        .is_err()
+    {
         release_contested(td, sx, UNLOCKED);
     }
     Ok(())
@@ -118,7 +162,10 @@ pub fn sunlock(td: &Thread, call: &str, sx: &Lock) -> Result<(), Stop> {
     let mut word = sx.word.load(Relaxed);
     // The last one out has to wake those who wait.
     while word & !FLAGS != ONE_SHARER || word & WAITERS == 0 {
-        match sx.word.compare_exchange_weak(word, word - ONE_SHARER, Release, Relaxed) {
+        match sx
+            .word
+            .compare_exchange_weak(word, word - ONE_SHARER, Release, Relaxed)
+        {
             Ok(_) => return Ok(()),
             Err(now) => word = now,
         }
@@ -141,7 +188,12 @@ pub fn try_upgrade(td: &Thread, call: &str, sx: &Lock) -> Result<bool, Stop> {
     let word = sx.word.load(Relaxed);
     let sole = word & !FLAGS == ONE_SHARER;
     let upgraded = td.addr() | (word & WAITERS);
-    if !sole || sx.word.compare_exchange(word, upgraded, Ordering::Acquire, Relaxed).is_err() {
+    if !sole
+        || sx
+            .word
+            .compare_exchange(word, upgraded, Ordering::Acquire, Relaxed)
+            .is_err()
+    {
         return Ok(false);
     }
     td.released(sx);
@@ -161,7 +213,8 @@ pub fn downgrade(td: &Thread, call: &str, sx: &Lock) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Whether the lock may be taken shared: those who wait for it exclusively go before others who would join.
+/// Whether the lock may be taken shared: those who wait for it exclusively go before others who
+/// would join.
 fn free_for_shared(word: usize) -> bool {
     word & SHARED != 0 && (word & !FLAGS == 0 || word & EXCLUSIVE_WAITERS == 0)
 }
@@ -170,7 +223,10 @@ fn free_for_shared(word: usize) -> bool {
 fn take_shared(sx: &Lock) -> bool {
     let mut word = sx.word.load(Relaxed);
     while free_for_shared(word) {
-        match sx.word.compare_exchange_weak(word, word + ONE_SHARER, Ordering::Acquire, Relaxed) {
+        match sx
+            .word
+            .compare_exchange_weak(word, word + ONE_SHARER, Ordering::Acquire, Relaxed)
+        {
             Ok(_) => return true,
             Err(now) => word = now,
         }
@@ -187,7 +243,12 @@ fn free_for_exclusive(word: usize) -> bool {
 fn take_exclusive(td: &Thread, sx: &Lock) -> bool {
     let mut word = sx.word.load(Relaxed);
     while free_for_exclusive(word) {
-        match sx.word.compare_exchange_weak(word, td.addr() | (word & WAITERS), Ordering::Acquire, Relaxed) {
+        match sx.word.compare_exchange_weak(
+            word,
+            td.addr() | (word & WAITERS),
+            Ordering::Acquire,
+            Relaxed,
+        ) {
             Ok(_) => return true,
             Err(now) => word = now,
         }
@@ -201,18 +262,39 @@ fn wait(td: &Thread, sx: &Lock, queue: Queue, catch: bool) -> Result<Result<(), 
     let exclusive = queue == Queue::First;
     // ps(1) shows the name of the lock.
     let wmesg = Some(Wmesg::new(lock_name(sx).unwrap_or_default().as_bytes()));
-    let how = Sleep { chan: sx.addr(), queue, catch, wmesg, deadline: None };
+    let how = Sleep {
+        chan: sx.addr(),
+        queue,
+        catch,
+        wmesg,
+        deadline: None,
+    };
     loop {
         for _ in 0..SPINS {
-            if if exclusive { take_exclusive(td, sx) } else { take_shared(sx) } {
+            if if exclusive {
+                take_exclusive(td, sx)
+            } else {
+                take_shared(sx)
+            } {
                 return Ok(Ok(()));
             }
             sync::spin();
         }
         let mut chain = td.kernel().sleepq.lock(sx.addr());
         // Whoever releases the lock from here on sees the bit, and needs the queues' lock.
-        let word = sx.word.fetch_or(if exclusive { EXCLUSIVE_WAITERS } else { SHARED_WAITERS }, Relaxed);
-        if if exclusive { free_for_exclusive(word) } else { free_for_shared(word) } {
+        let word = sx.word.fetch_or(
+            if exclusive {
+                EXCLUSIVE_WAITERS
+            } else {
+                SHARED_WAITERS
+            },
+            Relaxed,
+        );
+        if if exclusive {
+            free_for_exclusive(word)
+        } else {
+            free_for_shared(word)
+        } {
             update_bits(&chain, sx);
             continue;
         }
@@ -226,12 +308,15 @@ fn wait(td: &Thread, sx: &Lock, queue: Queue, catch: bool) -> Result<Result<(), 
     }
 }
 
-/// Releases an exclusively held lock, leaving `word`, and wakes all who wait to share it, or else one of the others.
+/// Releases an exclusively held lock, leaving `word`, and wakes all who wait to share it, or else
+/// one of the others.
 #[cold]
 fn release_contested(td: &Thread, sx: &Lock, word: usize) {
     let mut chain = td.kernel().sleepq.lock(sx.addr());
-    // Nobody else changes the word of a lock that is held exclusively, but for the bits, under the queues' lock.
-    sx.word.store(word | (sx.word.load(Relaxed) & WAITERS), Release);
+    // Nobody else changes the word of a lock that is held exclusively, but for the bits, under the
+    // queues' lock.
+    sx.word
+        .store(word | (sx.word.load(Relaxed) & WAITERS), Release);
     if chain.wake(Queue::Shared, usize::MAX) == 0 && word == UNLOCKED {
         chain.wake(Queue::First, 1);
     }
@@ -240,10 +325,23 @@ fn release_contested(td: &Thread, sx: &Lock, word: usize) {
 
 /// Sets the waiter bits to what the queues say.
 fn update_bits(chain: &Chain<'_>, sx: &Lock) {
-    let shared = if chain.any(Queue::Shared) { SHARED_WAITERS } else { 0 };
-    let exclusive = if chain.any(Queue::First) { EXCLUSIVE_WAITERS } else { 0 };
+    let shared = if chain.any(Queue::Shared) {
+        SHARED_WAITERS
+    } else {
+        0
+    };
+    let exclusive = if chain.any(Queue::First) {
+        EXCLUSIVE_WAITERS
+    } else {
+        0
+    };
     let mut word = sx.word.load(Relaxed);
-    while let Err(now) = sx.word.compare_exchange_weak(word, (word & !WAITERS) | shared | exclusive, Relaxed, Relaxed) {
+    while let Err(now) = sx.word.compare_exchange_weak(
+        word,
+        (word & !WAITERS) | shared | exclusive,
+        Relaxed,
+        Relaxed,
+    ) {
         word = now;
     }
 }

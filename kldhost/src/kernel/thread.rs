@@ -1,6 +1,7 @@
 //! Threads, as the kernel sees them: `struct thread`.
 //!
-//! A thread of the operating system gets one for each kernel that it makes system calls on, with the first of them.
+//! A thread of the operating system gets one for each kernel that it makes system calls on, with
+//! the first of them.
 
 use std::cell::{Cell, RefCell};
 use std::ptr::null;
@@ -19,7 +20,8 @@ use crate::sync::atomic::{AtomicBool, AtomicI32};
 use crate::sync::{Arc, Condvar, Mutex, Weak, thread_local};
 use crate::syscall::errno::Errno;
 
-/// A thread. Its address is what `curthread` gives, and the owner in lock words; the alignment leaves those the low bits.
+/// A thread. Its address is what `curthread` gives, and the owner in lock words; the alignment
+/// leaves those the low bits.
 #[repr(C, align(64))]
 pub struct Thread {
     /// Stands for the fields that FreeBSD has here: a module that looks into them finds null.
@@ -122,9 +124,11 @@ impl std::fmt::Display for Wmesg {
     }
 }
 
-// SAFETY: `opaque` is never written, and `own` is only used by the thread itself (see `own()`); the rest is Sync.
+// SAFETY: `opaque` is never written, and `own` is only used by the thread itself (see `own()`); the
+// rest is Sync.
 unsafe impl Sync for Thread {}
-// SAFETY: the raw pointers in `own` are only used by the thread itself, in a system call, and are null outside of one.
+// SAFETY: the raw pointers in `own` are only used by the thread itself, in a system call, and are
+// null outside of one.
 unsafe impl Send for Thread {}
 
 impl Thread {
@@ -161,7 +165,10 @@ impl Thread {
 
     /// What only the thread itself uses.
     pub fn own(&self) -> &Own {
-        debug_assert!(std::ptr::eq(pcpu::curthread(), self), "a thread's own state is used by another thread");
+        debug_assert!(
+            std::ptr::eq(pcpu::curthread(), self),
+            "a thread's own state is used by another thread"
+        );
         &self.own
     }
 
@@ -184,7 +191,10 @@ impl Thread {
     /// For the thread itself: the process in whose system call it is.
     pub fn process(&self) -> &Proc {
         let process = self.own().process.get();
-        assert!(!process.is_null(), "a thread in user mode has no system call");
+        assert!(
+            !process.is_null(),
+            "a thread in user mode has no system call"
+        );
         // SAFETY: whoever makes the system call keeps the process.
         unsafe { &*process }
     }
@@ -204,10 +214,16 @@ impl Thread {
     pub fn info(&self, wait: &Wait) -> Option<ThreadInfo> {
         let pid = self.pid();
         let state = match wait.asleep {
-            Some(wmesg) if wait.wake.is_none() => ThreadState::Sleeping { wmesg: wmesg.to_string() },
+            Some(wmesg) if wait.wake.is_none() => ThreadState::Sleeping {
+                wmesg: wmesg.to_string(),
+            },
             _ => ThreadState::Running,
         };
-        (pid != 0).then_some(ThreadInfo { pid, tid: self.tid, state })
+        (pid != 0).then_some(ThreadInfo {
+            pid,
+            tid: self.tid,
+            state,
+        })
     }
 
     /// Enters the kernel, for `process`.
@@ -230,7 +246,10 @@ impl Thread {
 /// The thread that calls, in a KPI function.
 pub fn current<'a>() -> &'a Thread {
     let td = pcpu::curthread();
-    assert!(!td.is_null(), "a KPI function was called outside of a system call");
+    assert!(
+        !td.is_null(),
+        "a KPI function was called outside of a system call"
+    );
     // SAFETY: the thread is kept alive by the system call that it is in, below on this stack.
     unsafe { &*td }
 }
@@ -246,13 +265,18 @@ impl Threads {
     }
 }
 
-/// This thread of the operating system as a kernel thread; taken off that kernel's list when it ends.
+/// This thread of the operating system as a kernel thread; taken off that kernel's list when it
+/// ends.
 struct Registered(Arc<Thread>);
 
 impl Drop for Registered {
     fn drop(&mut self) {
         if let Some(kernel) = self.0.kernel.upgrade() {
-            kernel.threads.0.lock().retain(|td| !Arc::ptr_eq(td, &self.0));
+            kernel
+                .threads
+                .0
+                .lock()
+                .retain(|td| !Arc::ptr_eq(td, &self.0));
         }
     }
 }

@@ -20,7 +20,9 @@ impl Timeout {
             None => Timeout::Never,
             Some(Duration::ZERO) => Timeout::None,
             // What is beyond the clock's range will not come.
-            Some(duration) => Instant::now().checked_add(duration).map_or(Timeout::Never, Timeout::At),
+            Some(duration) => Instant::now()
+                .checked_add(duration)
+                .map_or(Timeout::Never, Timeout::At),
         }
     }
 

@@ -15,7 +15,13 @@ use crate::syscall::usermem::{is_hung, is_user_region};
 const MANY_FAILURES: u32 = 1000;
 
 /// `uiomove`: moves up to `n` bytes; 0 or EFAULT. A segment that faults is not advanced.
-pub fn uiomove(td: &Thread, call: &str, data: *mut u8, n: i32, uio: &mut Uio) -> Result<Errno, Stop> {
+pub fn uiomove(
+    td: &Thread,
+    call: &str,
+    data: *mut u8,
+    n: i32,
+    uio: &mut Uio,
+) -> Result<Errno, Stop> {
     if uio.uio_segflg == UIO_USERSPACE {
         td.check_may_sleep(call, 0)?;
         if uio.uio_td != std::ptr::from_ref(td).cast() {
@@ -38,10 +44,15 @@ pub fn uiomove(td: &Thread, call: &str, data: *mut u8, n: i32, uio: &mut Uio) ->
         if uio.uio_segflg == UIO_USERSPACE {
             fault_in(td, iov.iov_base.addr(), count)?;
         }
-        let (to, from) = if uio.uio_rw == UIO_READ { (iov.iov_base, data) } else { (data, iov.iov_base) };
+        let (to, from) = if uio.uio_rw == UIO_READ {
+            (iov.iov_base, data)
+        } else {
+            (data, iov.iov_base)
+        };
         let moved = match uio.uio_segflg {
             UIO_NOCOPY => Ok(()),
-            // SAFETY: one side is what the module gave, the other what the process gave, which may fault.
+            // SAFETY: one side is what the module gave, the other what the process gave, which may
+            // fault.
             _ => unsafe { copy_user(to, from, count) },
         };
         if moved.is_err() {
@@ -61,7 +72,8 @@ fn failed(td: &Thread, call: &str) -> Result<Errno, Stop> {
     let failures = td.own().uiomove_failures.get() + 1;
     td.own().uiomove_failures.set(failures);
     if failures > MANY_FAILURES {
-        let message = format!("has failed {failures} times in this system call: the module ignores EFAULT");
+        let message =
+            format!("has failed {failures} times in this system call: the module ignores EFAULT");
         return Err(td.misuse(call, message, None));
     }
     Ok(Errno::EFAULT)
@@ -90,7 +102,11 @@ pub unsafe fn copy(
     fault_in(td, user, len)?;
     // SAFETY: as the caller says; the user's side may fault.
     let copied = unsafe { copy_user(to, from, len) };
-    Ok(if copied.is_ok() { Errno(0) } else { Errno::EFAULT })
+    Ok(if copied.is_ok() {
+        Errno(0)
+    } else {
+        Errno::EFAULT
+    })
 }
 
 /// The page faults of a machine on hung mappings, [`UserMem::hung`](crate::UserMem::hung).
@@ -106,7 +122,10 @@ pub fn fault_in(td: &Thread, addr: usize, len: usize) -> Result<(), Stop> {
         return Ok(());
     }
     let faults = &td.kernel().faults;
-    td.kernel().sleep_until(td, Sleep::on(faults.chan(), "hungpg"), || faults.released.load(SeqCst))
+    td.kernel()
+        .sleep_until(td, Sleep::on(faults.chan(), "hungpg"), || {
+            faults.released.load(SeqCst)
+        })
 }
 
 impl Faults {
@@ -134,6 +153,8 @@ impl Arguments {
     }
 
     fn contains(&self, addr: usize, len: usize) -> bool {
-        self.0.iter().any(|&(start, n)| addr >= start && len <= n && addr - start <= n - len)
+        self.0
+            .iter()
+            .any(|&(start, n)| addr >= start && len <= n && addr - start <= n - len)
     }
 }

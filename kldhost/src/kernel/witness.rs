@@ -85,7 +85,8 @@ impl Witness {
 }
 
 impl Thread {
-    /// Taking `lock` with those held that this thread holds must not be the reverse of an order seen before.
+    /// Taking `lock` with those held that this thread holds must not be the reverse of an order
+    /// seen before.
     pub fn check_order(&self, call: &str, lock: &Lock) -> Result<(), Stop> {
         let kernel = self.kernel();
         let own = self.own();
@@ -108,7 +109,12 @@ impl Thread {
                 );
                 return Err(self.misuse(call, message, lock_name(lock)));
             }
-            state.after.entry(held.lock).or_default().entry(lock.addr()).or_insert(pcpu::caller());
+            state
+                .after
+                .entry(held.lock)
+                .or_default()
+                .entry(lock.addr())
+                .or_insert(pcpu::caller());
             own.ordered.borrow_mut().push(pair);
         }
         Ok(())

@@ -18,7 +18,8 @@ fn file_in_method(td: &Thread) -> Option<&DevFile> {
     unsafe { td.own().fpop.get().as_ref() }?.device()
 }
 
-/// Takes the arguments that make_dev(9) and its kind have in common, up to and including the format; makes the device.
+/// Takes the arguments that make_dev(9) and its kind have in common, up to and including the
+/// format; makes the device.
 ///
 /// # Safety
 ///
@@ -187,5 +188,11 @@ mod fixed {
     }
 }
 
-super::symbols!(make_dev_s, make_dev, make_dev_cred, make_dev_credf, make_dev_p);
+super::symbols!(
+    make_dev_s,
+    make_dev,
+    make_dev_cred,
+    make_dev_credf,
+    make_dev_p
+);
 pub use fixed::SYMBOLS as FIXED_SYMBOLS;

@@ -33,8 +33,12 @@ struct Variables {
 }
 
 /// The kernel's own malloc types: symbols and short descriptions.
-const MALLOC_TYPES: [(&str, &CStr); 4] =
-    [("M_TEMP", c"temp"), ("M_DEVBUF", c"devbuf"), ("M_IOV", c"iov"), ("M_CACHE", c"cache")];
+const MALLOC_TYPES: [(&str, &CStr); 4] = [
+    ("M_TEMP", c"temp"),
+    ("M_DEVBUF", c"devbuf"),
+    ("M_IOV", c"iov"),
+    ("M_CACHE", c"cache"),
+];
 
 /// The variables of a kernel.
 pub struct KernelData {
@@ -59,8 +63,17 @@ impl KernelData {
     pub fn new(release: Release, memory: usize) -> KernelData {
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_32BIT;
         // SAFETY: an anonymous mapping at an address of the system's choice replaces nothing.
-        let page = unsafe { mmap_anonymous(None, SIZE, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags) };
-        let variables = page.expect("no memory below 2 GB for the kernel's variables").cast::<Variables>();
+        let page = unsafe {
+            mmap_anonymous(
+                None,
+                SIZE,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                flags,
+            )
+        };
+        let variables = page
+            .expect("no memory below 2 GB for the kernel's variables")
+            .cast::<Variables>();
         let malloc_types = MALLOC_TYPES.map(|(_, text)| MallocType {
             ks_next: null_mut(),
             ks_version: 0,
@@ -80,7 +93,10 @@ impl KernelData {
         };
         // SAFETY: the page is ours, and large enough.
         unsafe { variables.write(initial) };
-        KernelData { variables, ticks_used: AtomicBool::new(false) }
+        KernelData {
+            variables,
+            ticks_used: AtomicBool::new(false),
+        }
     }
 
     fn variables(&self) -> &Variables {
@@ -107,7 +123,9 @@ impl KernelData {
                 addr(&variables.ticksl)
             }
             _ => {
-                let at = MALLOC_TYPES.iter().position(|(symbol, _)| *symbol == name)?;
+                let at = MALLOC_TYPES
+                    .iter()
+                    .position(|(symbol, _)| *symbol == name)?;
                 addr(&variables.malloc_types[at])
             }
         }
@@ -127,7 +145,9 @@ impl KernelData {
     pub fn update_ticks(&self, boot: Instant) {
         if self.ticks_used.load(Relaxed) {
             let millis = boot.elapsed().as_millis() as i64;
-            self.variables().ticksl.store(millis * i64::from(HZ) / 1000, Relaxed);
+            self.variables()
+                .ticksl
+                .store(millis * i64::from(HZ) / 1000, Relaxed);
         }
     }
 }

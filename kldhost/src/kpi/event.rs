@@ -14,10 +14,17 @@ fn selwakeup_of(td: &Thread, call: &str, sip: *const Selinfo) -> Result<(), Stop
     Ok(())
 }
 
-fn init_knlist(td: &Thread, knl: *mut Knlist, lock: *mut c_void, functions: [usize; 3]) -> Result<(), Stop> {
+fn init_knlist(
+    td: &Thread,
+    knl: *mut Knlist,
+    lock: *mut c_void,
+    functions: [usize; 3],
+) -> Result<(), Stop> {
     let [default_lock, default_unlock] = locks::knlist_mtx_functions();
     let or = |function: usize, default: usize| if function != 0 { function } else { default };
-    let default_arg = std::ptr::from_ref(&*td.kernel().knlist_lock).cast::<c_void>().cast_mut();
+    let default_arg = std::ptr::from_ref(&*td.kernel().knlist_lock)
+        .cast::<c_void>()
+        .cast_mut();
     *arg_mut(td, "knlist_init", knl)? = Knlist {
         kl_list: std::ptr::null_mut::<Knote>().into(),
         kl_lock: or(functions[0], default_lock),

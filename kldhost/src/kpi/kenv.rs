@@ -16,11 +16,18 @@ struct Tunable {
     size: c_int,
 }
 
-/// Stores a tunable's number in `variable`, if it is set: 1 or 0. `T` is the type of the variable, to which the number is
-/// cut.
-fn number<T: Cut>(td: &Thread, call: &str, name: *const c_char, variable: *mut c_void) -> Result<c_int, Stop> {
+/// Stores a tunable's number in `variable`, if it is set: 1 or 0. `T` is the type of the variable,
+/// to which the number is cut.
+fn number<T: Cut>(
+    td: &Thread,
+    call: &str,
+    name: *const c_char,
+    variable: *mut c_void,
+) -> Result<c_int, Stop> {
     let name = c_string(name).unwrap_or_default();
-    let Some(value) = td.kernel().getenv_quad(&name) else { return Ok(0) };
+    let Some(value) = td.kernel().getenv_quad(&name) else {
+        return Ok(0);
+    };
     *arg_mut(td, call, variable.cast::<T>())? = T::cut(value);
     Ok(1)
 }
@@ -42,10 +49,23 @@ impl Cut for i64 {
 }
 
 /// Stores a tunable's text, cut to `size` bytes with the terminator, if it is set: 1 or 0.
-fn text(td: &Thread, call: &str, name: *const c_char, to: *mut c_char, size: c_int) -> Result<c_int, Stop> {
+fn text(
+    td: &Thread,
+    call: &str,
+    name: *const c_char,
+    to: *mut c_char,
+    size: c_int,
+) -> Result<c_int, Stop> {
     let name = c_string(name).unwrap_or_default();
-    let Some(value) = td.kernel().getenv(&name) else { return Ok(0) };
-    let Some(room) = usize::try_from(size).ok().and_then(|size| size.checked_sub(1)) else { return Ok(1) };
+    let Some(value) = td.kernel().getenv(&name) else {
+        return Ok(0);
+    };
+    let Some(room) = usize::try_from(size)
+        .ok()
+        .and_then(|size| size.checked_sub(1))
+    else {
+        return Ok(1);
+    };
     let to: *mut u8 = arg_mut(td, call, to.cast::<u8>())?;
     let n = value.len().min(room);
     // SAFETY: the module says that it has `size` bytes there.

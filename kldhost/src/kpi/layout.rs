@@ -1,7 +1,7 @@
 //! The structures that modules and kernel share, laid out as in FreeBSD 14 and 15, amd64.
 //!
-//! Modules read and write these through macros and directly, so sizes and offsets are binding. Fields that other threads
-//! change without a lock are atomics here.
+//! Modules read and write these through macros and directly, so sizes and offsets are binding.
+//! Fields that other threads change without a lock are atomics here.
 
 use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 

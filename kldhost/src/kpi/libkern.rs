@@ -13,7 +13,11 @@ use crate::kernel::thread::Thread;
 const CHUNK: usize = 1024;
 
 fn fault(td: &Thread, call: &str, to: usize, from: usize, len: usize) -> Stop {
-    td.misuse(call, format!("page fault: {len} bytes to {to:#x} from {from:#x}"), None)
+    td.misuse(
+        call,
+        format!("page fault: {len} bytes to {to:#x} from {from:#x}"),
+        None,
+    )
 }
 
 /// Copies forward; the areas may overlap if `to` is the lower one.
@@ -32,7 +36,13 @@ fn copy_any(td: &Thread, call: &str, to: usize, from: usize, len: usize) -> Resu
     let mut end = len;
     while end > 0 {
         let start = end.saturating_sub(CHUNK);
-        copy(td, call, buffer.as_mut_ptr().addr(), from + start, end - start)?;
+        copy(
+            td,
+            call,
+            buffer.as_mut_ptr().addr(),
+            from + start,
+            end - start,
+        )?;
         copy(td, call, to + start, buffer.as_ptr().addr(), end - start)?;
         end = start;
     }
@@ -42,7 +52,13 @@ fn copy_any(td: &Thread, call: &str, to: usize, from: usize, len: usize) -> Resu
 fn fill(td: &Thread, call: &str, to: usize, byte: u8, len: usize) -> Result<(), Stop> {
     let buffer = [byte; CHUNK];
     for start in (0..len).step_by(CHUNK) {
-        copy(td, call, to + start, buffer.as_ptr().addr(), CHUNK.min(len - start))?;
+        copy(
+            td,
+            call,
+            to + start,
+            buffer.as_ptr().addr(),
+            CHUNK.min(len - start),
+        )?;
     }
     Ok(())
 }

@@ -21,28 +21,57 @@ const MTX_RECURSE: c_int = 4;
 
 /// The `struct mtx` that the address of its lock word stands for.
 fn mtx_of<'a>(td: &Thread, call: &str, cookie: *const usize) -> Result<&'a Lock, Stop> {
-    arg(td, call, cookie.wrapping_byte_sub(offset_of!(Lock, word)).cast())
+    arg(
+        td,
+        call,
+        cookie.wrapping_byte_sub(offset_of!(Lock, word)).cast(),
+    )
 }
 
 fn errno(result: Result<(), Errno>) -> c_int {
     result.map_or_else(|error| error.0, |()| 0)
 }
 
-fn init_sx(td: &Thread, call: &str, lock: *mut Lock, name: *const c_char, options: c_int) -> Result<(), Stop> {
+fn init_sx(
+    td: &Thread,
+    call: &str,
+    lock: *mut Lock,
+    name: *const c_char,
+    options: c_int,
+) -> Result<(), Stop> {
     let lock = arg_mut(td, call, lock)?;
     td.check_not_initialised(call, lock)?;
-    let recursable = if options & SX_RECURSE != 0 { LO_RECURSABLE } else { 0 };
-    lock.init(td, name, LO_CLASS_SX | LO_SLEEPABLE | recursable, sx::UNLOCKED);
+    let recursable = if options & SX_RECURSE != 0 {
+        LO_RECURSABLE
+    } else {
+        0
+    };
+    lock.init(
+        td,
+        name,
+        LO_CLASS_SX | LO_SLEEPABLE | recursable,
+        sx::UNLOCKED,
+    );
     Ok(())
 }
 
-fn init_mtx(td: &Thread, call: &str, lock: *mut Lock, name: *const c_char, options: c_int) -> Result<(), Stop> {
+fn init_mtx(
+    td: &Thread,
+    call: &str,
+    lock: *mut Lock,
+    name: *const c_char,
+    options: c_int,
+) -> Result<(), Stop> {
     let lock = arg_mut(td, call, lock)?;
     td.check_not_initialised(call, lock)?;
     if options & MTX_SPIN != 0 {
         return Err(td.misuse(call, "spin mutexes are not implemented here", None));
     }
-    let recursable = if options & MTX_RECURSE != 0 { LO_RECURSABLE } else { 0 };
+    let recursable = if options & MTX_RECURSE != 0 {
+        LO_RECURSABLE
+    } else {
+        0
+    };
     lock.init(td, name, LO_CLASS_MTX | recursable, mtx::UNOWNED);
     Ok(())
 }
@@ -150,5 +179,8 @@ kpi! {
 
 /// `kl_lock` and `kl_unlock` of knlists that are locked by a mutex.
 pub fn knlist_mtx_functions() -> [usize; 2] {
-    [knlist_mtx_lock::entry as *const () as usize, knlist_mtx_unlock::entry as *const () as usize]
+    [
+        knlist_mtx_lock::entry as *const () as usize,
+        knlist_mtx_unlock::entry as *const () as usize,
+    ]
 }

@@ -1,8 +1,9 @@
 //! The kernel functions that modules call, at the C ABI, by FreeBSD's names.
 //!
-//! Each function has three parts: the entry that modules get the address of, which notes where the call came from; one
-//! more for kernels with a [`Config::hook`](crate::Config::hook); and the function itself. Whatever finds the kernel dead
-//! returns [`Stop`], and the thread leaves the module.
+//! Each function has three parts: the entry that modules get the address of, which notes where the
+//! call came from; one more for kernels with a [`Config::hook`](crate::Config::hook); and the
+//! function itself. Whatever finds the kernel dead returns [`Stop`], and the thread leaves the
+//! module.
 
 mod conf;
 pub mod data;
@@ -57,7 +58,11 @@ static SYMBOLS: &[&[Symbol]] = &[
 
 /// The address of a kernel symbol, function or data.
 pub fn resolve(kernel: &Inner, name: &str) -> Option<usize> {
-    let found = SYMBOLS.iter().copied().flatten().find(|symbol| symbol.name == name && kernel.release.has_symbol(name));
+    let found = SYMBOLS
+        .iter()
+        .copied()
+        .flatten()
+        .find(|symbol| symbol.name == name && kernel.release.has_symbol(name));
     let function = found.map(|symbol| if kernel.hook.is_some() { symbol.hooked } else { symbol.entry } as usize);
     function.or_else(|| kernel.data.resolve(name))
 }
@@ -79,7 +84,8 @@ fn run<T>(name: &'static str, body: impl FnOnce(&Thread) -> Result<T, Stop>) -> 
 /// A pointer that a module gave, to something that must be there.
 fn arg<'a, T>(td: &Thread, call: &str, pointer: *const T) -> Result<&'a T, Stop> {
     check_pointer(td, call, pointer.addr())?;
-    // SAFETY: the KPI demands that it point to one; what can be seen from the address alone was checked.
+    // SAFETY: the KPI demands that it point to one; what can be seen from the address alone was
+    // checked.
     Ok(unsafe { &*pointer })
 }
 
@@ -95,7 +101,11 @@ fn check_pointer(td: &Thread, call: &str, addr: usize) -> Result<(), Stop> {
     if (4096..1 << 47).contains(&addr) {
         return Ok(());
     }
-    Err(td.misuse(call, format!("page fault: the pointer given is {addr:#x}"), None))
+    Err(td.misuse(
+        call,
+        format!("page fault: the pointer given is {addr:#x}"),
+        None,
+    ))
 }
 
 /// A mutex of the kernel's own.
@@ -127,12 +137,20 @@ struct HookResult {
 
 extern "C" fn run_hook(point: &HookPoint, args: &[u64; 6]) -> HookResult {
     let hook = current().kernel().hook.as_ref();
-    let value = hook.and_then(|hook| hook(&KpiCall { name: point.name, args: *args }));
-    HookResult { value: value.unwrap_or(0), replaced: value.is_some().into() }
+    let value = hook.and_then(|hook| {
+        hook(&KpiCall {
+            name: point.name,
+            args: *args,
+        })
+    });
+    HookResult {
+        value: value.unwrap_or(0),
+        replaced: value.is_some().into(),
+    }
 }
 
-/// Asks the hook, with the arguments as they are in registers, and goes on to the plain entry or returns. r11 has the
-/// address of the [`HookPoint`].
+/// Asks the hook, with the arguments as they are in registers, and goes on to the plain entry or
+/// returns. r11 has the address of the [`HookPoint`].
 #[unsafe(naked)]
 unsafe extern "C" fn hooked_entry() {
     naked_asm!(

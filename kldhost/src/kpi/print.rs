@@ -108,5 +108,13 @@ mod fixed {
     }
 }
 
-super::symbols!(printf, uprintf, log, panic, kassert_panic, snprintf, sprintf);
+super::symbols!(
+    printf,
+    uprintf,
+    log,
+    panic,
+    kassert_panic,
+    snprintf,
+    sprintf
+);
 pub use fixed::SYMBOLS as FIXED_SYMBOLS;

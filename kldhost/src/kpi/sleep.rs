@@ -37,7 +37,11 @@ const SIGDEFERSTOP_VAL_NCHG: c_int = -1;
 fn deadline(td: &Thread, sbt: i64, flags: c_int) -> Option<Instant> {
     let sbt = u64::try_from(sbt).unwrap_or(0);
     let nanos = ((sbt & 0xffff_ffff) * 1_000_000_000).div_ceil(1 << 32);
-    let start = if flags & C_ABSOLUTE != 0 { td.kernel().boot } else { Instant::now() };
+    let start = if flags & C_ABSOLUTE != 0 {
+        td.kernel().boot
+    } else {
+        Instant::now()
+    };
     (sbt != 0).then(|| start + Duration::new(sbt >> 32, nanos as u32))
 }
 
@@ -61,16 +65,22 @@ fn sleep(td: &Thread, how: Sleep, lock: *const Lock, drop_it: bool) -> Result<c_
         return Err(td.misuse(CALL, "the lock is not initialised, or destroyed", None));
     }
     let Some(held) = td.holds(lock.addr()) else {
-        return Err(td.misuse(CALL, "sleeps with a lock that is not held by this thread", lock_name(lock)));
+        return Err(td.misuse(
+            CALL,
+            "sleeps with a lock that is not held by this thread",
+            lock_name(lock),
+        ));
     };
     if held.recursed != 0 {
         return Err(td.misuse(CALL, "sleeps with a recursed lock", lock_name(lock)));
     }
-    let result = td.kernel().sleep(td, how, || match (is_sx, held.exclusive) {
-        (true, true) => sx::xunlock(td, CALL, lock),
-        (true, false) => sx::sunlock(td, CALL, lock),
-        (false, _) => mtx::unlock(td, CALL, lock),
-    })?;
+    let result = td
+        .kernel()
+        .sleep(td, how, || match (is_sx, held.exclusive) {
+            (true, true) => sx::xunlock(td, CALL, lock),
+            (true, false) => sx::sunlock(td, CALL, lock),
+            (false, _) => mtx::unlock(td, CALL, lock),
+        })?;
     if !drop_it {
         let _interrupted_not = match (is_sx, held.exclusive) {
             (true, true) => sx::xlock(td, CALL, lock, false)?,
@@ -120,7 +130,8 @@ kpi! {
     }
 
     fn sigdeferstop_impl(td, mode: c_int) -> c_int {
-        // Stop signals are ignored here anyway: what is looked at is that the thread does what it owes.
+        // Stop signals are ignored here anyway: what is looked at is that the thread does what it
+        // owes.
         let stops = match mode {
             SIGDEFERSTOP_NOP => return Ok(SIGDEFERSTOP_VAL_NCHG),
             SIGDEFERSTOP_OFF => 0,

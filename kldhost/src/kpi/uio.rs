@@ -9,8 +9,19 @@ use crate::kernel::thread::Thread;
 use crate::kernel::uio;
 use crate::syscall::errno::Errno;
 
-fn copy(td: &Thread, call: &str, to: *mut u8, from: *const u8, len: usize, user: usize) -> Result<c_int, Stop> {
-    let kernel = if user == to.addr() { from.addr() } else { to.addr() };
+fn copy(
+    td: &Thread,
+    call: &str,
+    to: *mut u8,
+    from: *const u8,
+    len: usize,
+    user: usize,
+) -> Result<c_int, Stop> {
+    let kernel = if user == to.addr() {
+        from.addr()
+    } else {
+        to.addr()
+    };
     check_pointer(td, call, kernel)?;
     // SAFETY: the module vouches for its side.
     unsafe { uio::copy(td, call, to, from, len, user) }.map(|error| error.0)

@@ -24,7 +24,12 @@ impl VaList {
     pub unsafe fn next(&mut self) -> u64 {
         if self.gp_offset < SAVED {
             // SAFETY: the area has six registers, of which this is one.
-            let value = unsafe { self.reg_save_area.add(self.gp_offset as usize).cast::<u64>().read() };
+            let value = unsafe {
+                self.reg_save_area
+                    .add(self.gp_offset as usize)
+                    .cast::<u64>()
+                    .read()
+            };
             self.gp_offset += 8;
             return value;
         }
@@ -44,9 +49,15 @@ unsafe extern "C" {
 /// # Safety
 ///
 /// `buf` must be valid for `size` bytes, the format terminated, the arguments as it says.
-pub unsafe fn format_into(buf: *mut c_char, size: usize, format: *const c_char, args: &VaList) -> c_int {
+pub unsafe fn format_into(
+    buf: *mut c_char,
+    size: usize,
+    format: *const c_char,
+    args: &VaList,
+) -> c_int {
     let mut args = *args;
-    // SAFETY: as the caller says. FreeBSD's formats are the C library's, but for %b and %D, which modules seldom use.
+    // SAFETY: as the caller says. FreeBSD's formats are the C library's, but for %b and %D, which
+    // modules seldom use.
     unsafe { vsnprintf(buf, size, format, &mut args) }
 }
 
@@ -65,7 +76,8 @@ pub unsafe fn format(format: *const c_char, args: &VaList) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Defines variadic KPI functions. They get all arguments, the named ones too, through a [`VaList`].
+/// Defines variadic KPI functions. They get all arguments, the named ones too, through a
+/// [`VaList`].
 macro_rules! kpi_variadic {
     ($($(#[$doc:meta])* fn $name:ident($td:ident, $args:ident) -> $return:ty $body:block)*) => {
         $($(#[$doc])* mod $name {
@@ -75,7 +87,8 @@ macro_rules! kpi_variadic {
                 $crate::kpi::run(stringify!($name), |$td| -> Result<$return, $crate::kernel::report::Stop> { $body })
             }
 
-            // Saves the registers that may hold arguments, below the return address; the others are above it.
+            // Saves the registers that may hold arguments, below the return address; the others are
+            // above it.
             #[unsafe(naked)]
             pub unsafe extern "C" fn entry() {
                 std::arch::naked_asm!(

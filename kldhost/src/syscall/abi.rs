@@ -1,5 +1,5 @@
-//! Numbers and structures of FreeBSD's system-call interface, amd64, as `<sys/fcntl.h>`, `<sys/poll.h>`,
-//! `<sys/select.h>`, `<sys/event.h>` and `<sys/filio.h>` define them.
+//! Numbers and structures of FreeBSD's system-call interface, amd64, as `<sys/fcntl.h>`,
+//! `<sys/poll.h>`, `<sys/select.h>`, `<sys/event.h>` and `<sys/filio.h>` define them.
 
 /// A file descriptor.
 pub type Fd = i32;
@@ -65,7 +65,11 @@ pub struct PollFd {
 impl PollFd {
     /// A request for `events` on `fd`.
     pub fn new(fd: Fd, events: i16) -> PollFd {
-        PollFd { fd, events, revents: 0 }
+        PollFd {
+            fd,
+            events,
+            revents: 0,
+        }
     }
 }
 
@@ -165,7 +169,12 @@ const _: () = assert!(size_of::<Kevent>() == 64);
 impl Kevent {
     /// A change to the event of `filter` on descriptor `fd`, `EV_SET`.
     pub fn new(fd: Fd, filter: i16, flags: u16) -> Kevent {
-        Kevent { ident: fd as usize, filter, flags, ..Kevent::default() }
+        Kevent {
+            ident: fd as usize,
+            filter,
+            flags,
+            ..Kevent::default()
+        }
     }
 }
 

@@ -21,16 +21,24 @@ impl<T> Call<T> {
     ///
     /// # Errors
     ///
-    /// The report, if the kernel panics before the closure has ended. It never hangs for that reason.
+    /// The report, if the kernel panics before the closure has ended. It never hangs for that
+    /// reason.
     ///
     /// # Panics
     ///
     /// If the closure panicked, with the same message.
     pub fn wait(self) -> Result<T, Box<Report>> {
-        let ended = self.kernel.inner.events.wait(None, || match self.result.lock().take() {
-            Some(result) => Some(Ok(result)),
-            None => self.kernel.panic_report().map(|report| Err(Box::new(report))),
-        });
+        let ended = self
+            .kernel
+            .inner
+            .events
+            .wait(None, || match self.result.lock().take() {
+                Some(result) => Some(Ok(result)),
+                None => self
+                    .kernel
+                    .panic_report()
+                    .map(|report| Err(Box::new(report))),
+            });
         match ended.expect("waited without a limit")? {
             Ok(value) => Ok(value),
             Err(panic) => resume_unwind(panic),
@@ -45,7 +53,10 @@ impl<T> Call<T> {
 
 impl Process {
     /// Runs `body` on a new thread of this process.
-    pub fn spawn<T: Send + 'static>(&self, body: impl FnOnce(&Process) -> T + Send + 'static) -> Call<T> {
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        body: impl FnOnce(&Process) -> T + Send + 'static,
+    ) -> Call<T> {
         let result = Shared::<T>::default();
         let (process, theirs) = (self.clone(), result.clone());
         spawn(format!("process {}", self.pid()), move || {
@@ -53,6 +64,9 @@ impl Process {
             *theirs.lock() = Some(ended);
             process.kernel().inner.events.notify_always();
         });
-        Call { kernel: self.kernel().clone(), result }
+        Call {
+            kernel: self.kernel().clone(),
+            result,
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// The error of a system call or KPI function, by FreeBSD's number.
 ///
-/// Two values do not exist in FreeBSD: [`Errno::KILLED`] and [`Errno::PANICKED`] are what a call gives that, in the
-/// kernel, would never return.
+/// Two values do not exist in FreeBSD: [`Errno::KILLED`] and [`Errno::PANICKED`] are what a call
+/// gives that, in the kernel, would never return.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Errno(pub i32);
 
@@ -60,7 +60,11 @@ errnos! {
 impl Errno {
     /// `Ok(())` for 0, as the kernel's functions return it.
     pub(crate) fn check(error: i32) -> Result<(), Errno> {
-        if error == 0 { Ok(()) } else { Err(Errno(error)) }
+        if error == 0 {
+            Ok(())
+        } else {
+            Err(Errno(error))
+        }
     }
 }
 

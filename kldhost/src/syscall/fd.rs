@@ -13,9 +13,9 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// EINVAL: the access mode is none. ENOENT: no such device (with O_CREAT EOPNOTSUPP: devfs creates no files).
-    /// EEXIST: O_CREAT|O_EXCL. ENOTDIR: O_DIRECTORY. ENXIO: the device is going. EMFILE: too many are open. What the
-    /// device's d_open returns.
+    /// EINVAL: the access mode is none. ENOENT: no such device (with O_CREAT EOPNOTSUPP: devfs
+    /// creates no files). EEXIST: O_CREAT|O_EXCL. ENOTDIR: O_DIRECTORY. ENXIO: the device is going.
+    /// EMFILE: too many are open. What the device's d_open returns.
     pub fn open(&self, path: &str, flags: i32) -> Result<Fd, Errno> {
         if flags & O_ACCMODE == O_ACCMODE {
             return Err(Errno::EINVAL);
@@ -32,11 +32,12 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// EBADF. The descriptor is closed in all other cases: ENXIO when the device is gone (but its vnode not yet reused),
-    /// and what the device's d_close returns.
+    /// EBADF. The descriptor is closed in all other cases: ENXIO when the device is gone (but its
+    /// vnode not yet reused), and what the device's d_close returns.
     pub fn close(&self, fd: Fd) -> Result<(), Errno> {
         self.call("close", |td| {
-            // With the table locked, so that nobody gets the descriptor, and attaches knotes to it, before it is clean.
+            // With the table locked, so that nobody gets the descriptor, and attaches knotes to it,
+            // before it is clean.
             let mut files = self.proc().files.lock();
             let file = files.remove(fd)?;
             for kq in files.kqueues() {
@@ -100,12 +101,13 @@ impl Process {
         self.call("fcntl", |_td| Ok(self.file(fd)?.flag.load(SeqCst) - 1))
     }
 
-    /// fcntl(2), `F_SETFL`: the status flags `O_NONBLOCK`, `O_APPEND`, `O_ASYNC`; others are ignored.
+    /// fcntl(2), `F_SETFL`: the status flags `O_NONBLOCK`, `O_APPEND`, `O_ASYNC`; others are
+    /// ignored.
     ///
     /// # Errors
     ///
-    /// EBADF. What the device says to FIONBIO and FIOASYNC, which it gets both. As in FreeBSD, `O_ASYNC` stays set and
-    /// `O_NONBLOCK` is cleared when it refuses the latter.
+    /// EBADF. What the device says to FIONBIO and FIOASYNC, which it gets both. As in FreeBSD,
+    /// `O_ASYNC` stays set and `O_NONBLOCK` is cleared when it refuses the latter.
     pub fn setfl(&self, fd: Fd, flags: i32) -> Result<(), Errno> {
         self.call("fcntl", |td| {
             let file = self.file(fd)?;
@@ -126,8 +128,8 @@ impl Process {
         })
     }
 
-    /// revoke(2): closes the device under all descriptors of all processes that have it open. Those behave as on a
-    /// device that is gone.
+    /// revoke(2): closes the device under all descriptors of all processes that have it open. Those
+    /// behave as on a device that is gone.
     ///
     /// # Errors
     ///

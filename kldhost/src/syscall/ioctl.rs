@@ -1,7 +1,10 @@
 //! ioctl(2).
 
 use super::Process;
-use super::abi::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, Fd, O_ASYNC, O_NONBLOCK, ioc_in, ioc_len, ioc_out, ioc_void};
+use super::abi::{
+    FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, Fd, O_ASYNC, O_NONBLOCK, ioc_in, ioc_len, ioc_out,
+    ioc_void,
+};
 use super::errno::Errno;
 use super::usermem::{UserIn, UserOut};
 use crate::fault::copy_user;
@@ -48,7 +51,11 @@ impl IoctlArg<'_> {
             IoctlArg::Data(data) => (data.addr().cast_const(), data.len()),
             IoctlArg::Const(data) => (data.addr(), data.len()),
         };
-        if len <= available { Ok(addr) } else { Err(Errno::EFAULT) }
+        if len <= available {
+            Ok(addr)
+        } else {
+            Err(Errno::EFAULT)
+        }
     }
 
     /// The first `len` bytes, to be written; EFAULT if there are not so many.
@@ -68,9 +75,14 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// EBADF. ENOTTY: the request is not encoded as one. EFAULT. ENXIO or ENOTTY: the device is gone. What the
-    /// device's d_ioctl returns.
-    pub fn ioctl<'a>(&self, fd: Fd, request: u64, arg: impl Into<IoctlArg<'a>>) -> Result<(), Errno> {
+    /// EBADF. ENOTTY: the request is not encoded as one. EFAULT. ENXIO or ENOTTY: the device is
+    /// gone. What the device's d_ioctl returns.
+    pub fn ioctl<'a>(
+        &self,
+        fd: Fd,
+        request: u64,
+        arg: impl Into<IoctlArg<'a>>,
+    ) -> Result<(), Errno> {
         let arg = arg.into();
         let request = request & 0xffff_ffff;
         let size = ioc_len(request);
@@ -82,7 +94,8 @@ impl Process {
             return Err(Errno::ENOTTY);
         }
         self.call("ioctl", |td| {
-            // Without data, the argument itself is the data; zeroed for a request that only returns some.
+            // Without data, the argument itself is the data; zeroed for a request that only returns
+            // some.
             let mut data = vec![0 as Word; size.div_ceil(size_of::<Word>()).max(1)];
             let bytes = data.as_mut_ptr().cast::<u8>();
             if is_void || size == 0 {

@@ -25,7 +25,11 @@ impl Process {
     /// EMFILE. EINVAL: a flag that the release does not have.
     pub fn kqueuex(&self, flags: u32) -> Result<Fd, Errno> {
         self.call("kqueuex", |td| {
-            let copies = if td.kernel().release.copies_kqueues() { KQUEUE_CPONFORK } else { 0 };
+            let copies = if td.kernel().release.copies_kqueues() {
+                KQUEUE_CPONFORK
+            } else {
+                0
+            };
             if flags & !(KQUEUE_CLOEXEC | copies) != 0 {
                 return Err(Errno::EINVAL);
             }
@@ -36,7 +40,8 @@ impl Process {
         })
     }
 
-    /// sysctl(3) `kern.proc.kq`: the knotes of all kqueues of process `pid`, each as it is when its turn comes.
+    /// sysctl(3) `kern.proc.kq`: the knotes of all kqueues of process `pid`, each as it is when its
+    /// turn comes.
     ///
     /// # Errors
     ///
@@ -46,17 +51,23 @@ impl Process {
             if !td.kernel().release.reports_kqueues() {
                 return Err(Errno::ENOENT);
             }
-            td.kernel().procs.find(pid).ok_or(Errno::ESRCH)?.report_kqueues(td)
+            td.kernel()
+                .procs
+                .find(pid)
+                .ok_or(Errno::ESRCH)?
+                .report_kqueues(td)
         })
     }
 
-    /// kevent(2): applies `changes`, then waits for events, at most `events.len()`. Returns how many there are. A change
-    /// that fails is told of in `events` (`EV_ERROR`), and then there is no waiting.
+    /// kevent(2): applies `changes`, then waits for events, at most `events.len()`. Returns how
+    /// many there are. A change that fails is told of in `events` (`EV_ERROR`), and then there is
+    /// no waiting.
     ///
     /// # Errors
     ///
-    /// EBADF: not a kqueue. EINTR: it is never restarted. The error of a change, when `events` is empty: ENOENT, EBADF,
-    /// EINVAL, ENXIO (the device is gone), and what the device's d_kqfilter returns.
+    /// EBADF: not a kqueue. EINTR: it is never restarted. The error of a change, when `events` is
+    /// empty: ENOENT, EBADF, EINVAL, ENXIO (the device is gone), and what the device's d_kqfilter
+    /// returns.
     pub fn kevent(
         &self,
         kq: Fd,
@@ -67,7 +78,9 @@ impl Process {
         let timeout = Timeout::after(timeout);
         self.call("kevent", |td| {
             let file = self.file(kq)?;
-            let Kind::Kqueue(kq) = &file.kind else { return Err(Errno::EBADF) };
+            let Kind::Kqueue(kq) = &file.kind else {
+                return Err(Errno::EBADF);
+            };
             kq.acquire()?;
             let result = kq.kevent(td, &|fd| self.file(fd), changes, events, timeout);
             kq.release(td);

@@ -14,10 +14,14 @@ impl Process {
     ///
     /// As there.
     pub fn kldload(&self, path: &Path) -> Result<KldId, KldError> {
-        let bytes =
-            image::read_file(path).map_err(|error| KldError::Image { name: path.display().to_string(), error })?;
-        let name =
-            path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let bytes = image::read_file(path).map_err(|error| KldError::Image {
+            name: path.display().to_string(),
+            error,
+        })?;
+        let name = path.file_name().map_or_else(
+            || path.display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        );
         self.kldload_bytes(&name, &bytes)
     }
 
@@ -37,7 +41,12 @@ impl Process {
         });
         loaded.map_err(|error| match why {
             Some(why) if error != Errno::PANICKED => why,
-            _ => KldError::Refused { name: name.to_string(), error, detail: None, mod_load: None },
+            _ => KldError::Refused {
+                name: name.to_string(),
+                error,
+                detail: None,
+                mod_load: None,
+            },
         })
     }
 

@@ -29,7 +29,8 @@ pub use signal::{ExitStatus, SigAction, Signal};
 
 /// A process. Clones are the same process; it exits when the last one is dropped.
 ///
-/// Every system call may also return [`Errno::PANICKED`], and [`Errno::KILLED`] when the process has ended.
+/// Every system call may also return [`Errno::PANICKED`], and [`Errno::KILLED`] when the process
+/// has ended.
 #[derive(Clone)]
 pub struct Process(Arc<Handle>);
 
@@ -49,7 +50,10 @@ impl Process {
     pub(crate) fn new(kernel: &Kernel) -> Process {
         let process = Proc::new(kernel.inner.new_pid(), FdTable::default());
         let process = kernel.inner.procs.add(process);
-        Process(Arc::new(Handle { kernel: kernel.clone(), process }))
+        Process(Arc::new(Handle {
+            kernel: kernel.clone(),
+            process,
+        }))
     }
 
     fn proc(&self) -> &Arc<Proc> {
@@ -57,7 +61,11 @@ impl Process {
     }
 
     /// Runs a system call.
-    fn call<T>(&self, name: &'static str, body: impl FnMut(&Thread) -> Result<T, Errno>) -> Result<T, Errno> {
+    fn call<T>(
+        &self,
+        name: &'static str,
+        body: impl FnMut(&Thread) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         system_call(&self.0.kernel.inner, &self.0.process, name, body)
     }
 
@@ -76,8 +84,9 @@ impl Process {
         &self.0.kernel
     }
 
-    /// fork(2): a new process with the same open file descriptions. Kqueues are not inherited, and those
-    /// with `KQUEUE_CPONFORK` are copied. The child has no thread: it is whoever calls its methods.
+    /// fork(2): a new process with the same open file descriptions. Kqueues are not inherited, and
+    /// those with `KQUEUE_CPONFORK` are copied. The child has no thread: it is whoever calls its
+    /// methods.
     ///
     /// # Errors
     ///
@@ -90,12 +99,15 @@ impl Process {
             for kqueue in copying {
                 kqueue.finish(td, &child)?;
             }
-            Ok(Process(Arc::new(Handle { kernel: self.kernel().clone(), process: child })))
+            Ok(Process(Arc::new(Handle {
+                kernel: self.kernel().clone(),
+                process: child,
+            })))
         })
     }
 
-    /// exit(2): closes all descriptors. Later calls return [`Errno::KILLED`]; calls that are asleep are woken to do so,
-    /// and waited for.
+    /// exit(2): closes all descriptors. Later calls return [`Errno::KILLED`]; calls that are asleep
+    /// are woken to do so, and waited for.
     pub fn exit(&self) {
         self.proc().end(&self.kernel().inner, ExitStatus::Exited);
         self.proc().wait_gone(&self.kernel().inner);
@@ -116,7 +128,9 @@ impl Process {
 
     /// See [`Kernel::check_memory`].
     pub(crate) fn check_memory(&self) -> Result<(), Box<Report>> {
-        let checked = self.call("check_memory", |td| Ok(td.kernel().check_memory(td, "check_memory")?));
+        let checked = self.call("check_memory", |td| {
+            Ok(td.kernel().check_memory(td, "check_memory")?)
+        });
         match (checked, self.kernel().panic_report()) {
             (Err(_), Some(report)) => Err(Box::new(report)),
             _ => Ok(()),

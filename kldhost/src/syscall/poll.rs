@@ -39,12 +39,18 @@ pub struct Waiting<'a> {
 impl<'a> Waiting<'a> {
     /// Not registered anywhere yet.
     pub fn new(td: &'a Thread) -> Waiting<'a> {
-        Waiting { td, poller: Poller::thread(), selfds: Vec::new(), rescan: false }
+        Waiting {
+            td,
+            poller: Poller::thread(),
+            selfds: Vec::new(),
+            rescan: false,
+        }
     }
 
     /// `fo_poll`, registering for more unless it is a rescan.
     pub fn poll(&mut self, file: &File, cookie: usize, events: i16) -> Result<i16, Stop> {
-        let (found, recorded) = poll_file(self.td, file, &self.poller, cookie, self.rescan, events)?;
+        let (found, recorded) =
+            poll_file(self.td, file, &self.poller, cookie, self.rescan, events)?;
         self.selfds.extend(recorded);
         Ok(found)
     }
@@ -63,8 +69,10 @@ impl<'a> Waiting<'a> {
             Err(Errno::ERESTART) => return Err(Errno::EINTR),
             Err(error) => return Err(error),
         }
-        // What has fired is looked at again, and nothing is registered any more: the next round does that.
-        let (fired, waiting): (Vec<_>, Vec<_>) = self.selfds.drain(..).partition(|s| s.fired.load(SeqCst));
+        // What has fired is looked at again, and nothing is registered any more: the next round
+        // does that.
+        let (fired, waiting): (Vec<_>, Vec<_>) =
+            self.selfds.drain(..).partition(|s| s.fired.load(SeqCst));
         self.td.kernel().forget_selfds(&waiting);
         let mut cookies: Vec<usize> = fired.iter().map(|selfd| selfd.cookie).collect();
         cookies.dedup();
@@ -91,18 +99,27 @@ fn poll_file(
     rescan: bool,
     events: i16,
 ) -> Result<(i16, Vec<Arc<Selfd>>), Stop> {
-    td.own().poll.replace(Some(PollRequest::new(poller, cookie, rescan)));
+    td.own()
+        .poll
+        .replace(Some(PollRequest::new(poller, cookie, rescan)));
     let found = file.poll(td, events);
-    let recorded = td.own().poll.take().map(PollRequest::into_recorded).unwrap_or_default();
+    let recorded = td
+        .own()
+        .poll
+        .take()
+        .map(PollRequest::into_recorded)
+        .unwrap_or_default();
     Ok((found?, recorded))
 }
 
 impl Process {
-    /// poll(2); `timeout` in milliseconds, -1 to wait for ever. Returns how many descriptors have events.
+    /// poll(2); `timeout` in milliseconds, -1 to wait for ever. Returns how many descriptors have
+    /// events.
     ///
     /// # Errors
     ///
-    /// EINVAL: too many descriptors, or a negative timeout that is not -1. EINTR: it is never restarted.
+    /// EINVAL: too many descriptors, or a negative timeout that is not -1. EINTR: it is never
+    /// restarted.
     pub fn poll(&self, fds: &mut [PollFd], timeout: i32) -> Result<usize, Errno> {
         let timeout = match timeout {
             -1 => Timeout::Never,
@@ -115,7 +132,12 @@ impl Process {
         self.call("poll", |td| self.poll_until(td, fds, timeout))
     }
 
-    fn poll_until(&self, td: &Thread, fds: &mut [PollFd], timeout: Timeout) -> Result<usize, Errno> {
+    fn poll_until(
+        &self,
+        td: &Thread,
+        fds: &mut [PollFd],
+        timeout: Timeout,
+    ) -> Result<usize, Errno> {
         let mut waiting = Waiting::new(td);
         loop {
             waiting.scan_again();
@@ -140,7 +162,12 @@ impl Process {
         }
     }
 
-    fn poll_one(&self, waiting: &mut Waiting<'_>, fds: &mut [PollFd], at: usize) -> Result<(), Errno> {
+    fn poll_one(
+        &self,
+        waiting: &mut Waiting<'_>,
+        fds: &mut [PollFd],
+        at: usize,
+    ) -> Result<(), Errno> {
         let PollFd { fd, events, .. } = fds[at];
         fds[at].revents = if fd < 0 {
             0
@@ -150,16 +177,21 @@ impl Process {
                 Ok(file) => {
                     let found = waiting.poll(&file, at, events)?;
                     // POSIX wants POLLOUT never to come with POLLHUP.
-                    if found & POLLHUP != 0 { found & !POLLOUT } else { found }
+                    if found & POLLHUP != 0 {
+                        found & !POLLOUT
+                    } else {
+                        found
+                    }
                 }
             }
         };
         Ok(())
     }
 
-    /// Polls one descriptor without waiting, and has `notify` called once when poll(2) would be woken; it is called by
-    /// the thread that wakes, with the module's locks held, and must not call into the kernel. When the events are
-    /// there already, `notify` is not called. Dropping the [`PollWatch`] ends it.
+    /// Polls one descriptor without waiting, and has `notify` called once when poll(2) would be
+    /// woken; it is called by the thread that wakes, with the module's locks held, and must not
+    /// call into the kernel. When the events are there already, `notify` is not called. Dropping
+    /// the [`PollWatch`] ends it.
     ///
     /// # Errors
     ///
@@ -174,9 +206,13 @@ impl Process {
         self.call("poll", |td| {
             let file = self.file(fd)?;
             let (found, selfds) = poll_file(td, &file, &poller, 0, false, events)?;
-            let mut watch = PollWatch { process: self.clone(), selfds };
+            let mut watch = PollWatch {
+                process: self.clone(),
+                selfds,
+            };
             if found != 0 {
-                td.kernel().forget_selfds(&std::mem::take(&mut watch.selfds));
+                td.kernel()
+                    .forget_selfds(&std::mem::take(&mut watch.selfds));
             }
             Ok((found, watch))
         })

@@ -19,8 +19,9 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// EBADF: not open for reading. EIO: the device is gone. EINVAL: more than INT_MAX bytes. What the device's d_read
-    /// returns, unless bytes were moved and it is EINTR, ERESTART or EWOULDBLOCK.
+    /// EBADF: not open for reading. EIO: the device is gone. EINVAL: more than INT_MAX bytes. What
+    /// the device's d_read returns, unless bytes were moved and it is EINTR, ERESTART or
+    /// EWOULDBLOCK.
     pub fn read<'a>(&self, fd: Fd, buf: impl Into<UserOut<'a>>) -> Result<usize, Errno> {
         let buf = buf.into();
         self.transfer("read", fd, UIO_READ, &[out_iovec(&buf)], None)
@@ -60,7 +61,12 @@ impl Process {
     /// # Errors
     ///
     /// As for [`Process::read`]. ESPIPE: a kqueue.
-    pub fn pread<'a>(&self, fd: Fd, buf: impl Into<UserOut<'a>>, offset: i64) -> Result<usize, Errno> {
+    pub fn pread<'a>(
+        &self,
+        fd: Fd,
+        buf: impl Into<UserOut<'a>>,
+        offset: i64,
+    ) -> Result<usize, Errno> {
         let buf = buf.into();
         self.transfer("pread", fd, UIO_READ, &[out_iovec(&buf)], Some(offset))
     }
@@ -70,8 +76,19 @@ impl Process {
     /// # Errors
     ///
     /// As for [`Process::write`]. ESPIPE: a kqueue.
-    pub fn pwrite<'a>(&self, fd: Fd, buf: impl Into<UserIn<'a>>, offset: i64) -> Result<usize, Errno> {
-        self.transfer("pwrite", fd, UIO_WRITE, &[in_iovec(&buf.into())], Some(offset))
+    pub fn pwrite<'a>(
+        &self,
+        fd: Fd,
+        buf: impl Into<UserIn<'a>>,
+        offset: i64,
+    ) -> Result<usize, Errno> {
+        self.transfer(
+            "pwrite",
+            fd,
+            UIO_WRITE,
+            &[in_iovec(&buf.into())],
+            Some(offset),
+        )
     }
 
     fn transfer(
@@ -85,12 +102,19 @@ impl Process {
         if iovecs.len() > MAXIOV {
             return Err(Errno::EINVAL);
         }
-        let add = |sum: usize, iovec: &Iovec| sum.checked_add(iovec.iov_len).filter(|&sum| sum <= IOSIZE_MAX);
+        let add = |sum: usize, iovec: &Iovec| {
+            sum.checked_add(iovec.iov_len)
+                .filter(|&sum| sum <= IOSIZE_MAX)
+        };
         let total = iovecs.iter().try_fold(0, add).ok_or(Errno::EINVAL)?;
         self.call(name, |td| {
             let file = {
                 let files = self.proc().files.lock();
-                if rw == UIO_READ { files.get_read(fd) } else { files.get_write(fd) }
+                if rw == UIO_READ {
+                    files.get_read(fd)
+                } else {
+                    files.get_write(fd)
+                }
             }?;
             if offset.is_some() && file.device().is_none() {
                 return Err(Errno::ESPIPE);
@@ -139,9 +163,15 @@ fn move_data(
 }
 
 fn out_iovec(buf: &UserOut<'_>) -> Iovec {
-    Iovec { iov_base: buf.addr(), iov_len: buf.len() }
+    Iovec {
+        iov_base: buf.addr(),
+        iov_len: buf.len(),
+    }
 }
 
 fn in_iovec(buf: &UserIn<'_>) -> Iovec {
-    Iovec { iov_base: buf.addr().cast_mut(), iov_len: buf.len() }
+    Iovec {
+        iov_base: buf.addr().cast_mut(),
+        iov_len: buf.len(),
+    }
 }

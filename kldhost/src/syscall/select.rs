@@ -9,7 +9,11 @@ use crate::kernel::timeout::Timeout;
 use crate::sync::Duration;
 
 /// The events that each set stands for: read, write, except.
-const EVENTS: [i16; 3] = [POLLRDNORM | POLLHUP | POLLERR, POLLWRNORM | POLLHUP | POLLERR, POLLRDBAND | POLLERR];
+const EVENTS: [i16; 3] = [
+    POLLRDNORM | POLLHUP | POLLERR,
+    POLLWRNORM | POLLHUP | POLLERR,
+    POLLRDBAND | POLLERR,
+];
 
 type Sets = [FdSet; 3];
 
@@ -18,8 +22,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// EBADF: a bit is set whose descriptor is not open. EINVAL: `nfds` is negative, or more than `FD_SETSIZE`. EINTR:
-    /// it is never restarted. The sets are unchanged then.
+    /// EBADF: a bit is set whose descriptor is not open. EINVAL: `nfds` is negative, or more than
+    /// `FD_SETSIZE`. EINTR: it is never restarted. The sets are unchanged then.
     pub fn select(
         &self,
         nfds: i32,
@@ -43,7 +47,13 @@ impl Process {
         Ok(count(&found))
     }
 
-    fn select_until(&self, td: &Thread, nfds: Fd, wanted: &Sets, timeout: Timeout) -> Result<Sets, Errno> {
+    fn select_until(
+        &self,
+        td: &Thread,
+        nfds: Fd,
+        wanted: &Sets,
+        timeout: Timeout,
+    ) -> Result<Sets, Errno> {
         let end = self.proc().files.lock().end();
         if (end..nfds).any(|fd| wanted.iter().any(|set| set.contains(fd))) {
             return Err(Errno::EBADF);
@@ -73,8 +83,17 @@ impl Process {
         }
     }
 
-    fn select_one(&self, waiting: &mut Waiting<'_>, fd: Fd, wanted: &Sets, found: &mut Sets) -> Result<(), Errno> {
-        let asked = wanted.iter().zip(EVENTS).filter(|(set, _)| set.contains(fd));
+    fn select_one(
+        &self,
+        waiting: &mut Waiting<'_>,
+        fd: Fd,
+        wanted: &Sets,
+        found: &mut Sets,
+    ) -> Result<(), Errno> {
+        let asked = wanted
+            .iter()
+            .zip(EVENTS)
+            .filter(|(set, _)| set.contains(fd));
         let events = asked.fold(0, |events, (_, of_set)| events | of_set);
         if events == 0 {
             return Ok(());
@@ -90,5 +109,8 @@ impl Process {
 }
 
 fn count(sets: &Sets) -> usize {
-    sets.iter().flat_map(|set| set.0).map(|word| word.count_ones() as usize).sum()
+    sets.iter()
+        .flat_map(|set| set.0)
+        .map(|word| word.count_ones() as usize)
+        .sum()
 }

@@ -63,9 +63,10 @@ pub enum ExitStatus {
 }
 
 impl Process {
-    /// kill(2) of this process. A thread that sleeps with `PCATCH` is woken; else a thread that is in a system call takes
-    /// the signal at its next such sleep, or when it returns; else it is taken at once. Stop signals are ignored.
-    /// A process that dumps core has its kqueues reported, if the release does that.
+    /// kill(2) of this process. A thread that sleeps with `PCATCH` is woken; else a thread that is
+    /// in a system call takes the signal at its next such sleep, or when it returns; else it is
+    /// taken at once. Stop signals are ignored. A process that dumps core has its kqueues reported,
+    /// if the release does that.
     pub fn kill(&self, signal: Signal) {
         self.proc().kill(&self.kernel().inner, signal);
     }

@@ -1,4 +1,5 @@
-//! User memory: what a process hands to read(2), write(2), ioctl(2). Copies to and from it may fault at any byte.
+//! User memory: what a process hands to read(2), write(2), ioctl(2). Copies to and from it may
+//! fault at any byte.
 
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
@@ -13,7 +14,8 @@ use crate::sync::atomic::Ordering::SeqCst;
 
 const PAGE: usize = 4096;
 
-/// A piece of user memory that the kernel may write to: an ordinary `&mut [u8]`, or a range of a [`UserMem`].
+/// A piece of user memory that the kernel may write to: an ordinary `&mut [u8]`, or a range of a
+/// [`UserMem`].
 #[derive(Debug)]
 pub struct UserOut<'a> {
     addr: *mut u8,
@@ -21,7 +23,8 @@ pub struct UserOut<'a> {
     borrow: PhantomData<&'a mut [u8]>,
 }
 
-/// A piece of user memory that the kernel may read: an ordinary `&[u8]`, or a range of a [`UserMem`].
+/// A piece of user memory that the kernel may read: an ordinary `&[u8]`, or a range of a
+/// [`UserMem`].
 #[derive(Debug, Clone, Copy)]
 pub struct UserIn<'a> {
     addr: *const u8,
@@ -32,12 +35,20 @@ pub struct UserIn<'a> {
 impl UserOut<'_> {
     /// Memory at an address where nothing is mapped: every access faults.
     pub fn unmapped(len: usize) -> UserOut<'static> {
-        UserOut { addr: std::ptr::without_provenance_mut(BAD_ADDRESS), len, borrow: PhantomData }
+        UserOut {
+            addr: std::ptr::without_provenance_mut(BAD_ADDRESS),
+            len,
+            borrow: PhantomData,
+        }
     }
 
     /// No memory: address 0, length 0.
     pub fn none() -> UserOut<'static> {
-        UserOut { addr: std::ptr::null_mut(), len: 0, borrow: PhantomData }
+        UserOut {
+            addr: std::ptr::null_mut(),
+            len: 0,
+            borrow: PhantomData,
+        }
     }
 
     pub(crate) fn addr(&self) -> *mut u8 {
@@ -58,7 +69,11 @@ impl UserOut<'_> {
 impl UserIn<'_> {
     /// Memory at an address where nothing is mapped: every access faults.
     pub fn unmapped(len: usize) -> UserIn<'static> {
-        UserIn { addr: std::ptr::without_provenance(BAD_ADDRESS), len, borrow: PhantomData }
+        UserIn {
+            addr: std::ptr::without_provenance(BAD_ADDRESS),
+            len,
+            borrow: PhantomData,
+        }
     }
 
     pub(crate) fn addr(&self) -> *const u8 {
@@ -81,7 +96,11 @@ const BAD_ADDRESS: usize = 16;
 
 impl<'a> From<&'a mut [u8]> for UserOut<'a> {
     fn from(bytes: &'a mut [u8]) -> UserOut<'a> {
-        UserOut { addr: bytes.as_mut_ptr(), len: bytes.len(), borrow: PhantomData }
+        UserOut {
+            addr: bytes.as_mut_ptr(),
+            len: bytes.len(),
+            borrow: PhantomData,
+        }
     }
 }
 
@@ -99,7 +118,11 @@ impl<'a> From<&'a mut Vec<u8>> for UserOut<'a> {
 
 impl<'a> From<&'a [u8]> for UserIn<'a> {
     fn from(bytes: &'a [u8]) -> UserIn<'a> {
-        UserIn { addr: bytes.as_ptr(), len: bytes.len(), borrow: PhantomData }
+        UserIn {
+            addr: bytes.as_ptr(),
+            len: bytes.len(),
+            borrow: PhantomData,
+        }
     }
 }
 
@@ -117,8 +140,8 @@ impl<'a> From<&'a Vec<u8>> for UserIn<'a> {
 
 /// User memory of its own: `len` good bytes that end right before an inaccessible page.
 ///
-/// A range that ends behind the good bytes faults at the first bad one. Nobody holds references into this memory, so
-/// it may be read while a system call writes to it.
+/// A range that ends behind the good bytes faults at the first bad one. Nobody holds references
+/// into this memory, so it may be read while a system call writes to it.
 #[derive(Debug)]
 pub struct UserMem {
     map: NonNull<u8>,
@@ -133,7 +156,8 @@ unsafe impl Send for UserMem {}
 // SAFETY: as above; racing copies may tear, and nobody relies on their values being consistent.
 unsafe impl Sync for UserMem {}
 
-/// All regions that exist, for copyin(9) and copyout(9) to addresses that were not arguments of the system call.
+/// All regions that exist, for copyin(9) and copyout(9) to addresses that were not arguments of the
+/// system call.
 static REGIONS: Mutex<Vec<Region>> = Mutex::new(Vec::new());
 
 /// How many of them are hung, so that nobody else has to look.
@@ -156,8 +180,9 @@ impl UserMem {
         UserMem::map(len, false)
     }
 
-    /// As [`UserMem::new`], of a hung mapping, as of a file whose server does not answer. A page fault
-    /// on it sleeps uninterruptibly ("hungpg") until [`Kernel::release_faults`](crate::Kernel::release_faults).
+    /// As [`UserMem::new`], of a hung mapping, as of a file whose server does not answer. A page
+    /// fault on it sleeps uninterruptibly ("hungpg") until
+    /// [`Kernel::release_faults`](crate::Kernel::release_faults).
     ///
     /// # Panics
     ///
@@ -172,15 +197,27 @@ impl UserMem {
         let size = NonZeroUsize::new(map_len).expect("at least one page");
         let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: an anonymous mapping at an address of the kernel's choice replaces nothing.
-        let map = unsafe { mmap_anonymous(None, size, prot, MapFlags::MAP_PRIVATE) }.expect("no memory for UserMem");
+        let map = unsafe { mmap_anonymous(None, size, prot, MapFlags::MAP_PRIVATE) }
+            .expect("no memory for UserMem");
         // SAFETY: the last page of the mapping just made.
-        unsafe { mprotect(map.byte_add(good), PAGE, ProtFlags::PROT_NONE) }.expect("mprotect of the guard page");
+        unsafe { mprotect(map.byte_add(good), PAGE, ProtFlags::PROT_NONE) }
+            .expect("mprotect of the guard page");
         let map = map.cast::<u8>();
         // SAFETY: both offsets are within the mapping.
         let start = unsafe { map.as_ptr().add(good - len) };
-        REGIONS.lock().push(Region { start: start as usize, len, hung });
+        REGIONS.lock().push(Region {
+            start: start as usize,
+            len,
+            hung,
+        });
         HUNG.fetch_add(hung.into(), SeqCst);
-        UserMem { map, map_len, start, len, hung }
+        UserMem {
+            map,
+            map_len,
+            start,
+            len,
+            hung,
+        }
     }
 
     /// The number of good bytes.
@@ -193,7 +230,8 @@ impl UserMem {
         self.len == 0
     }
 
-    /// The address of the first byte, as a process would put it in a structure that it hands to ioctl(2).
+    /// The address of the first byte, as a process would put it in a structure that it hands to
+    /// ioctl(2).
     pub fn addr(&self) -> usize {
         self.start as usize
     }
@@ -206,7 +244,11 @@ impl UserMem {
     pub fn out(&self, range: impl RangeBounds<usize>) -> UserOut<'_> {
         let (from, to) = self.bounds(range);
         // SAFETY: `bounds` has checked that the range is within the mapping.
-        UserOut { addr: unsafe { self.start.add(from) }, len: to - from, borrow: PhantomData }
+        UserOut {
+            addr: unsafe { self.start.add(from) },
+            len: to - from,
+            borrow: PhantomData,
+        }
     }
 
     /// A range to be read by the kernel. It may end up to one page behind the good bytes.
@@ -217,7 +259,11 @@ impl UserMem {
     pub fn input(&self, range: impl RangeBounds<usize>) -> UserIn<'_> {
         let (from, to) = self.bounds(range);
         // SAFETY: `bounds` has checked that the range is within the mapping.
-        UserIn { addr: unsafe { self.start.add(from) }, len: to - from, borrow: PhantomData }
+        UserIn {
+            addr: unsafe { self.start.add(from) },
+            len: to - from,
+            borrow: PhantomData,
+        }
     }
 
     /// Stores `bytes` at `offset`, as the process itself would.
@@ -226,9 +272,16 @@ impl UserMem {
     ///
     /// If they do not fit in the good bytes.
     pub fn store(&self, offset: usize, bytes: &[u8]) {
-        assert!(offset + bytes.len() <= self.len, "UserMem::store beyond the good bytes");
+        assert!(
+            offset + bytes.len() <= self.len,
+            "UserMem::store beyond the good bytes"
+        );
         // SAFETY: within the good bytes, to which nobody holds references.
-        unsafe { self.start.add(offset).copy_from(bytes.as_ptr(), bytes.len()) };
+        unsafe {
+            self.start
+                .add(offset)
+                .copy_from(bytes.as_ptr(), bytes.len())
+        };
     }
 
     /// The good bytes, as they are now.
@@ -250,29 +303,39 @@ impl UserMem {
             Bound::Excluded(&n) => n,
             Bound::Unbounded => self.len,
         };
-        assert!(from <= to && to <= self.len + PAGE, "range {from}..{to} is not within this UserMem");
+        assert!(
+            from <= to && to <= self.len + PAGE,
+            "range {from}..{to} is not within this UserMem"
+        );
         (from, to)
     }
 }
 
 impl Drop for UserMem {
     fn drop(&mut self) {
-        REGIONS.lock().retain(|region| region.start != self.start as usize);
+        REGIONS
+            .lock()
+            .retain(|region| region.start != self.start as usize);
         HUNG.fetch_sub(self.hung.into(), SeqCst);
         // SAFETY: the mapping made by `new`; borrows of it have ended.
         unsafe { munmap(self.map.cast(), self.map_len) }.expect("munmap of UserMem");
     }
 }
 
-/// Whether a process may use these bytes as the target of a pointer inside of an argument: they are part of a
-/// [`UserMem`]. Other memory of this process belongs to Rust.
+/// Whether a process may use these bytes as the target of a pointer inside of an argument: they are
+/// part of a [`UserMem`]. Other memory of this process belongs to Rust.
 pub(crate) fn is_user_region(addr: usize, len: usize) -> bool {
     let end = addr.saturating_add(len);
-    REGIONS.lock().iter().any(|region| region.start <= addr && end <= region.start + region.len + PAGE)
+    REGIONS
+        .lock()
+        .iter()
+        .any(|region| region.start <= addr && end <= region.start + region.len + PAGE)
 }
 
 /// Whether one of these bytes is in a hung mapping.
 pub(crate) fn is_hung(addr: usize, len: usize) -> bool {
-    let touches = |region: &Region| region.hung && addr < region.start + region.len && region.start < addr + len;
+    let touches = |region: &Region| {
+        region.hung && addr < region.start + region.len && region.start < addr + len
+    };
     HUNG.load(SeqCst) != 0 && REGIONS.lock().iter().any(touches)
 }

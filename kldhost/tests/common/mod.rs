@@ -16,7 +16,11 @@ pub fn module(name: &str, release: Release) -> PathBuf {
     };
     let line = if release < Release::V15_0 { "14" } else { "15" };
     let file = dir.join(line).join(name).with_extension("ko");
-    assert!(file.is_file(), "{} is not there: `make test` builds it", file.display());
+    assert!(
+        file.is_file(),
+        "{} is not there: `make test` builds it",
+        file.display()
+    );
     file
 }
 
@@ -28,6 +32,8 @@ pub fn module(name: &str, release: Release) -> PathBuf {
 pub fn boot(name: &str, config: Config) -> (Kernel, KldId) {
     let file = module(name, config.release);
     let kernel = Kernel::new(config);
-    let id = kernel.kldload(&file).unwrap_or_else(|error| panic!("kldload: {error}"));
+    let id = kernel
+        .kldload(&file)
+        .unwrap_or_else(|error| panic!("kldload: {error}"));
     (kernel, id)
 }

@@ -12,16 +12,31 @@ use crate::{Test, echodev, testmod};
 
 pub const TESTS: &[Test] = &[
     ("begin::no_mount_point", no_mount_point),
-    ("begin::a_mount_point_that_is_no_directory", a_mount_point_that_is_no_directory),
-    ("begin::a_mount_point_that_is_not_empty", a_mount_point_that_is_not_empty),
-    ("begin::a_second_run_on_the_same_mount", a_second_run_on_the_same_mount),
-    ("begin::a_second_run_while_the_first_is_stopped", a_second_run_while_the_first_is_stopped),
+    (
+        "begin::a_mount_point_that_is_no_directory",
+        a_mount_point_that_is_no_directory,
+    ),
+    (
+        "begin::a_mount_point_that_is_not_empty",
+        a_mount_point_that_is_not_empty,
+    ),
+    (
+        "begin::a_second_run_on_the_same_mount",
+        a_second_run_on_the_same_mount,
+    ),
+    (
+        "begin::a_second_run_while_the_first_is_stopped",
+        a_second_run_while_the_first_is_stopped,
+    ),
     ("begin::no_module", no_module),
     ("begin::no_root", no_root),
     ("begin::wrong_arguments", wrong_arguments),
     ("begin::tunables", tunables),
     ("begin::another_module", another_module),
-    ("begin::a_module_for_another_release", a_module_for_another_release),
+    (
+        "begin::a_module_for_another_release",
+        a_module_for_another_release,
+    ),
     ("begin::what_the_module_prints", what_the_module_prints),
 ];
 
@@ -29,7 +44,11 @@ pub const TESTS: &[Test] = &[
 fn fails(command: &mut Command, says: &str) {
     let begin = Instant::now();
     let output = command.output().expect("it can be run");
-    assert!(begin.elapsed() < Duration::from_secs(5), "it took {:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "it took {:?}",
+        begin.elapsed()
+    );
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
     assert!(stderr.contains(says), "{stderr}");
@@ -57,7 +76,10 @@ fn a_mount_point_that_is_not_empty() {
 
 fn a_second_run_on_the_same_mount() {
     let run = Run::echodev();
-    fails(&mut command(&echodev(), run.dir.path()), "is in use by another kldhost");
+    fails(
+        &mut command(&echodev(), run.dir.path()),
+        "is in use by another kldhost",
+    );
     assert_eq!(run.shell("echo first > echo; cat echo"), "first\n");
     run.stop();
 }
@@ -65,15 +87,24 @@ fn a_second_run_on_the_same_mount() {
 fn a_second_run_while_the_first_is_stopped() {
     let run = Run::echodev();
     run.signal(Signal::SIGSTOP);
-    fails(&mut command(&echodev(), run.dir.path()), "is in use by another kldhost");
+    fails(
+        &mut command(&echodev(), run.dir.path()),
+        "is in use by another kldhost",
+    );
     run.signal(Signal::SIGCONT);
     run.stop();
 }
 
 fn no_module() {
     let dir = tempfile::tempdir().unwrap();
-    fails(&mut command(Path::new("/nonexistent.ko"), dir.path()), "/nonexistent.ko: No such file or directory");
-    fails(&mut command(Path::new("/etc/passwd"), dir.path()), "passwd: ");
+    fails(
+        &mut command(Path::new("/nonexistent.ko"), dir.path()),
+        "/nonexistent.ko: No such file or directory",
+    );
+    fails(
+        &mut command(Path::new("/etc/passwd"), dir.path()),
+        "passwd: ",
+    );
     assert_unmounted(dir.path());
 }
 
@@ -87,23 +118,40 @@ fn no_root() {
     fs::copy(env!("CARGO_BIN_EXE_kldhost"), &program).unwrap();
     fs::copy(echodev(), &module).unwrap();
     fs::create_dir(&mount).unwrap();
-    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::set_permissions(
+        dir.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
     let mut command = Command::new(program);
-    command.arg("run").arg(module).arg("--mount").arg(&mount).uid(65534).gid(65534);
+    command
+        .arg("run")
+        .arg(module)
+        .arg("--mount")
+        .arg(&mount)
+        .uid(65534)
+        .gid(65534);
     fails(&mut command, "(it takes root, with CAP_SYS_ADMIN)");
     assert_unmounted(&mount);
 }
 
 fn wrong_arguments() {
     let dir = tempfile::tempdir().unwrap();
-    let output = command(&echodev(), dir.path()).arg("--tunable").arg("novalue").output().unwrap();
+    let output = command(&echodev(), dir.path())
+        .arg("--tunable")
+        .arg("novalue")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("it is not NAME=VALUE"));
 }
 
 fn tunables() {
     let run = Run::of(&echodev(), &["--tunable", "hw.echodev.bufsize=7"]);
-    assert_eq!(run.shell("printf 1234567 > echo; dd if=echo bs=4 status=none"), "1234567");
+    assert_eq!(
+        run.shell("printf 1234567 > echo; dd if=echo bs=4 status=none"),
+        "1234567"
+    );
     let mut file = run.open(false, true, true);
     assert_eq!(std::io::Write::write(&mut file, b"0123456789").unwrap(), 7);
     drop(file);
@@ -112,21 +160,34 @@ fn tunables() {
 
 fn another_module() {
     let run = Run::of(&testmod("plain"), &[]);
-    assert_eq!(run.shell("ls; echo hello > plain; cat plain"), "plain\nhello\n");
+    assert_eq!(
+        run.shell("ls; echo hello > plain; cat plain"),
+        "plain\nhello\n"
+    );
     run.stop();
 }
 
 fn a_module_for_another_release() {
-    let module = echodev().parent().unwrap().with_file_name("14").join("echodev.ko");
+    let module = echodev()
+        .parent()
+        .unwrap()
+        .with_file_name("14")
+        .join("echodev.ko");
     let run = Run::of(&module, &[]);
     assert_eq!(run.shell("echo hello > echo; cat echo"), "hello\n");
     run.stop();
 
     let dir = tempfile::tempdir().unwrap();
-    let output = command(&module, dir.path()).args(["--release", "15.0"]).output().unwrap();
+    let output = command(&module, dir.path())
+        .args(["--release", "15.0"])
+        .output()
+        .unwrap();
     assert!(!output.status.success());
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("depends on kernel - not available or version mismatch"), "{stderr}");
+    assert!(
+        stderr.contains("depends on kernel - not available or version mismatch"),
+        "{stderr}"
+    );
     assert_unmounted(dir.path());
 }
 
@@ -135,6 +196,9 @@ fn what_the_module_prints() {
     run.signal(Signal::SIGINT);
     let (success, said, dir) = run.wait();
     assert!(success);
-    assert_eq!(said, "echodev: hw.echodev.bufsize=99999999 is too large; using 16777216\n");
+    assert_eq!(
+        said,
+        "echodev: hw.echodev.bufsize=99999999 is too large; using 16777216\n"
+    );
     assert_unmounted(dir.path());
 }

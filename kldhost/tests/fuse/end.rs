@@ -21,15 +21,29 @@ pub const TESTS: &[Test] = &[
     ("end::unload_wakes_who_polls", unload_wakes_who_polls),
     ("end::every_signal_that_ends", every_signal_that_ends),
     ("end::with_files_open", with_files_open),
-    ("end::killed_while_a_reader_sleeps", killed_while_a_reader_sleeps),
-    ("end::unmounted_by_somebody_else", unmounted_by_somebody_else),
+    (
+        "end::killed_while_a_reader_sleeps",
+        killed_while_a_reader_sleeps,
+    ),
+    (
+        "end::unmounted_by_somebody_else",
+        unmounted_by_somebody_else,
+    ),
     ("end::the_hosted_kernel_panics", the_hosted_kernel_panics),
-    ("end::a_module_that_cannot_be_unloaded_cleanly", a_module_that_cannot_be_unloaded_cleanly),
+    (
+        "end::a_module_that_cannot_be_unloaded_cleanly",
+        a_module_that_cannot_be_unloaded_cleanly,
+    ),
 ];
 
 /// A shell command that sleeps in the device.
 fn sleeper(run: &Run, script: &str) -> Child {
-    let child = run.shell_command(script).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = run
+        .shell_command(script)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     wait_in_call(&child);
     child
 }
@@ -38,7 +52,12 @@ fn sleeper(run: &Run, script: &str) -> Child {
 fn complaint(mut child: Child) -> String {
     assert!(!wait(&mut child));
     let mut text = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
     text
 }
 
@@ -57,7 +76,9 @@ fn unload_wakes(run: Run, script: &str) {
     run.signal(Signal::SIGTERM);
     // It was asleep, or it was still on its way there, and met a device that is gone.
     let complaint = complaint(child);
-    let told = ["No such device or address", "Input/output error"].iter().any(|error| complaint.contains(error));
+    let told = ["No such device or address", "Input/output error"]
+        .iter()
+        .any(|error| complaint.contains(error));
     assert!(told, "{complaint}");
     let (success, said, dir) = run.wait();
     assert!(success, "{said}");
@@ -70,12 +91,25 @@ fn a_sleeper_is_told_at_once() {
     let kernel = Kernel::new(Config::default());
     let module = kernel.kldload(&echodev()).unwrap();
     let mount = Mount::new(&kernel, dir.path()).unwrap();
-    let writer = File::options().write(true).open(dir.path().join("echo")).unwrap();
+    let writer = File::options()
+        .write(true)
+        .open(dir.path().join("echo"))
+        .unwrap();
     let mut cat = Command::new("cat");
-    let cat = cat.arg(dir.path().join("echo")).stderr(Stdio::piped()).spawn().unwrap();
+    let cat = cat
+        .arg(dir.path().join("echo"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let pid = cat.id() as i32;
     mount.wait_asleep(pid, "echord").unwrap();
-    assert_eq!(mount.sleepers(), [Sleeper { pid, wmesg: "echord".into() }]);
+    assert_eq!(
+        mount.sleepers(),
+        [Sleeper {
+            pid,
+            wmesg: "echord".into()
+        }]
+    );
     kernel.kldunload(module).unwrap();
     mount.wait_idle();
     assert!(complaint(cat).contains("No such device or address"));
@@ -99,7 +133,10 @@ fn unload_wakes_who_polls() {
     run.signal(Signal::SIGTERM);
     let (mut reader, found) = polling.join().unwrap();
     // Whether it was still asking, or asleep already, when the mount went.
-    assert!(found.intersects(PollFlags::POLLHUP | PollFlags::POLLERR), "{found:?}");
+    assert!(
+        found.intersects(PollFlags::POLLHUP | PollFlags::POLLERR),
+        "{found:?}"
+    );
     let (success, said, dir) = run.wait();
     assert!(success, "{said}");
     assert!(reader.read(&mut [0; 1]).is_err());
@@ -151,14 +188,24 @@ fn unmounted_by_somebody_else() {
     nix::mount::umount2(run.dir.path(), nix::mount::MntFlags::empty()).unwrap();
     let (success, said, dir) = run.wait();
     assert!(success, "{said}");
-    assert!(said.contains("was unmounted; unloading echodev.ko"), "{said}");
+    assert!(
+        said.contains("was unmounted; unloading echodev.ko"),
+        "{said}"
+    );
     assert_unmounted(dir.path());
 }
 
 /// Makes a request of the misuse module.
 fn misuse(run: &Run, number: u64) -> io::Result<()> {
-    let device = File::options().read(true).write(true).open(run.dir.path().join("misuse"))?;
-    Ok(kldhost::fuse::ioctl(&device, 0x2000_4d00 | number, &mut [])?)
+    let device = File::options()
+        .read(true)
+        .write(true)
+        .open(run.dir.path().join("misuse"))?;
+    Ok(kldhost::fuse::ioctl(
+        &device,
+        0x2000_4d00 | number,
+        &mut [],
+    )?)
 }
 
 fn the_hosted_kernel_panics() {
@@ -168,7 +215,10 @@ fn the_hosted_kernel_panics() {
     let (success, said, dir) = run.wait();
     assert!(!success);
     assert!(said.contains("misuse: 26 of 42\n"), "{said}");
-    assert!(said.ends_with("kldhost: the hosted kernel has panicked\n"), "{said}");
+    assert!(
+        said.ends_with("kldhost: the hosted kernel has panicked\n"),
+        "{said}"
+    );
     assert_unmounted(dir.path());
 }
 

@@ -30,13 +30,23 @@ fn poll_says_what_is_ready() {
     let run = Run::echodev();
     let both = PollFlags::POLLIN | PollFlags::POLLOUT;
     let mut file = run.open(true, false, false);
-    assert_eq!(found(&file, both, PollTimeout::ZERO), both, "idle: end of file, and room");
+    assert_eq!(
+        found(&file, both, PollTimeout::ZERO),
+        both,
+        "idle: end of file, and room"
+    );
     let mut writer = run.open(false, true, true);
     assert_eq!(found(&file, both, PollTimeout::ZERO), PollFlags::POLLOUT);
-    assert_eq!(found(&file, PollFlags::POLLWRNORM, PollTimeout::ZERO), PollFlags::POLLWRNORM);
+    assert_eq!(
+        found(&file, PollFlags::POLLWRNORM, PollTimeout::ZERO),
+        PollFlags::POLLWRNORM
+    );
     writer.write_all(b"x").unwrap();
     assert_eq!(found(&file, both, PollTimeout::ZERO), both);
-    assert_eq!(found(&file, PollFlags::POLLRDNORM, PollTimeout::ZERO), PollFlags::POLLRDNORM);
+    assert_eq!(
+        found(&file, PollFlags::POLLRDNORM, PollTimeout::ZERO),
+        PollFlags::POLLRDNORM
+    );
     assert_eq!(writer.write(&[0; 100]).unwrap(), 63);
     assert_eq!(found(&file, both, PollTimeout::ZERO), PollFlags::POLLIN);
     assert_eq!(file.read(&mut [0; 100]).unwrap(), 64);
@@ -50,7 +60,8 @@ fn poll_wakes() {
     let mut reader = run.open(true, false, false);
     for _ in 0..100 {
         let watched = reader.try_clone().unwrap();
-        let polling = std::thread::spawn(move || found(&watched, PollFlags::POLLIN, PollTimeout::NONE));
+        let polling =
+            std::thread::spawn(move || found(&watched, PollFlags::POLLIN, PollTimeout::NONE));
         writer.write_all(b"x").unwrap();
         assert_eq!(polling.join().unwrap(), PollFlags::POLLIN);
         reader.read_exact(&mut [0; 1]).unwrap();
@@ -67,7 +78,9 @@ fn poll_wakes() {
 fn wait(epoll: &Epoll, timeout: EpollTimeout) -> EpollFlags {
     let mut events = [EpollEvent::empty(); 4];
     let count = epoll.wait(&mut events, timeout).unwrap();
-    events[..count].iter().fold(EpollFlags::empty(), |all, event| all | event.events())
+    events[..count]
+        .iter()
+        .fold(EpollFlags::empty(), |all, event| all | event.events())
 }
 
 fn watch(file: &File, flags: EpollFlags) -> Epoll {

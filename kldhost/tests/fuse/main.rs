@@ -1,5 +1,5 @@
-//! `kldhost run`: the device as ordinary programs see it on the mount, and how a mount begins and ends. Skipped where
-//! nothing can be mounted.
+//! `kldhost run`: the device as ordinary programs see it on the mount, and how a mount begins and
+//! ends. Skipped where nothing can be mounted.
 #![forbid(unsafe_code)]
 
 mod begin;
@@ -21,11 +21,21 @@ use libtest_mimic::{Arguments, Completion, Trial};
 type Test = (&'static str, fn());
 
 fn main() -> ExitCode {
-    // One at a time: a child that is being started has copies of all open files for a moment, and closing one of them is
-    // not the last close then.
-    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    // One at a time: a child that is being started has copies of all open files for a moment, and
+    // closing one of them is not the last close then.
+    let arguments = Arguments {
+        test_threads: Some(1),
+        ..Arguments::from_args()
+    };
     let why_not: Arc<Option<String>> = Arc::new(why_not());
-    let tests = [begin::TESTS, device::TESTS, end::TESTS, events::TESTS, programs::TESTS].concat();
+    let tests = [
+        begin::TESTS,
+        device::TESTS,
+        end::TESTS,
+        events::TESTS,
+        programs::TESTS,
+    ]
+    .concat();
     let trial = |(name, test): Test| {
         let why_not = why_not.clone();
         Trial::ignorable_test(name, move || match &*why_not {
@@ -45,7 +55,9 @@ fn why_not() -> Option<String> {
         Ok(dir) => dir,
         Err(error) => return Some(error.to_string()),
     };
-    Mount::new(&Kernel::new(Config::default()), dir.path()).err().map(|error| error.to_string())
+    Mount::new(&Kernel::new(Config::default()), dir.path())
+        .err()
+        .map(|error| error.to_string())
 }
 
 /// The file of the driver's module.
@@ -67,6 +79,10 @@ fn testmod(name: &str) -> PathBuf {
 }
 
 fn is_there(file: PathBuf) -> PathBuf {
-    assert!(file.is_file(), "{} is not there: `make test` builds it", file.display());
+    assert!(
+        file.is_file(),
+        "{} is not there: `make test` builds it",
+        file.display()
+    );
     file
 }

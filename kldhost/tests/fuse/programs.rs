@@ -21,10 +21,13 @@ fn has(program: &str) -> bool {
     std::env::split_paths(&path).any(|dir| Path::new(&dir).join(program).is_file())
 }
 
-/// Runs `writer` and `reader`, shell commands on the device, at the same time; what the reader prints. Something else has
-/// the device open for writing until the writer is done, so that the reader does not meet the end before the beginning.
+/// Runs `writer` and `reader`, shell commands on the device, at the same time; what the reader
+/// prints. Something else has the device open for writing until the writer is done, so that the
+/// reader does not meet the end before the beginning.
 fn through(run: &Run, writer: &str, reader: &str) -> String {
-    run.shell(&format!("exec 7<> echo; ({reader}) 7>&- & ({writer}) 7>&-; exec 7>&-; wait"))
+    run.shell(&format!(
+        "exec 7<> echo; ({reader}) 7>&- & ({writer}) 7>&-; exec 7>&-; wait"
+    ))
 }
 
 fn dd_with_odd_block_sizes() {
@@ -44,8 +47,13 @@ fn tee() {
 fn hexdump() {
     if has("hd") {
         let run = Run::echodev();
-        let said = run.shell("hd < echo; echo 12345678 > echo; dd if=echo bs=1 count=4 status=none | hd; cat echo");
-        assert_eq!(said, "00000000  31 32 33 34                                       |1234|\n00000004\n5678\n");
+        let said = run.shell(
+            "hd < echo; echo 12345678 > echo; dd if=echo bs=1 count=4 status=none | hd; cat echo",
+        );
+        assert_eq!(
+            said,
+            "00000000  31 32 33 34                                       |1234|\n00000004\n5678\n"
+        );
         run.stop();
     }
 }
@@ -86,7 +94,8 @@ while True:
 fn socat() {
     if has("socat") {
         let run = Run::echodev();
-        let said = run.shell("echo through | socat -u - OPEN:echo,wronly; socat -u OPEN:echo,rdonly -");
+        let said =
+            run.shell("echo through | socat -u - OPEN:echo,wronly; socat -u OPEN:echo,rdonly -");
         assert_eq!(said, "through\n");
         run.stop();
     }
@@ -104,7 +113,10 @@ fn a_thousand_pairs() {
 }
 
 fn much_data() {
-    let run = Run::of(&crate::echodev(), &["--tunable", "hw.echodev.bufsize=65536"]);
+    let run = Run::of(
+        &crate::echodev(),
+        &["--tunable", "hw.echodev.bufsize=65536"],
+    );
     let data = "seq 10000000";
     let sum = through(&run, &format!("{data} > echo"), "md5sum < echo");
     assert_eq!(sum, run.shell(&format!("{data} | md5sum")));

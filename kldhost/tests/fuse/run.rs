@@ -37,7 +37,12 @@ impl Drop for Kldhost {
 /// The command `kldhost run FILE --mount DIR`.
 pub fn command(file: &Path, dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kldhost"));
-    command.arg("run").arg(file).arg("--mount").arg(dir).stdin(Stdio::null());
+    command
+        .arg("run")
+        .arg(file)
+        .arg("--mount")
+        .arg(dir)
+        .stdin(Stdio::null());
     command
 }
 
@@ -55,7 +60,11 @@ impl Run {
     /// Runs a module on a directory.
     pub fn on(file: &Path, more: &[&str], dir: TempDir) -> Run {
         let mut command = command(file, dir.path());
-        let child = command.args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child = command
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         let mut child = child.expect("kldhost is started");
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut line = String::new();
@@ -64,10 +73,17 @@ impl Run {
             let read = stdout.read_line(&mut line).expect("its output");
             if read == 0 {
                 let output = child.wait_with_output().expect("its end");
-                panic!("kldhost has ended: {}", String::from_utf8_lossy(&output.stderr));
+                panic!(
+                    "kldhost has ended: {}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
             }
         }
-        Run { child: Kldhost(child), stdout, dir }
+        Run {
+            child: Kldhost(child),
+            stdout,
+            dir,
+        }
     }
 
     /// The device.
@@ -78,7 +94,11 @@ impl Run {
     /// Opens the device.
     pub fn open(&self, read: bool, write: bool, nonblock: bool) -> File {
         let flags = if nonblock { nix::libc::O_NONBLOCK } else { 0 };
-        let opened = OpenOptions::new().read(read).write(write).custom_flags(flags).open(self.echo());
+        let opened = OpenOptions::new()
+            .read(read)
+            .write(write)
+            .custom_flags(flags)
+            .open(self.echo());
         opened.expect("the device can be opened")
     }
 
@@ -91,7 +111,11 @@ impl Run {
     /// A shell command that is yet to be run.
     pub fn shell_command(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
-        command.arg("-c").arg(script).current_dir(self.dir.path()).stdin(Stdio::null());
+        command
+            .arg("-c")
+            .arg(script)
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
         command
     }
 
@@ -104,7 +128,13 @@ impl Run {
     pub fn wait(mut self) -> (bool, String, TempDir) {
         let status = wait(&mut self.child.0);
         let mut stderr = String::new();
-        self.child.0.stderr.take().expect("a pipe").read_to_string(&mut stderr).expect("its messages");
+        self.child
+            .0
+            .stderr
+            .take()
+            .expect("a pipe")
+            .read_to_string(&mut stderr)
+            .expect("its messages");
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).expect("its output");
         (status, stderr, self.dir)
@@ -140,16 +170,23 @@ pub fn wait(child: &mut Child) -> bool {
     }
 }
 
-/// Waits until the process is in a read(2) or write(2) that the device has not answered. Linux has no event for it.
+/// Waits until the process is in a read(2) or write(2) that the device has not answered. Linux has
+/// no event for it.
 pub fn wait_in_call(child: &Child) {
     let deadline = Instant::now() + BOUND;
-    let read = |name| std::fs::read_to_string(format!("/proc/{}/{name}", child.id())).unwrap_or_default();
+    let read =
+        |name| std::fs::read_to_string(format!("/proc/{}/{name}", child.id())).unwrap_or_default();
     let is_in_call = || {
         let syscall = read("syscall");
-        (syscall.starts_with("0 ") || syscall.starts_with("1 ")) && read("wchan").contains("request_wait_answer")
+        (syscall.starts_with("0 ") || syscall.starts_with("1 "))
+            && read("wchan").contains("request_wait_answer")
     };
     while !is_in_call() {
-        assert!(Instant::now() < deadline, "process {} is in no call", child.id());
+        assert!(
+            Instant::now() < deadline,
+            "process {} is in no call",
+            child.id()
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -157,6 +194,9 @@ pub fn wait_in_call(child: &Child) {
 /// Nothing is mounted on the directory any more, and it answers.
 pub fn assert_unmounted(dir: &Path) {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("/proc");
-    assert!(!mounts.contains(dir.to_str().expect("a plain name")), "still mounted");
+    assert!(
+        !mounts.contains(dir.to_str().expect("a plain name")),
+        "still mounted"
+    );
     assert_eq!(std::fs::read_dir(dir).expect("the directory").count(), 0);
 }

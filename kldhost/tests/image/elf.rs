@@ -3,8 +3,8 @@
 use object::elf;
 use object::write::{Object, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
 use object::{
-    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionFlags, SectionKind, SymbolFlags, SymbolKind,
-    SymbolScope,
+    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionFlags, SectionKind,
+    SymbolFlags, SymbolKind, SymbolScope,
 };
 
 /// A relocatable file for amd64 that grows section by section.
@@ -12,12 +12,18 @@ pub struct Ko(Object<'static>);
 
 impl Ko {
     pub fn new() -> Ko {
-        Ko(Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little))
+        Ko(Object::new(
+            BinaryFormat::Elf,
+            Architecture::X86_64,
+            Endianness::Little,
+        ))
     }
 
     /// Adds a section; `flags` as readelf(1) prints them, of W, A, X and T.
     pub fn section(&mut self, name: &str, flags: &str, bytes: &[u8], align: u64) -> SectionId {
-        let id = self.0.add_section(Vec::new(), name.into(), SectionKind::Data);
+        let id = self
+            .0
+            .add_section(Vec::new(), name.into(), SectionKind::Data);
         self.set_flags(id, elf::SHT_PROGBITS, flags);
         self.0.append_section_data(id, bytes, align);
         id
@@ -25,7 +31,9 @@ impl Ko {
 
     /// Adds a section of zeros that the file does not hold.
     pub fn bss(&mut self, name: &str, size: u64, align: u64) -> SectionId {
-        let id = self.0.add_section(Vec::new(), name.into(), SectionKind::UninitializedData);
+        let id = self
+            .0
+            .add_section(Vec::new(), name.into(), SectionKind::UninitializedData);
         self.set_flags(id, elf::SHT_NOBITS, "WA");
         self.0.append_section_bss(id, size, align);
         id
@@ -43,7 +51,13 @@ impl Ko {
         self.0.section_mut(id).flags = SectionFlags::Elf { sh_type, sh_flags };
     }
 
-    fn symbol(&mut self, name: &str, kind: SymbolKind, section: SymbolSection, value: u64) -> SymbolId {
+    fn symbol(
+        &mut self,
+        name: &str,
+        kind: SymbolKind,
+        section: SymbolSection,
+        value: u64,
+    ) -> SymbolId {
         self.0.add_symbol(Symbol {
             name: name.into(),
             value,
@@ -58,12 +72,22 @@ impl Ko {
 
     /// A global function at an offset of a section.
     pub fn function(&mut self, name: &str, section: SectionId, offset: u64) -> SymbolId {
-        self.symbol(name, SymbolKind::Text, SymbolSection::Section(section), offset)
+        self.symbol(
+            name,
+            SymbolKind::Text,
+            SymbolSection::Section(section),
+            offset,
+        )
     }
 
     /// A global object at an offset of a section.
     pub fn data(&mut self, name: &str, section: SectionId, offset: u64) -> SymbolId {
-        self.symbol(name, SymbolKind::Data, SymbolSection::Section(section), offset)
+        self.symbol(
+            name,
+            SymbolKind::Data,
+            SymbolSection::Section(section),
+            offset,
+        )
     }
 
     /// A symbol of common storage.
@@ -101,7 +125,17 @@ impl Ko {
         addend: i64,
     ) {
         let flags = RelocationFlags::Elf { r_type };
-        self.0.add_relocation(section, Relocation { offset, symbol, addend, flags }).unwrap();
+        self.0
+            .add_relocation(
+                section,
+                Relocation {
+                    offset,
+                    symbol,
+                    addend,
+                    flags,
+                },
+            )
+            .unwrap();
     }
 
     pub fn finish(&self) -> Vec<u8> {
@@ -112,8 +146,8 @@ impl Ko {
 /// A module with something of everything:
 ///
 /// - `.text`: `answer` returns 42; `ask` returns what the import `oracle` returns;
-/// - `.rodata`: strings; `.data`: records, and `pointers`, at which lie the addresses of `answer`, `oracle`, `zeros`,
-///   `shared`, and the start and the end of `set_sysinit_set`;
+/// - `.rodata`: strings; `.data`: records, and `pointers`, at which lie the addresses of `answer`,
+///   `oracle`, `zeros`, `shared`, and the start and the end of `set_sysinit_set`;
 /// - `.bss`: `zeros`; common storage: `shared`;
 /// - the module `sample`, version 3, for kernel 1500068 to 1599999, with one sysinit.
 pub fn sample() -> Ko {
@@ -132,7 +166,10 @@ pub fn sample() -> Ko {
     ko.data("pointers", pointers, 0);
     let set_start = ko.undefined("__start_set_sysinit_set");
     let set_stop = ko.undefined("__stop_set_sysinit_set");
-    for (offset, symbol) in (0..).step_by(8).zip([answer, oracle, zeros, shared, set_start, set_stop]) {
+    for (offset, symbol) in (0..)
+        .step_by(8)
+        .zip([answer, oracle, zeros, shared, set_start, set_stop])
+    {
         ko.relocate(pointers, offset, elf::R_X86_64_64, symbol, 0);
     }
 
@@ -143,7 +180,12 @@ pub fn sample() -> Ko {
     metadata(&mut ko, set, 3, (strings, 0), &[3]);
 
     let register = ko.undefined("module_register_init");
-    let sysinit = ko.section(".data.sysinit", "WA", &words(&[0x310_0000, 0x100_0000, 0, 0, 0, 0, 0, 0]), 8);
+    let sysinit = ko.section(
+        ".data.sysinit",
+        "WA",
+        &words(&[0x310_0000, 0x100_0000, 0, 0, 0, 0, 0, 0]),
+        8,
+    );
     let record = ko.data("sample_sysinit", sysinit, 0);
     ko.relocate(sysinit, 16, elf::R_X86_64_64, register, 0);
     ko.relocate(sysinit, 24, elf::R_X86_64_64, zeros, 0);
@@ -163,7 +205,13 @@ pub fn words(words: &[u32]) -> Vec<u8> {
 }
 
 /// Adds a section with a `struct mod_metadata` and its data, and an entry of `set` for it.
-fn metadata(ko: &mut Ko, set: SectionId, kind: u32, (strings, name): (SymbolId, i64), versions: &[u32]) {
+fn metadata(
+    ko: &mut Ko,
+    set: SectionId,
+    kind: u32,
+    (strings, name): (SymbolId, i64),
+    versions: &[u32],
+) {
     let mut record = words(&[1, kind, 0, 0, 0, 0]);
     record.extend(words(versions));
     let section = ko.section(".data.metadata", "WA", &record, 8);

@@ -1,4 +1,5 @@
-//! Faults: copies that end in an error, modules that are caught, and everything else that ends as it always did.
+//! Faults: copies that end in an error, modules that are caught, and everything else that ends as
+//! it always did.
 
 use std::cell::RefCell;
 use std::env;
@@ -23,7 +24,12 @@ fn pages_with_a_hole() -> *mut u8 {
     let length = NonZeroUsize::new(3 * PAGE).unwrap();
     // SAFETY: a new mapping, and a page of it.
     unsafe {
-        let start = mmap_anonymous(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE);
+        let start = mmap_anonymous(
+            None,
+            length,
+            ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+            MapFlags::MAP_PRIVATE,
+        );
         let start: NonNull<u8> = start.unwrap().cast();
         mprotect(start.add(PAGE).cast(), PAGE, ProtFlags::PROT_NONE).unwrap();
         start.as_ptr()
@@ -42,23 +48,39 @@ fn copies_fault_at_each_byte() {
     }
 }
 
-/// Copies to the pages and back. What is copied although the whole faults must be right, and lie before the hole.
+/// Copies to the pages and back. What is copied although the whole faults must be right, and lie
+/// before the hole.
 fn assert_copies(pages: *mut u8, start: usize, length: usize) {
     let ours: Vec<u8> = (1..=length as u8).collect();
     let mut back = vec![0; length];
-    // SAFETY: the range lies in the three pages, which nobody refers to, or faults; the vectors are our own.
+    // SAFETY: the range lies in the three pages, which nobody refers to, or faults; the vectors are
+    // our own.
     let (written, read) = unsafe {
         let user = pages.add(start);
-        (fault::copy_user(user, ours.as_ptr(), length), fault::copy_user(back.as_mut_ptr(), user, length))
+        (
+            fault::copy_user(user, ours.as_ptr(), length),
+            fault::copy_user(back.as_mut_ptr(), user, length),
+        )
     };
     let copied = back.iter().take_while(|&&byte| byte != 0).count();
     assert_eq!(back[..copied], ours[..copied]);
     assert!(back[copied..].iter().all(|&byte| byte == 0));
     let good = start + length <= PAGE || start >= 2 * PAGE;
     let expected = if good { Ok(()) } else { Err(Fault) };
-    assert_eq!((written, read), (expected, expected), "{length} bytes at {start}");
-    let most = if good { length } else { PAGE.saturating_sub(start) };
-    assert!(copied <= most && (copied == length) == good, "{length} bytes at {start}: {copied} copied");
+    assert_eq!(
+        (written, read),
+        (expected, expected),
+        "{length} bytes at {start}"
+    );
+    let most = if good {
+        length
+    } else {
+        PAGE.saturating_sub(start)
+    };
+    assert!(
+        copied <= most && (copied == length) == good,
+        "{length} bytes at {start}: {copied} copied"
+    );
 }
 
 #[test]
@@ -77,7 +99,10 @@ fn addresses_that_no_process_has() {
         // SAFETY: `byte` is ours; there is nothing at the other address.
         let copied = unsafe {
             let user = bad as *mut u8;
-            (fault::copy_user(&mut byte, user, 1), fault::copy_user(user, &byte, 1))
+            (
+                fault::copy_user(&mut byte, user, 1),
+                fault::copy_user(user, &byte, 1),
+            )
         };
         assert_eq!(copied, (Err(Fault), Err(Fault)), "{bad:#x}");
     }
@@ -95,8 +120,8 @@ fn on_fault(fault: &FaultInfo) -> ! {
     }
 }
 
-/// Loads a module of this machine code, `.data` with `ret` at its start among it, and runs it from `start`, on a thread
-/// with or without a GS base.
+/// Loads a module of this machine code, `.data` with `ret` at its start among it, and runs it from
+/// `start`, on a thread with or without a GS base.
 fn crash(code: &[u8], gs_base: bool) -> (Image, FaultInfo) {
     let mut ko = Ko::new();
     let text = ko.section(".text", "AX", code, 16);
@@ -127,7 +152,10 @@ fn crash(code: &[u8], gs_base: bool) -> (Image, FaultInfo) {
 fn assert_crash(code: &[u8], at: usize, kind: FaultKind, addr: usize) {
     let (image, fault) = crash(code, false);
     let pc = image.symbolize(fault.pc);
-    assert_eq!((pc, fault.kind, fault.addr), (Some(("start".into(), at)), kind, addr));
+    assert_eq!(
+        (pc, fault.kind, fault.addr),
+        (Some(("start".into(), at)), kind, addr)
+    );
 }
 
 #[test]
@@ -141,7 +169,14 @@ fn a_module_writes_to_its_text() {
     // mov %al, start(%rip)
     let (image, fault) = crash(&[0x88, 0x05, 0xfa, 0xff, 0xff, 0xff], false);
     let start = image.symbol("start").unwrap();
-    assert_eq!(fault, FaultInfo { addr: start, pc: start, kind: FaultKind::Write });
+    assert_eq!(
+        fault,
+        FaultInfo {
+            addr: start,
+            pc: start,
+            kind: FaultKind::Write
+        }
+    );
 }
 
 #[test]
@@ -186,14 +221,28 @@ fn a_module_jumps_to_its_data() {
     // jmp *%rdi
     let (image, fault) = crash(&[0xff, 0xe7], false);
     let data = image.symbol("data").unwrap();
-    assert_eq!(fault, FaultInfo { addr: data, pc: data, kind: FaultKind::Execute });
+    assert_eq!(
+        fault,
+        FaultInfo {
+            addr: data,
+            pc: data,
+            kind: FaultKind::Execute
+        }
+    );
 }
 
 #[test]
 fn a_module_jumps_to_null() {
     // xor %eax, %eax; jmp *%rax: no trace is left of who did it, but this thread runs modules.
     let (_image, fault) = crash(&[0x31, 0xc0, 0xff, 0xe0], true);
-    assert_eq!(fault, FaultInfo { addr: 0, pc: 0, kind: FaultKind::Execute });
+    assert_eq!(
+        fault,
+        FaultInfo {
+            addr: 0,
+            pc: 0,
+            kind: FaultKind::Execute
+        }
+    );
 }
 
 #[test]
@@ -219,12 +268,20 @@ fn foreign_faults_end_the_process() {
     assert!(words.contains("has overflowed its stack"), "{words}");
 }
 
-/// Runs the test above in a process of its own. Returns the signal that ended it, and what was said on stderr.
+/// Runs the test above in a process of its own. Returns the signal that ended it, and what was said
+/// on stderr.
 fn death(how: &str) -> (Option<i32>, String) {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "faults::foreign_faults_end_the_process", "--nocapture"]);
+    command.args([
+        "--exact",
+        "faults::foreign_faults_end_the_process",
+        "--nocapture",
+    ]);
     let output = command.env(DEATH, how).output().unwrap();
-    (output.status.signal(), String::from_utf8_lossy(&output.stderr).into_owned())
+    (
+        output.status.signal(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 fn die(how: &str) -> ! {

@@ -16,15 +16,39 @@ fn a_module_is_described() {
     let report = inspect(&sample().finish()).unwrap();
     assert_eq!(report.os_abi, "SYSV");
     assert_eq!(report.metadata.len(), 3);
-    assert_eq!(report.metadata[0], Metadata::Module { name: "sample".into() });
+    assert_eq!(
+        report.metadata[0],
+        Metadata::Module {
+            name: "sample".into()
+        }
+    );
     assert_eq!(report.undefined, ["module_register_init", "oracle"]);
-    let bss = SectionInfo { name: ".bss".into(), size: 64, align: 32, write: true, execute: false, in_file: false };
+    let bss = SectionInfo {
+        name: ".bss".into(),
+        size: 64,
+        align: 32,
+        write: true,
+        execute: false,
+        in_file: false,
+    };
     assert!(report.sections.contains(&bss));
-    let counts: Vec<_> = report.relocations.iter().map(|count| (&count.name[..], count.count, count.refused)).collect();
-    assert_eq!(counts, [("R_X86_64_64", 17, false), ("R_X86_64_PLT32", 1, false)]);
-    let [sysinit] = &report.sysinits[..] else { panic!("{:?}", report.sysinits) };
+    let counts: Vec<_> = report
+        .relocations
+        .iter()
+        .map(|count| (&count.name[..], count.count, count.refused))
+        .collect();
+    assert_eq!(
+        counts,
+        [("R_X86_64_64", 17, false), ("R_X86_64_PLT32", 1, false)]
+    );
+    let [sysinit] = &report.sysinits[..] else {
+        panic!("{:?}", report.sysinits)
+    };
     assert_eq!((sysinit.subsystem, sysinit.order), (0x310_0000, 0x100_0000));
-    assert_eq!((&sysinit.function[..], sysinit.argument.as_deref()), ("module_register_init", Some("zeros")));
+    assert_eq!(
+        (&sysinit.function[..], sysinit.argument.as_deref()),
+        ("module_register_init", Some("zeros"))
+    );
     assert!(report.sysuninits.is_empty() && report.remarks.is_empty());
 }
 
@@ -57,7 +81,14 @@ fn sysinits_of_all_releases_are_read_in_their_order() {
     let names: Vec<_> = report
         .sysinits
         .iter()
-        .map(|one| format!("{} {} {}", one.subsystem_name(), one.order_name(), one.function))
+        .map(|one| {
+            format!(
+                "{} {} {}",
+                one.subsystem_name(),
+                one.order_name(),
+                one.function
+            )
+        })
         .collect();
     assert_eq!(
         names,
@@ -99,7 +130,10 @@ fn refused_relocations_are_marked() {
     let symbol = ko.section_symbol(extra);
     ko.relocate(extra, 0, R_X86_64_32, symbol, 0);
     let text = inspect(&ko.finish()).unwrap().to_string();
-    assert!(text.contains("1  R_X86_64_32  <- the FreeBSD loader does not apply this type\n"), "{text}");
+    assert!(
+        text.contains("1  R_X86_64_32  <- the FreeBSD loader does not apply this type\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -108,11 +142,21 @@ fn relocations_of_what_is_not_in_memory_are_not_counted() {
     let debug = ko.section(".debug_info", "", &[0; 8], 8);
     let symbol = ko.section_symbol(debug);
     ko.relocate(debug, 0, R_X86_64_32, symbol, 0);
-    assert!(inspect(&ko.finish()).unwrap().relocations.iter().all(|count| !count.refused));
+    assert!(
+        inspect(&ko.finish())
+            .unwrap()
+            .relocations
+            .iter()
+            .all(|count| !count.refused)
+    );
 }
 
 fn kldhost(file: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_kldhost")).arg("inspect").arg(file).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_kldhost"))
+        .arg("inspect")
+        .arg(file)
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -153,11 +197,16 @@ fn the_command_refuses_what_is_no_module() {
         fs::write(&file, bytes).unwrap();
         file
     };
-    let aarch64 = Object::new(BinaryFormat::Elf, Architecture::Aarch64, Endianness::Little).write().unwrap();
+    let aarch64 = Object::new(BinaryFormat::Elf, Architecture::Aarch64, Endianness::Little)
+        .write()
+        .unwrap();
     let whole = sample().finish();
     assert_fails("/etc/passwd".as_ref(), "not an ELF file");
     assert_fails(&with(b""), "not an ELF file");
-    assert_fails(&with(&aarch64), "not a kernel module for FreeBSD/amd64: it is for aarch64");
+    assert_fails(
+        &with(&aarch64),
+        "not a kernel module for FreeBSD/amd64: it is for aarch64",
+    );
     let shoff = u64::from_le_bytes(whole[40..48].try_into().unwrap());
     assert_fails(
         &with(&whole[..1000]),
@@ -165,7 +214,10 @@ fn the_command_refuses_what_is_no_module() {
             "damaged or truncated: the section headers at byte {shoff} lie beyond the end of the file (1000 bytes)"
         ),
     );
-    assert_fails(&directory.path().join("none.ko"), "No such file or directory");
+    assert_fails(
+        &directory.path().join("none.ko"),
+        "No such file or directory",
+    );
     assert_fails(directory.path(), "Is a directory");
     assert_fails("/dev/zero".as_ref(), "Not a regular file");
 }

@@ -4,8 +4,8 @@ use crate::elf::{Ko, sample, words};
 use kldhost::fault::{self, Fault};
 use kldhost::image::{Image, LoadError, Metadata};
 use object::elf::{
-    R_X86_64_32, R_X86_64_32S, R_X86_64_64, R_X86_64_GOTPCREL, R_X86_64_NONE, R_X86_64_PC32, R_X86_64_PC64,
-    RelocationType,
+    R_X86_64_32, R_X86_64_32S, R_X86_64_64, R_X86_64_GOTPCREL, R_X86_64_NONE, R_X86_64_PC32,
+    R_X86_64_PC64, RelocationType,
 };
 
 extern "C" fn oracle() -> u32 {
@@ -67,13 +67,25 @@ fn pointers_are_relocated() {
     assert_eq!(Some(pointer(0)), image.symbol("answer"));
     assert_eq!(Some(pointer(2)), image.symbol("zeros"));
     assert_eq!(Some(pointer(3)), image.symbol("shared"));
-    assert_eq!((pointer(2) % 32, word(pointer(2))), (0, 0), ".bss is aligned and zero");
-    assert_eq!((pointer(3) % 16, word(pointer(3))), (0, 0), "common storage is aligned and zero");
+    assert_eq!(
+        (pointer(2) % 32, word(pointer(2))),
+        (0, 0),
+        ".bss is aligned and zero"
+    );
+    assert_eq!(
+        (pointer(3) % 16, word(pointer(3))),
+        (0, 0),
+        "common storage is aligned and zero"
+    );
     let set = image.linker_set("sysinit_set");
     assert_eq!(set, [image.symbol("sample_sysinit").unwrap()]);
     assert_eq!(pointer(5) - pointer(4), 8, "the set's bounds");
     assert_eq!(word(pointer(4)), set[0]);
-    assert_eq!(word(set[0] + 16), oracle as *const () as usize, "what only pointers use needs no stub");
+    assert_eq!(
+        word(set[0] + 16),
+        oracle as *const () as usize,
+        "what only pointers use needs no stub"
+    );
     assert!(image.linker_set("no_such_set").is_empty());
 }
 
@@ -83,8 +95,16 @@ fn metadata_is_read() {
     let name = || "sample".to_owned();
     let expected = [
         Metadata::Module { name: name() },
-        Metadata::Depend { on: "kernel".into(), min: 1500068, pref: 1500068, max: 1599999 },
-        Metadata::Version { name: name(), version: 3 },
+        Metadata::Depend {
+            on: "kernel".into(),
+            min: 1500068,
+            pref: 1500068,
+            max: 1599999,
+        },
+        Metadata::Version {
+            name: name(),
+            version: 3,
+        },
     ];
     assert_eq!(image.metadata(), expected);
 }
@@ -96,9 +116,15 @@ fn addresses_have_names() {
     let ask = image.symbol("ask").unwrap();
     assert_eq!(name(ask), Some(("ask".into(), 0)));
     assert_eq!(name(ask + 9), Some(("ask".into(), 9)));
-    assert_eq!(name(image.symbol("shared").unwrap() + 3), Some(("shared".into(), 3)));
+    assert_eq!(
+        name(image.symbol("shared").unwrap() + 3),
+        Some(("shared".into(), 3))
+    );
     let oracle_in_module = word(image.symbol("pointers").unwrap() + 8);
-    assert_eq!(name(oracle_in_module + 1), Some(("oracle (jump stub)".into(), 1)));
+    assert_eq!(
+        name(oracle_in_module + 1),
+        Some(("oracle (jump stub)".into(), 1))
+    );
     assert_eq!(name(oracle as *const () as usize), None);
     assert!(image.contains(ask) && !image.contains(oracle as *const () as usize));
 }
@@ -109,8 +135,13 @@ fn rust_names_are_readable() {
     let text = ko.section(".text", "AX", &[0xc3], 1);
     ko.function("_ZN4echo6device4read17h0123456789abcdefE", text, 0);
     let image = load(&ko).unwrap();
-    let address = image.symbol("_ZN4echo6device4read17h0123456789abcdefE").unwrap();
-    assert_eq!(image.symbolize(address), Some(("echo::device::read".into(), 0)));
+    let address = image
+        .symbol("_ZN4echo6device4read17h0123456789abcdefE")
+        .unwrap();
+    assert_eq!(
+        image.symbolize(address),
+        Some(("echo::device::read".into(), 0))
+    );
 }
 
 #[test]
@@ -123,7 +154,11 @@ fn memory_is_protected() {
         unsafe { fault::copy_user(address as *mut u8, &byte, 1) }
     };
     assert_eq!(write(image.symbol("answer").unwrap()), Err(Fault));
-    assert_eq!(write(word(image.symbol("pointers").unwrap() + 32)), Err(Fault), "a constant");
+    assert_eq!(
+        write(word(image.symbol("pointers").unwrap() + 32)),
+        Err(Fault),
+        "a constant"
+    );
     assert_eq!(write(image.symbol("zeros").unwrap()), Ok(()));
 }
 
@@ -164,9 +199,17 @@ fn absolute_and_weak_symbols() {
 
 #[test]
 fn all_undefined_symbols_are_named() {
-    let Err(error) = Image::load(&sample().finish(), &|_| None) else { panic!("it was loaded") };
-    assert_eq!(error, LoadError::Undefined(vec!["module_register_init".into(), "oracle".into()]));
-    assert_eq!(error.to_string(), "undefined symbols that this kernel does not have: module_register_init, oracle");
+    let Err(error) = Image::load(&sample().finish(), &|_| None) else {
+        panic!("it was loaded")
+    };
+    assert_eq!(
+        error,
+        LoadError::Undefined(vec!["module_register_init".into(), "oracle".into()])
+    );
+    assert_eq!(
+        error.to_string(),
+        "undefined symbols that this kernel does not have: module_register_init, oracle"
+    );
 }
 
 #[test]
@@ -238,13 +281,22 @@ fn impossible_sections_are_refused() {
         ko.section(name, flags, &[0; 8], align);
         refusal(&ko)
     };
-    assert_eq!(one(".both", "WAX", 1), "cannot be loaded: section .both is both writable and executable");
-    assert_eq!(one(".tdata", "WAT", 1), "cannot be loaded: section .tdata is thread-local storage");
+    assert_eq!(
+        one(".both", "WAX", 1),
+        "cannot be loaded: section .both is both writable and executable"
+    );
+    assert_eq!(
+        one(".tdata", "WAT", 1),
+        "cannot be loaded: section .tdata is thread-local storage"
+    );
     assert_eq!(
         one(".text", "AX", 8192),
         "cannot be loaded: .text wants an alignment of 8192, and 4096 is the most there is"
     );
-    assert_eq!(one(".comment", "", 1), "cannot be loaded: nothing in it would be loaded");
+    assert_eq!(
+        one(".comment", "", 1),
+        "cannot be loaded: nothing in it would be loaded"
+    );
 }
 
 #[test]
@@ -252,10 +304,15 @@ fn absurd_sizes_are_refused() {
     for size in [65 << 20, 1 << 40, u64::MAX - 4096, u64::MAX] {
         let mut ko = Ko::new();
         ko.bss(".bss", size, 8);
-        assert_eq!(refusal(&ko), format!("cannot be loaded: section .bss ({size} bytes) is larger than 64 MiB"));
+        assert_eq!(
+            refusal(&ko),
+            format!("cannot be loaded: section .bss ({size} bytes) is larger than 64 MiB")
+        );
         let mut ko = Ko::new();
         ko.common("huge", size, 8);
-        let expected = format!("cannot be loaded: with huge ({size} bytes) the module is larger than 64 MiB in memory");
+        let expected = format!(
+            "cannot be loaded: with huge ({size} bytes) the module is larger than 64 MiB in memory"
+        );
         assert_eq!(refusal(&ko), expected);
     }
     let mut ko = Ko::new();
@@ -268,10 +325,16 @@ fn absurd_sizes_are_refused() {
 fn broken_linker_sets_are_refused() {
     let mut ko = Ko::new();
     ko.section("set_sysinit_set", "A", &[0; 12], 8);
-    assert_eq!(refusal(&ko), "damaged or truncated: section set_sysinit_set ends in the middle of a pointer");
+    assert_eq!(
+        refusal(&ko),
+        "damaged or truncated: section set_sysinit_set ends in the middle of a pointer"
+    );
     let mut ko = Ko::new();
     ko.section("set_modmetadata_set", "A", &vec![0; 1 << 20], 8);
-    assert_eq!(refusal(&ko), "cannot be loaded: section set_modmetadata_set has more than 65536 entries");
+    assert_eq!(
+        refusal(&ko),
+        "cannot be loaded: section set_modmetadata_set has more than 65536 entries"
+    );
     let mut ko = Ko::new();
     ko.section("set_sysinit_set", "A", &[0; 8], 8);
     ko.section("set_sysinit_set", "A", &[0; 8], 8);
@@ -288,7 +351,10 @@ fn metadata_that_cannot_be_read_is_refused() {
     let record = ko.data("record", data, 0);
     let set = ko.section("set_modmetadata_set", "A", &[0; 8], 8);
     ko.relocate(set, 0, R_X86_64_64, record, 0);
-    assert_eq!(refusal(&ko), "damaged or truncated: metadata record 0 has no name");
+    assert_eq!(
+        refusal(&ko),
+        "damaged or truncated: metadata record 0 has no name"
+    );
 }
 
 #[test]
@@ -304,13 +370,22 @@ fn other_files_are_refused() {
     };
     let no_module = "not a kernel module for FreeBSD/amd64: it is ";
     assert_eq!(refusal_of(b""), "not an ELF file");
-    assert_eq!(refusal_of(b"root:*:0:0:Charlie &:/root:/bin/sh\n"), "not an ELF file");
+    assert_eq!(
+        refusal_of(b"root:*:0:0:Charlie &:/root:/bin/sh\n"),
+        "not an ELF file"
+    );
     assert_eq!(patched(CLASS, 1), format!("{no_module}a 32-bit ELF file"));
-    assert_eq!(patched(DATA, 2), format!("{no_module}a big-endian ELF file"));
+    assert_eq!(
+        patched(DATA, 2),
+        format!("{no_module}a big-endian ELF file")
+    );
     assert_eq!(patched(TYPE, 2), format!("{no_module}an executable"));
     assert_eq!(patched(TYPE, 4), format!("{no_module}a core dump"));
     assert_eq!(patched(MACHINE, 183), format!("{no_module}for aarch64"));
-    assert_eq!(patched(MACHINE, 255), format!("{no_module}for machine number 255"));
+    assert_eq!(
+        patched(MACHINE, 255),
+        format!("{no_module}for machine number 255")
+    );
 }
 
 #[test]
@@ -326,7 +401,10 @@ fn exactly_one_symbol_table_is_taken() {
     );
     let mut bytes = sample().finish();
     retype_section(&mut bytes, SYMTAB, PROGBITS);
-    assert_eq!(refusal_of(&bytes), "cannot be loaded: it has no symbol table (was it stripped of all symbols?)");
+    assert_eq!(
+        refusal_of(&bytes),
+        "cannot be loaded: it has no symbol table (was it stripped of all symbols?)"
+    );
 }
 
 /// Gives the first section of one type another.
@@ -336,7 +414,9 @@ fn retype_section(bytes: &mut [u8], from: u32, to: u32) {
     const SIZEOF_SHDR: usize = 64;
     let shoff = u64::from_le_bytes(bytes[E_SHOFF..][..8].try_into().unwrap()) as usize;
     let mut headers = bytes[shoff..].chunks_exact_mut(SIZEOF_SHDR);
-    let header = headers.find(|header| header[SH_TYPE..][..4] == from.to_le_bytes()).unwrap();
+    let header = headers
+        .find(|header| header[SH_TYPE..][..4] == from.to_le_bytes())
+        .unwrap();
     header[SH_TYPE..][..4].copy_from_slice(&to.to_le_bytes());
 }
 
@@ -345,6 +425,9 @@ fn every_truncation_is_refused() {
     let bytes = sample().finish();
     for length in 0..bytes.len() {
         let message = refusal_of(&bytes[..length]);
-        assert!(length < 4 || message.starts_with("damaged or truncated: "), "{length} bytes: {message}");
+        assert!(
+            length < 4 || message.starts_with("damaged or truncated: "),
+            "{length} bytes: {message}"
+        );
     }
 }

@@ -65,7 +65,8 @@ proptest! {
     }
 }
 
-/// A file of many sections whose headers all point to the same bytes would keep a trusting reader busy for hours.
+/// A file of many sections whose headers all point to the same bytes would keep a trusting reader
+/// busy for hours.
 #[test]
 fn sections_that_overlap_are_refused() {
     const E_SHOFF: usize = 40;
@@ -78,10 +79,17 @@ fn sections_that_overlap_are_refused() {
     let mut bytes = ko.finish();
     let shoff = u64::from_le_bytes(bytes[E_SHOFF..][..8].try_into().unwrap()) as usize;
     let whole = [0u64.to_le_bytes(), (bytes.len() as u64).to_le_bytes()].concat();
-    for header in bytes[shoff..].chunks_exact_mut(SIZEOF_SHDR).skip(1).take(100) {
+    for header in bytes[shoff..]
+        .chunks_exact_mut(SIZEOF_SHDR)
+        .skip(1)
+        .take(100)
+    {
         header[SH_OFFSET..][..16].copy_from_slice(&whole);
     }
-    assert_eq!(inspect(&bytes), Err(LoadError::Damaged("its sections overlap".into())));
+    assert_eq!(
+        inspect(&bytes),
+        Err(LoadError::Damaged("its sections overlap".into()))
+    );
 }
 
 /// So would many symbols that share one long name.
@@ -98,14 +106,24 @@ fn names_that_overlap_are_refused() {
         ko.function(&number.to_string(), text, 0);
     }
     let mut bytes = ko.finish();
-    let word = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..][..8].try_into().unwrap()) as usize;
+    let word =
+        |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..][..8].try_into().unwrap()) as usize;
     let shoff = word(&bytes, E_SHOFF);
-    let symtab = (shoff..bytes.len()).step_by(SIZEOF_SHDR).find(|&at| bytes[at + 4..][..4] == SYMTAB.to_le_bytes());
-    let (offset, size) = (word(&bytes, symtab.unwrap() + 24), word(&bytes, symtab.unwrap() + 32));
-    let symbols = bytes[offset..offset + size].chunks_exact_mut(SIZEOF_SYM).skip(1);
+    let symtab = (shoff..bytes.len())
+        .step_by(SIZEOF_SHDR)
+        .find(|&at| bytes[at + 4..][..4] == SYMTAB.to_le_bytes());
+    let (offset, size) = (
+        word(&bytes, symtab.unwrap() + 24),
+        word(&bytes, symtab.unwrap() + 32),
+    );
+    let symbols = bytes[offset..offset + size]
+        .chunks_exact_mut(SIZEOF_SYM)
+        .skip(1);
     // The first name in the table begins at 1.
     symbols.for_each(|symbol| symbol[..4].copy_from_slice(&1u32.to_le_bytes()));
-    assert!(matches!(inspect(&bytes), Err(LoadError::Damaged(why)) if why.ends_with("has no readable name")));
+    assert!(
+        matches!(inspect(&bytes), Err(LoadError::Damaged(why)) if why.ends_with("has no readable name"))
+    );
 }
 
 /// A mangled name whose parts refer back to other parts, each to two, can stand for gigabytes.
@@ -135,13 +153,18 @@ fn names_that_unfold_are_not_unfolded() {
     let bytes = ko.finish();
     let report = inspect(&bytes).unwrap();
     assert_eq!(report.sysinits.len(), SYSINITS);
-    assert!(report.to_string().len() < SYSINITS * 4096, "{} bytes", report.to_string().len());
+    assert!(
+        report.to_string().len() < SYSINITS * 4096,
+        "{} bytes",
+        report.to_string().len()
+    );
     let image = Image::load(&bytes, &|_| None).unwrap();
     let (found, _) = image.symbolize(image.symbol(&name).unwrap()).unwrap();
     assert_eq!(found, name);
 }
 
-/// A reference back, in Rust's mangling: `B`, and the position in base 62, less one, with no digit for 0.
+/// A reference back, in Rust's mangling: `B`, and the position in base 62, less one, with no digit
+/// for 0.
 fn reference(position: usize) -> String {
     const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let mut digits = String::new();

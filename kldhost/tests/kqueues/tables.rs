@@ -14,7 +14,11 @@ const NOWHERE: u64 = 7;
 fn refused(release: Release, table: u64) -> Report {
     let filters = Filters::of(release);
     let kq = filters.process.kqueue().unwrap();
-    assert_eq!(filters.try_add(kq, table), Err(Errno::PANICKED), "table {table} on {release}");
+    assert_eq!(
+        filters.try_add(kq, table),
+        Err(Errno::PANICKED),
+        "table {table} on {release}"
+    );
     filters.kernel.panic_report().expect("a report")
 }
 
@@ -23,7 +27,12 @@ fn a_table_with_a_tail_of_zeroes_is_fine_on_every_release() {
     for release in Release::ALL {
         let filters = Filters::of(release);
         let kq = filters.process.kqueue().unwrap();
-        assert_eq!(filters.try_add(kq, TAIL), Ok(0), "{release}: {:?}", filters.kernel.panic_report());
+        assert_eq!(
+            filters.try_add(kq, TAIL),
+            Ok(0),
+            "{release}: {:?}",
+            filters.kernel.panic_report()
+        );
         let mut events = [Kevent::default(); 2];
         assert_eq!(filters.process.kevent(kq, &[], &mut events, None), Ok(1));
         filters.unload();
@@ -59,12 +68,22 @@ fn a_member_is_fine_only_where_the_release_has_it() {
             if release >= since || (table == USERDUMP && release >= Release::V15_0) {
                 let filters = Filters::of(release);
                 let kq = filters.process.kqueue().unwrap();
-                assert_eq!(filters.try_add(kq, table), Ok(0), "{release}: {:?}", filters.kernel.panic_report());
+                assert_eq!(
+                    filters.try_add(kq, table),
+                    Ok(0),
+                    "{release}: {:?}",
+                    filters.kernel.panic_report()
+                );
                 filters.process.exit();
                 filters.unload();
             } else {
                 let report = refused(release, table);
-                assert!(report.message.starts_with(&format!("the word at {offset} of the table")), "{report}");
+                assert!(
+                    report
+                        .message
+                        .starts_with(&format!("the word at {offset} of the table")),
+                    "{report}"
+                );
             }
         }
     }
@@ -73,10 +92,19 @@ fn a_member_is_fine_only_where_the_release_has_it() {
 #[test]
 fn a_table_that_is_none_is_reported() {
     let report = refused(Release::V15_0, NOT_FD);
-    assert_eq!((report.call.as_str(), report.object.as_deref()), ("f_isfd", Some("filters.ko: not_fd+0x0")));
-    assert_eq!(report.message, "the table is not of a filter of descriptors");
+    assert_eq!(
+        (report.call.as_str(), report.object.as_deref()),
+        ("f_isfd", Some("filters.ko: not_fd+0x0"))
+    );
+    assert_eq!(
+        report.message,
+        "the table is not of a filter of descriptors"
+    );
     let report = refused(Release::V15_0, NOWHERE);
-    assert_eq!(report.message, "kn_fop points into memory that is not in use");
+    assert_eq!(
+        report.message,
+        "kn_fop points into memory that is not in use"
+    );
 }
 
 #[test]
@@ -86,6 +114,12 @@ fn a_table_freed_too_early_is_reported() {
     assert_eq!(filters.try_add(kq, FREED), Ok(0));
     assert_eq!(filters.kernel.kldunload(filters.id), Err(Errno::PANICKED));
     let report = filters.kernel.panic_report().unwrap();
-    assert_eq!((report.call.as_str(), report.object.as_deref()), ("free", Some("filters")));
-    assert_eq!(report.message, "knotes still refer to a filter's table in this memory");
+    assert_eq!(
+        (report.call.as_str(), report.object.as_deref()),
+        ("free", Some("filters"))
+    );
+    assert_eq!(
+        report.message,
+        "knotes still refer to a filter's table in this memory"
+    );
 }

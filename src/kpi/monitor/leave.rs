@@ -1,8 +1,10 @@
-//! What runs last in the module: the callbacks of the knlists, f_detach, and the destructor of an open file.
+//! What runs last in the module: the callbacks of the knlists, f_detach, and the destructor of an
+//! open file.
 //!
-//! Nothing in the KPI reports when a thread has returned from these to the kernel. So none of them has anything left to do
-//! when it releases the lock: each ends in a tail call, and the function that releases the lock returns to the kernel
-//! itself. Unloading takes the lock once more before it frees anything. `xtask check` reads the finished file for this.
+//! Nothing in the KPI reports when a thread has returned from these to the kernel. So none of them
+//! has anything left to do when it releases the lock: each ends in a tail call, and the function
+//! that releases the lock returns to the kernel itself. Unloading takes the lock once more before
+//! it frees anything. `xtask check` reads the finished file for this.
 
 use super::{Exclusive, Lock, Monitor, Side};
 use crate::kpi::knote::Knote;
@@ -24,7 +26,8 @@ unsafe extern "C" fn echodev_knlist_lock(arg: *mut c_void) {
     unsafe { sys::_sx_xlock(arg.cast(), 0, FILE.as_ptr(), line!() as c_int) };
 }
 
-/// `kl_unlock` of both knlists: wakes up the thread that unloads, if it waits for knotes, and unlocks.
+/// `kl_unlock` of both knlists: wakes up the thread that unloads, if it waits for knotes, and
+/// unlocks.
 ///
 /// # Safety
 ///
@@ -48,7 +51,8 @@ unsafe extern "C" fn echodev_knlist_unlock(arg: *mut c_void) {
 }
 
 impl<T, C> Monitor<T, C> {
-    /// Takes `kn` off its side, for f_detach, which must end with this call. Takes the lock exclusively. `knlist_remove`.
+    /// Takes `kn` off its side, for f_detach, which must end with this call. Takes the lock
+    /// exclusively. `knlist_remove`.
     ///
     /// # Safety
     ///

@@ -1,4 +1,5 @@
-//! Taking a monitor down: every waiter is woken up, then nothing in the kernel may point to it any more.
+//! Taking a monitor down: every waiter is woken up, then nothing in the kernel may point to it any
+//! more.
 
 use super::{Exclusive, Lock, Monitor, Side};
 use crate::kpi::knote::{Awaited, Knote};
@@ -12,8 +13,8 @@ unsafe extern "C" {
 /// A second, `<sys/time.h>`.
 const SBT_1S: sys::sbintime_t = 1 << 32;
 
-/// How long unloading waits for kevent(2) waiters to collect their last event. A process that does not call kevent(2) again
-/// must not hold unloading up.
+/// How long unloading waits for kevent(2) waiters to collect their last event. A process that does
+/// not call kevent(2) again must not hold unloading up.
 const COLLECT_TIMEOUT: sys::sbintime_t = SBT_1S / 10;
 
 /// How soon a knote that has missed a KNOTE gets another.
@@ -35,14 +36,15 @@ impl Lock {
 }
 
 impl<T, C> Monitor<T, C> {
-    /// Drops the knotes that are left and lets go of polling threads; then nothing in the kernel points here any more. To be
-    /// called once no thread can come to attach or record, and with no guard: takes the lock. `knlist_delete`, `seldrain`.
+    /// Drops the knotes that are left and lets go of polling threads; then nothing in the kernel
+    /// points here any more. To be called once no thread can come to attach or record, and with no
+    /// guard: takes the lock. `knlist_delete`, `seldrain`.
     pub fn retire(&self) {
         for side in Side::BOTH {
             let waiters = self.waiters(side);
-            // SAFETY: both lists are initialised. knlist_delete, not knlist_clear: the latter leaves knotes that point to
-            // functions of the module. It may let go of a file with the lock held, whose close then finds no device and no
-            // token: it does not come back here.
+            // SAFETY: both lists are initialised. knlist_delete, not knlist_clear: the latter
+            // leaves knotes that point to functions of the module. It may let go of a file with the
+            // lock held, whose close then finds no device and no token: it does not come back here.
             unsafe {
                 let kill = if cfg!(mutant = "knlist-clear") { 0 } else { 1 };
                 sys::knlist_cleardel(waiters.knlist(), echodev_curthread(), 0, kill);
@@ -55,7 +57,8 @@ impl<T, C> Monitor<T, C> {
     fn awaited(&self) -> Awaited {
         let mut most = Awaited::Collected;
         for side in Side::BOTH {
-            // SAFETY: the list is initialised; the lock is held, so knotes stay on it, and their links as they are.
+            // SAFETY: the list is initialised; the lock is held, so knotes stay on it, and their
+            // links as they are.
             unsafe {
                 let mut kn = (*self.waiters(side).knlist()).kl_list.slh_first;
                 while !kn.is_null() {
@@ -69,14 +72,22 @@ impl<T, C> Monitor<T, C> {
 }
 
 impl<T, C> Exclusive<'_, T, C> {
-    /// Unlocks, sleeps until [`Exclusive::wake_drain`], or until `deadline` since boot if that is not 0, and locks again.
-    /// Signals do not end it.
+    /// Unlocks, sleeps until [`Exclusive::wake_drain`], or until `deadline` since boot if that is
+    /// not 0, and locks again. Signals do not end it.
     fn sleep_until(&mut self, wmesg: &'static CStr, deadline: sys::sbintime_t) {
         let channel = self.monitor.lock.channel();
         // SAFETY: the lock is this thread's and held; `_sleep` releases it and takes it back.
         unsafe {
             let lock = &raw mut (*self.monitor.sx()).lock_object;
-            sys::_sleep(channel, lock, 0, wmesg.as_ptr(), deadline, 0, sys::C_ABSOLUTE);
+            sys::_sleep(
+                channel,
+                lock,
+                0,
+                wmesg.as_ptr(),
+                deadline,
+                0,
+                sys::C_ABSOLUTE,
+            );
         }
     }
 
@@ -85,11 +96,13 @@ impl<T, C> Exclusive<'_, T, C> {
         self.sleep_until(wmesg, 0);
     }
 
-    /// Unlocks, and sleeps until every kevent(2) waiter has collected its last event, for at most a tenth of a second. Locks
-    /// again. To be called after the device has begun to report that it is going away.
+    /// Unlocks, and sleeps until every kevent(2) waiter has collected its last event, for at most a
+    /// tenth of a second. Locks again. To be called after the device has begun to report that it is
+    /// going away.
     ///
-    /// A thread may wait for as long as its knote is there, unless the event was collected: then the kernel has cleared an
-    /// EV_CLEAR knote. Other knotes can be scanned again, by other threads on the same kqueue.
+    /// A thread may wait for as long as its knote is there, unless the event was collected: then
+    /// the kernel has cleared an EV_CLEAR knote. Other knotes can be scanned again, by other
+    /// threads on the same kqueue.
     pub fn wait_collected(&mut self, wmesg: &'static CStr) {
         self.monitor.lock.draining.set(true);
         let mut now = sbinuptime();

@@ -2,7 +2,8 @@
 
 use kldhost::image::{Image, LoadError, Metadata};
 
-/// Loads a file as a module; nothing of it is executed. A module that is loaded must be able to answer all questions.
+/// Loads a file as a module; nothing of it is executed. A module that is loaded must be able to
+/// answer all questions.
 ///
 /// # Panics
 ///
@@ -22,14 +23,23 @@ pub fn image(bytes: &[u8]) {
 
 fn question(image: &Image) {
     for record in image.metadata() {
-        if let Metadata::Module { name } | Metadata::Version { name, .. } | Metadata::Depend { on: name, .. } = record {
-            assert!(!name.contains('\0'), "the name goes on behind its end: {name:?}");
+        if let Metadata::Module { name }
+        | Metadata::Version { name, .. }
+        | Metadata::Depend { on: name, .. } = record
+        {
+            assert!(
+                !name.contains('\0'),
+                "the name goes on behind its end: {name:?}"
+            );
             let _ = image.symbol(&name);
         }
     }
     for set in ["sysinit_set", "sysuninit_set", "modmetadata_set"] {
         for &entry in image.linker_set(set) {
-            assert!(image.symbolize(entry).is_none() || image.contains(entry), "{entry:#x} of {set}");
+            assert!(
+                image.symbolize(entry).is_none() || image.contains(entry),
+                "{entry:#x} of {set}"
+            );
         }
     }
     image.retire();

@@ -6,7 +6,9 @@ use std::path::Path;
 
 /// Gives every file of a target's corpus to `body`.
 fn replay(target: &str, body: impl Fn(&[u8])) {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fuzz/corpus")
+        .join(target);
     let entries = fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     let mut count = 0;
     for entry in entries {
@@ -16,7 +18,11 @@ fn replay(target: &str, body: impl Fn(&[u8])) {
         body(&fs::read(&path).unwrap());
         count += 1;
     }
-    assert!(count > 10, "{count} files in {}: there should be many", dir.display());
+    assert!(
+        count > 10,
+        "{count} files in {}: there should be many",
+        dir.display()
+    );
 }
 
 #[test]

@@ -18,8 +18,8 @@ use crate::sync::execution;
 pub enum Strategy {
     /// At every switch, by chance.
     Random,
-    /// By the priorities of threads, which change at a few switches, by chance ("A Randomized Scheduler with Probabilistic
-    /// Guarantees of Finding Bugs", Burckhardt and others, 2010).
+    /// By the priorities of threads, which change at a few switches, by chance ("A Randomized
+    /// Scheduler with Probabilistic Guarantees of Finding Bugs", Burckhardt and others, 2010).
     Pct,
 }
 
@@ -56,8 +56,12 @@ impl FromStr for Seed {
             Some(("pct", _)) => Some(Strategy::Pct),
             _ => None,
         };
-        let number = text.split_once(':').and_then(|(_, number)| number.parse().ok());
-        let seed = strategy.zip(number).map(|(strategy, number)| Seed { strategy, number });
+        let number = text
+            .split_once(':')
+            .and_then(|(_, number)| number.parse().ok());
+        let seed = strategy
+            .zip(number)
+            .map(|(strategy, number)| Seed { strategy, number });
         seed.ok_or_else(|| "not a seed, such as random:17 or pct:17".to_owned())
     }
 }
@@ -98,11 +102,19 @@ impl fmt::Display for Failure {
         /// So many steps say enough.
         const SHOWN: usize = 80;
         let skipped = self.steps.len().saturating_sub(SHOWN);
-        writeln!(f, "{}\nseed {}; {} steps", self.what, self.seed, self.steps.len())?;
+        writeln!(
+            f,
+            "{}\nseed {}; {} steps",
+            self.what,
+            self.seed,
+            self.steps.len()
+        )?;
         if skipped > 0 {
             writeln!(f, "  ...")?;
         }
-        self.steps[skipped..].iter().try_for_each(|step| writeln!(f, "  {step}"))
+        self.steps[skipped..]
+            .iter()
+            .try_for_each(|step| writeln!(f, "  {step}"))
     }
 }
 
@@ -132,7 +144,8 @@ impl<S: Scheduler> Scheduler for Explorer<S> {
             });
         }
         if self.begun && execution::failure().is_some() {
-            // shuttle's random scheduler has an advice of its own to give, unless it was asked until it has no more.
+            // shuttle's random scheduler has an advice of its own to give, unless it was asked
+            // until it has no more.
             while self.strategy == Strategy::Random && self.inner.new_execution().is_some() {}
             return None;
         }
@@ -142,8 +155,15 @@ impl<S: Scheduler> Scheduler for Explorer<S> {
         Some(schedule)
     }
 
-    fn next_task(&mut self, unfinished: &[&Task], current: Option<TaskId>, is_yielding: bool) -> Option<TaskId> {
-        execution::next(unfinished, |able| self.inner.next_task(able, current, is_yielding))
+    fn next_task(
+        &mut self,
+        unfinished: &[&Task],
+        current: Option<TaskId>,
+        is_yielding: bool,
+    ) -> Option<TaskId> {
+        execution::next(unfinished, |able| {
+            self.inner.next_task(able, current, is_yielding)
+        })
     }
 
     fn next_u64(&mut self) -> u64 {
@@ -151,9 +171,10 @@ impl<S: Scheduler> Scheduler for Explorer<S> {
     }
 }
 
-/// Runs `scenario` on `count` schedules, those of `first` and of the seeds that follow, [`BATCH`] of each. It stops at the
-/// first that goes wrong: `scenario` has called [`fail`](crate::sync::fail), a thread panics, nobody can run, or there is no
-/// end. The same seed leads to the same schedules.
+/// Runs `scenario` on `count` schedules, those of `first` and of the seeds that follow, [`BATCH`]
+/// of each. It stops at the first that goes wrong: `scenario` has called
+/// [`fail`](crate::sync::fail), a thread panics, nobody can run, or there is no end. The same seed
+/// leads to the same schedules.
 ///
 /// `scenario` runs on the first thread of each execution, and should see all others end.
 ///
@@ -170,11 +191,24 @@ pub fn explore(
         let seed = Seed { number, ..first };
         let count = BATCH.min(count - done);
         match seed.strategy {
-            Strategy::Random => run(RandomScheduler::new_from_seed(number, count), &log, seed, scenario.clone()),
-            Strategy::Pct => run(PctScheduler::new_from_seed(number, PCT_DEPTH, count), &log, seed, scenario.clone()),
+            Strategy::Random => run(
+                RandomScheduler::new_from_seed(number, count),
+                &log,
+                seed,
+                scenario.clone(),
+            ),
+            Strategy::Pct => run(
+                PctScheduler::new_from_seed(number, PCT_DEPTH, count),
+                &log,
+                seed,
+                scenario.clone(),
+            ),
         }?;
     }
-    Ok(Explored { different: log.seen.borrow().len(), ..log.explored.get() })
+    Ok(Explored {
+        different: log.seen.borrow().len(),
+        ..log.explored.get()
+    })
 }
 
 thread_local! {
@@ -182,7 +216,8 @@ thread_local! {
     static SEED: Cell<Option<Seed>> = const { Cell::new(None) };
 }
 
-/// A panic below the module cannot unwind, and ends the process: who reads of it wants to know the seed.
+/// A panic below the module cannot unwind, and ends the process: who reads of it wants to know the
+/// seed.
 fn tell_seed_of_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -209,16 +244,31 @@ fn run(
     config.stack_size = STACK;
     config.failure_persistence = FailurePersistence::None;
     config.max_steps = MaxSteps::None;
-    let runner = Runner::new(Explorer { inner, strategy: seed.strategy, begun: false, log: log.clone() }, config);
+    let runner = Runner::new(
+        Explorer {
+            inner,
+            strategy: seed.strategy,
+            begun: false,
+            log: log.clone(),
+        },
+        config,
+    );
     let panic = catch_unwind(AssertUnwindSafe(|| runner.run(scenario))).err();
     SEED.set(None);
-    let panic = panic.map(|panic| match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
-        (Some(message), _) => message.clone(),
-        (None, Some(message)) => (*message).to_owned(),
-        (None, None) => "a thread has panicked".to_owned(),
-    });
+    let panic =
+        panic.map(
+            |panic| match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+                (Some(message), _) => message.clone(),
+                (None, Some(message)) => (*message).to_owned(),
+                (None, None) => "a thread has panicked".to_owned(),
+            },
+        );
     match panic.or_else(execution::failure) {
         None => Ok(()),
-        Some(what) => Err(Box::new(Failure { seed, what, steps: execution::described_steps() })),
+        Some(what) => Err(Box::new(Failure {
+            seed,
+            what,
+            steps: execution::described_steps(),
+        })),
     }
 }

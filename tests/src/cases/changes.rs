@@ -36,7 +36,11 @@ impl Change {
         if self.wakes_writers() {
             check_eq!(process.write(fd, &pattern(64))?, Ok(64));
         }
-        Ok(Stage { change: self, process, fd })
+        Ok(Stage {
+            change: self,
+            process,
+            fd,
+        })
     }
 
     fn wakes_writers(self) -> bool {
@@ -45,12 +49,20 @@ impl Change {
 
     /// What poll(2) then finds.
     pub fn poll_event(self) -> i16 {
-        if self.wakes_writers() { POLLOUT } else { POLLIN }
+        if self.wakes_writers() {
+            POLLOUT
+        } else {
+            POLLIN
+        }
     }
 
     /// The filter that then fires.
     pub fn filter(self) -> i16 {
-        if self.wakes_writers() { EVFILT_WRITE } else { EVFILT_READ }
+        if self.wakes_writers() {
+            EVFILT_WRITE
+        } else {
+            EVFILT_READ
+        }
     }
 
     /// What the filter says: `data`, and whether EV_EOF is set.

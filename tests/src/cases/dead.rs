@@ -1,4 +1,5 @@
-//! Descriptors that outlive the module: the kernel answers for them, and a later load has nothing to do with them.
+//! Descriptors that outlive the module: the kernel answers for them, and a later load has nothing
+//! to do with them.
 
 use alloc::vec;
 
@@ -39,7 +40,10 @@ fn dead(cx: &mut Ctx, flags: i32) -> Outcome<(Process, Fd)> {
 pub fn answers_as_dead(p: &mut Process, rw: Fd) -> Outcome {
     check_one_of!(p.read(rw, 10)?, [Err(EIO), Err(ENXIO)]);
     check_one_of!(p.write(rw, b"abc")?, [Err(EIO), Err(ENXIO)]);
-    check_one_of!(p.try_clear(rw)?, [Err(ENXIO), Err(ENOTTY), Err(EBADF), Err(ENODEV)]);
+    check_one_of!(
+        p.try_clear(rw)?,
+        [Err(ENXIO), Err(ENOTTY), Err(EBADF), Err(ENODEV)]
+    );
     let found = p.poll(rw, POLLIN | POLLOUT)?;
     check_eq!(found.map(|revents| revents & POLLHUP), Ok(POLLHUP));
     Ok(())
@@ -49,7 +53,11 @@ fn read_and_write(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = dead(cx, O_RDWR)?;
     for _ in 0..2 {
         answers_as_dead(&mut p, rw)?;
-        check_eq!(p.read(rw, 0)?, Ok(vec![]), "zero bytes never reach the device");
+        check_eq!(
+            p.read(rw, 0)?,
+            Ok(vec![]),
+            "zero bytes never reach the device"
+        );
     }
     Ok(())
 }
@@ -57,7 +65,10 @@ fn read_and_write(cx: &mut Ctx) -> Outcome {
 fn vectored(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = dead(cx, O_RDWR)?;
     check_one_of!(p.readv(rw, vec![Into::all(5); 2])?, [Err(EIO), Err(ENXIO)]);
-    check_one_of!(p.writev(rw, vec![From::all(b"abc"); 2])?, [Err(EIO), Err(ENXIO)]);
+    check_one_of!(
+        p.writev(rw, vec![From::all(b"abc"); 2])?,
+        [Err(EIO), Err(ENXIO)]
+    );
     Ok(())
 }
 
@@ -90,9 +101,17 @@ fn poll_and_select(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = dead(cx, O_RDWR)?;
     for events in [POLLIN, POLLOUT, POLLIN | POLLOUT | POLLRDNORM] {
         let found = p.poll(rw, events)?;
-        check_eq!(found.map(|revents| revents & POLLHUP), Ok(POLLHUP), "events {events:#x}");
+        check_eq!(
+            found.map(|revents| revents & POLLHUP),
+            Ok(POLLHUP),
+            "events {events:#x}"
+        );
     }
-    let asked = FdSets { read: vec![rw], write: vec![rw], except: vec![] };
+    let asked = FdSets {
+        read: vec![rw],
+        write: vec![rw],
+        except: vec![],
+    };
     check_eq!(p.select(asked.clone(), None)?, Ok(asked));
     Ok(())
 }

@@ -34,20 +34,39 @@ struct User {
 /// A reader and a writer that share a descriptor with `p`. Opening and closing the device take the
 /// lock, so neither is for them to do.
 fn users(p: &mut Process, fd: Fd) -> Outcome<Vec<User>> {
-    [false, true].into_iter().map(|writes| Ok(User { process: p.fork()?, fd, writes })).collect()
+    [false, true]
+        .into_iter()
+        .map(|writes| {
+            Ok(User {
+                process: p.fork()?,
+                fd,
+                writes,
+            })
+        })
+        .collect()
 }
 
 impl User {
     /// Begins to wait for the lock.
     fn wait(&mut self, cx: &mut Ctx) -> Outcome {
-        let call = if self.writes { Call::write(self.fd, b"abc") } else { Call::read(self.fd, 100) };
+        let call = if self.writes {
+            Call::write(self.fd, b"abc")
+        } else {
+            Call::read(self.fd, 100)
+        };
         self.process.start(call)?;
         cx.asleep(&self.process, ECHO_LOCK)
     }
 }
 
 fn hung_write(cx: &mut Ctx, p: &mut Process, fd: Fd) -> Outcome {
-    p.start(Call::Write { fd, from: From { bytes: vec![0; 8], reach: Reach::Hung } })?;
+    p.start(Call::Write {
+        fd,
+        from: From {
+            bytes: vec![0; 8],
+            reach: Reach::Hung,
+        },
+    })?;
     cx.asleep(p, HUNGPG)
 }
 
@@ -56,7 +75,12 @@ fn interrupt_and_kill(cx: &mut Ctx, to_interrupt: Vec<User>, to_kill: Vec<User>)
     for mut user in to_interrupt {
         user.wait(cx)?;
         user.process.kill(SIGINT)?;
-        check_eq!(user.process.finish()?, Err(EINTR), "writes: {}", user.writes);
+        check_eq!(
+            user.process.finish()?,
+            Err(EINTR),
+            "writes: {}",
+            user.writes
+        );
         check_eq!(user.process.caught(SIGINT)?, 1);
     }
     for mut user in to_kill {
@@ -110,7 +134,13 @@ fn reader(cx: &mut Ctx) -> Outcome {
     check_eq!(p.write(rw, b"12345678")?, Ok(8));
     let to_interrupt = interruptible(&mut p, rw)?;
     let (to_kill, mut stay) = (users(&mut p, rw)?, users(&mut p, rw)?);
-    p.start(Call::Read { fd: rw, into: Into { len: 8, reach: Reach::Hung } })?;
+    p.start(Call::Read {
+        fd: rw,
+        into: Into {
+            len: 8,
+            reach: Reach::Hung,
+        },
+    })?;
     cx.asleep(&p, HUNGPG)?;
     interrupt_and_kill(cx, to_interrupt, to_kill)?;
     for user in &mut stay {
@@ -139,7 +169,11 @@ fn restarted_by_the_handler(cx: &mut Ctx) -> Outcome {
     cx.release_faults()?;
     check_eq!(p.finish_write()?, Ok(8));
     for user in &mut users {
-        check!(user.process.finish()?.is_ok(), "it was not restarted; writes: {}", user.writes);
+        check!(
+            user.process.finish()?.is_ok(),
+            "it was not restarted; writes: {}",
+            user.writes
+        );
         check_eq!(user.process.caught(SIGUSR1)?, 1);
     }
     Ok(())
@@ -160,8 +194,15 @@ fn killed(cx: &mut Ctx) -> Outcome {
     works(cx)
 }
 
-/// Two processes asleep in `call`, which do not need the lock to come back: one is interrupted, one killed.
-fn sleepers_are_interrupted(cx: &mut Ctx, p: &mut Process, call: &Call, wmesg: Wmesg, hang: Call) -> Outcome {
+/// Two processes asleep in `call`, which do not need the lock to come back: one is interrupted, one
+/// killed.
+fn sleepers_are_interrupted(
+    cx: &mut Ctx,
+    p: &mut Process,
+    call: &Call,
+    wmesg: Wmesg,
+    hang: Call,
+) -> Outcome {
     let mut sleepers = vec![p.fork()?, p.fork()?];
     for process in &mut sleepers {
         process.catch(SIGINT, false)?;
@@ -186,7 +227,13 @@ fn sleepers_are_interrupted(cx: &mut Ctx, p: &mut Process, call: &Call, wmesg: W
 
 fn sleeping_readers_are_interrupted(cx: &mut Ctx) -> Outcome {
     let (mut p, fd) = cx.opened(O_RDWR)?;
-    let hang = Call::Write { fd, from: From { bytes: vec![0; 8], reach: Reach::Hung } };
+    let hang = Call::Write {
+        fd,
+        from: From {
+            bytes: vec![0; 8],
+            reach: Reach::Hung,
+        },
+    };
     sleepers_are_interrupted(cx, &mut p, &Call::read(fd, 9), ECHORD, hang)?;
     check_eq!(p.read(fd, 9)?, Ok(vec![0; 8]));
     works(cx)
@@ -195,18 +242,35 @@ fn sleeping_readers_are_interrupted(cx: &mut Ctx) -> Outcome {
 fn sleeping_writers_are_interrupted(cx: &mut Ctx) -> Outcome {
     let (mut p, fd) = cx.opened(O_RDWR)?;
     check_eq!(p.write(fd, &[b'x'; SIZE])?, Ok(SIZE));
-    let hang = Call::Read { fd, into: Into { len: SIZE, reach: Reach::Hung } };
+    let hang = Call::Read {
+        fd,
+        into: Into {
+            len: SIZE,
+            reach: Reach::Hung,
+        },
+    };
     sleepers_are_interrupted(cx, &mut p, &Call::write(fd, b"abc"), ECHOWR, hang)?;
     check_eq!(p.held(fd)?, 0);
     works(cx)
 }
 
-/// The writer has not come to sleep for room when its descriptor is revoked, and must not do so afterwards.
+/// The writer has not come to sleep for room when its descriptor is revoked, and must not do so
+/// afterwards.
 fn revoke_reaches_a_writer_that_waits_for_the_lock(cx: &mut Ctx) -> Outcome {
     let (mut p, fd) = cx.opened(O_RDWR)?;
-    let mut writer = User { process: p.fork()?, fd, writes: true };
+    let mut writer = User {
+        process: p.fork()?,
+        fd,
+        writes: true,
+    };
     let mut admin = cx.process()?;
-    p.start(Call::Write { fd, from: From { bytes: vec![0; SIZE], reach: Reach::Hung } })?;
+    p.start(Call::Write {
+        fd,
+        from: From {
+            bytes: vec![0; SIZE],
+            reach: Reach::Hung,
+        },
+    })?;
     cx.asleep(&p, HUNGPG)?;
     writer.wait(cx)?;
     admin.start(Call::Revoke)?;

@@ -41,15 +41,24 @@ fn sizes_of_32_bit_programs(cx: &mut Ctx) -> Outcome {
     check_eq!(p.write(rw, b"abc")?, Ok(3));
     let get = From::all(&[0xff; 4]);
     let set = |size: u32| From::all(&size.to_ne_bytes());
-    check_eq!(p.ioctl(r, ECHODEV_GBUFSIZE32, get.clone())?, Ok(64u32.to_ne_bytes().to_vec()));
+    check_eq!(
+        p.ioctl(r, ECHODEV_GBUFSIZE32, get.clone())?,
+        Ok(64u32.to_ne_bytes().to_vec())
+    );
     check_eq!(p.ioctl(r, ECHODEV_SBUFSIZE32, set(100))?, Err(EPERM));
     check_eq!(p.ioctl(rw, ECHODEV_SBUFSIZE32, set(2))?, Err(EBUSY));
     check_eq!(p.ioctl(rw, ECHODEV_SBUFSIZE32, set(u32::MAX))?, Err(EINVAL));
     check_eq!(p.size(r)?, 64);
     for size in [3, 65_537, 64] {
-        check!(p.ioctl(rw, ECHODEV_SBUFSIZE32, set(size))?.is_ok(), "size {size} was refused");
+        check!(
+            p.ioctl(rw, ECHODEV_SBUFSIZE32, set(size))?.is_ok(),
+            "size {size} was refused"
+        );
         check_eq!(p.size(r)?, size.into());
-        check_eq!(p.ioctl(r, ECHODEV_GBUFSIZE32, get.clone())?, Ok(size.to_ne_bytes().to_vec()));
+        check_eq!(
+            p.ioctl(r, ECHODEV_GBUFSIZE32, get.clone())?,
+            Ok(size.to_ne_bytes().to_vec())
+        );
     }
     check_eq!(p.read(rw, 9)?, Ok(b"abc".to_vec()));
     Ok(())
@@ -135,7 +144,11 @@ fn unknown_requests(cx: &mut Ctx) -> Outcome {
     for (name, request) in requests {
         let len = (request >> 16 & 0x1fff) as usize;
         for fd in [rw, r] {
-            check_eq!(p.ioctl(fd, request, From::all(&vec![0; len]))?, Err(ENOTTY), "{name}");
+            check_eq!(
+                p.ioctl(fd, request, From::all(&vec![0; len]))?,
+                Err(ENOTTY),
+                "{name}"
+            );
         }
     }
     check_eq!(p.size(rw)?, 64);
@@ -147,7 +160,11 @@ fn unknown_requests(cx: &mut Ctx) -> Outcome {
 fn requests_without_a_direction(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     for request in [0, 0x4564, 0x0008_4564, 0x4000_4564, 0x8000_4565] {
-        check_eq!(p.ioctl(rw, request, From::all(&[0; 8]))?, Err(ENOTTY), "{request:#x}");
+        check_eq!(
+            p.ioctl(rw, request, From::all(&[0; 8]))?,
+            Err(ENOTTY),
+            "{request:#x}"
+        );
     }
     Ok(())
 }

@@ -32,7 +32,12 @@ cases! { "kevent_sleep":
 fn waiting(cx: &mut Ctx, p: &mut Process, fd: Fd, filter: i16, flags: u16) -> Outcome<Fd> {
     let kq = p.kqueue()?;
     let changes = vec![kevent(fd, filter, EV_ADD | flags)];
-    p.start(Call::Kevent { kq, changes, max: 1, timeout: None })?;
+    p.start(Call::Kevent {
+        kq,
+        changes,
+        max: 1,
+        timeout: None,
+    })?;
     cx.asleep(p, KQREAD)?;
     Ok(kq)
 }
@@ -81,16 +86,28 @@ fn both_filters_in_one_kqueue(cx: &mut Ctx) -> Outcome {
     other.resize(w, 0)?;
     let (mut p, fd) = cx.opened(O_RDONLY)?;
     let kq = p.kqueue()?;
-    check_eq!(p.change(kq, kevent(fd, EVFILT_READ, EV_ADD | EV_CLEAR))?, Ok(()));
-    check_eq!(p.change(kq, kevent(fd, EVFILT_WRITE, EV_ADD | EV_CLEAR))?, Ok(()));
+    check_eq!(
+        p.change(kq, kevent(fd, EVFILT_READ, EV_ADD | EV_CLEAR))?,
+        Ok(())
+    );
+    check_eq!(
+        p.change(kq, kevent(fd, EVFILT_WRITE, EV_ADD | EV_CLEAR))?,
+        Ok(())
+    );
     p.start(Call::wait_event(kq))?;
     cx.asleep(&p, KQREAD)?;
     other.resize(w, 4)?;
-    check_eq!(p.finish_kevent()?.map(|events| brief(&events)), Ok(vec![(EVFILT_WRITE, 4, false)]));
+    check_eq!(
+        p.finish_kevent()?.map(|events| brief(&events)),
+        Ok(vec![(EVFILT_WRITE, 4, false)])
+    );
     p.start(Call::wait_event(kq))?;
     cx.asleep(&p, KQREAD)?;
     check_eq!(other.write(w, b"abc")?, Ok(3));
-    check_eq!(p.finish_kevent()?.map(|events| brief(&events)), Ok(vec![(EVFILT_READ, 3, false)]));
+    check_eq!(
+        p.finish_kevent()?.map(|events| brief(&events)),
+        Ok(vec![(EVFILT_READ, 3, false)])
+    );
     Ok(())
 }
 
@@ -99,12 +116,21 @@ fn everybody_is_woken(cx: &mut Ctx) -> Outcome {
     let mut sleepers = vec![];
     for i in 0..12 {
         let (mut p, fd) = cx.opened(O_RDONLY)?;
-        waiting(cx, &mut p, fd, EVFILT_READ, [0, EV_CLEAR, EV_ONESHOT][i % 3])?;
+        waiting(
+            cx,
+            &mut p,
+            fd,
+            EVFILT_READ,
+            [0, EV_CLEAR, EV_ONESHOT][i % 3],
+        )?;
         sleepers.push(p);
     }
     check_eq!(other.write(w, b"abc")?, Ok(3));
     for p in &mut sleepers {
-        check_eq!(p.finish_kevent()?.map(|events| brief(&events)), Ok(vec![(EVFILT_READ, 3, false)]));
+        check_eq!(
+            p.finish_kevent()?.map(|events| brief(&events)),
+            Ok(vec![(EVFILT_READ, 3, false)])
+        );
     }
     Ok(())
 }
@@ -117,7 +143,10 @@ fn not_woken_by_the_first_of_two_closes(cx: &mut Ctx) -> Outcome {
     other.close(w)?;
     cx.asleep(&p, KQREAD)?;
     other.close(second)?;
-    check_eq!(p.finish_kevent()?.map(|events| brief(&events)), Ok(vec![(EVFILT_READ, 0, true)]));
+    check_eq!(
+        p.finish_kevent()?.map(|events| brief(&events)),
+        Ok(vec![(EVFILT_READ, 0, true)])
+    );
     Ok(())
 }
 
@@ -159,17 +188,29 @@ fn killed_while_asleep(cx: &mut Ctx) -> Outcome {
 fn article_example(cx: &mut Ctx) -> Outcome {
     let (mut watcher, fd) = cx.opened(O_RDONLY)?;
     let kq = watcher.kqueue()?;
-    check_eq!(watcher.change(kq, kevent(fd, EVFILT_READ, EV_ADD | EV_CLEAR))?, Ok(()));
-    check_eq!(watcher.change(kq, kevent(fd, EVFILT_WRITE, EV_ADD | EV_CLEAR))?, Ok(()));
+    check_eq!(
+        watcher.change(kq, kevent(fd, EVFILT_READ, EV_ADD | EV_CLEAR))?,
+        Ok(())
+    );
+    check_eq!(
+        watcher.change(kq, kevent(fd, EVFILT_WRITE, EV_ADD | EV_CLEAR))?,
+        Ok(())
+    );
     let mut events = brief(&watcher.events(kq, 4)?);
     events.sort();
-    check_eq!(events, vec![(EVFILT_WRITE, 64, false), (EVFILT_READ, 0, true)]);
+    check_eq!(
+        events,
+        vec![(EVFILT_WRITE, 64, false), (EVFILT_READ, 0, true)]
+    );
 
     let (mut writer, w) = cx.opened(O_WRONLY)?;
     watcher.start(Call::wait_event(kq))?;
     cx.asleep(&watcher, KQREAD)?;
     writer.start(Call::write(w, &super::pattern(81)))?;
-    check_eq!(watcher.finish_kevent()?.map(|events| brief(&events)), Ok(vec![(EVFILT_READ, 64, false)]));
+    check_eq!(
+        watcher.finish_kevent()?.map(|events| brief(&events)),
+        Ok(vec![(EVFILT_READ, 64, false)])
+    );
     cx.asleep(&writer, crate::host::ECHOWR)?;
 
     watcher.start(Call::wait_event(kq))?;
@@ -178,8 +219,12 @@ fn article_example(cx: &mut Ctx) -> Outcome {
     check_eq!(reader.read(r, 64)?, Ok(super::pattern(64)));
     check_eq!(writer.finish_write()?, Ok(81));
     writer.exit()?;
-    // The reader made room, the writer took some of it and closed; how much of that one kevent(2) sees is a race.
-    let first = watcher.finish_kevent()?.map(|events| brief(&events)).unwrap_or_default();
+    // The reader made room, the writer took some of it and closed; how much of that one kevent(2)
+    // sees is a race.
+    let first = watcher
+        .finish_kevent()?
+        .map(|events| brief(&events))
+        .unwrap_or_default();
     check_one_of!(
         first,
         [
@@ -192,6 +237,9 @@ fn article_example(cx: &mut Ctx) -> Outcome {
     check_eq!(reader.read(r, 64)?, Ok(super::pattern(81)[64..].to_vec()));
     check_eq!(reader.read(r, 64)?, Ok(vec![]));
     let rest = brief(&watcher.events(kq, 4)?);
-    check!(rest.contains(&(EVFILT_WRITE, 64, false)), "the room that the last reads made is not in {rest:?}");
+    check!(
+        rest.contains(&(EVFILT_WRITE, 64, false)),
+        "the room that the last reads made is not in {rest:?}"
+    );
     Ok(())
 }

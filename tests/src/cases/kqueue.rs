@@ -39,12 +39,22 @@ cases! { "kqueue":
 
 /// A change of one entry.
 pub fn kevent(fd: Fd, filter: i16, flags: u16) -> Kevent {
-    Kevent { ident: fd as u64, filter, flags, fflags: 0, data: 0, udata: 0 }
+    Kevent {
+        ident: fd as u64,
+        filter,
+        flags,
+        fflags: 0,
+        data: 0,
+        udata: 0,
+    }
 }
 
 /// What matters of an event: filter, data, whether EV_EOF is set.
 pub fn brief(events: &[Kevent]) -> Vec<(i16, i64, bool)> {
-    events.iter().map(|event| (event.filter, event.data, event.flags & EV_EOF != 0)).collect()
+    events
+        .iter()
+        .map(|event| (event.filter, event.data, event.flags & EV_EOF != 0))
+        .collect()
 }
 
 /// A kqueue with one filter on `fd`.
@@ -76,8 +86,16 @@ fn read_filter_in_every_state(cx: &mut Ctx) -> Outcome {
                 let (mut p, fd) = arranged(cx, size, held, writer)?;
                 let kq = watched(&mut p, fd, EVFILT_READ, flags)?;
                 let fires = held != 0 || !writer;
-                let want = if fires { vec![(EVFILT_READ, held as i64, !writer)] } else { vec![] };
-                check_eq!(brief(&p.events(kq, 4)?), want, "{held} of {size} held, writer {writer}, flags {flags:#x}");
+                let want = if fires {
+                    vec![(EVFILT_READ, held as i64, !writer)]
+                } else {
+                    vec![]
+                };
+                check_eq!(
+                    brief(&p.events(kq, 4)?),
+                    want,
+                    "{held} of {size} held, writer {writer}, flags {flags:#x}"
+                );
             }
         }
     }
@@ -91,8 +109,16 @@ fn write_filter_in_every_state(cx: &mut Ctx) -> Outcome {
                 let (mut p, fd) = arranged(cx, size, held, writer)?;
                 let kq = watched(&mut p, fd, EVFILT_WRITE, flags)?;
                 let room = size as i64 - held as i64;
-                let want = if room > 0 { vec![(EVFILT_WRITE, room, false)] } else { vec![] };
-                check_eq!(brief(&p.events(kq, 4)?), want, "{held} of {size} held, writer {writer}, flags {flags:#x}");
+                let want = if room > 0 {
+                    vec![(EVFILT_WRITE, room, false)]
+                } else {
+                    vec![]
+                };
+                check_eq!(
+                    brief(&p.events(kq, 4)?),
+                    want,
+                    "{held} of {size} held, writer {writer}, flags {flags:#x}"
+                );
             }
         }
     }
@@ -169,7 +195,10 @@ fn oneshot(cx: &mut Ctx) -> Outcome {
     check_eq!(brief(&p.events(kq, 4)?), vec![(EVFILT_READ, 3, false)]);
     check_eq!(p.write(rw, b"d")?, Ok(1));
     check_eq!(brief(&p.events(kq, 4)?), vec![]);
-    check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_DELETE))?, Err(ENOENT));
+    check_eq!(
+        p.change(kq, kevent(rw, EVFILT_READ, EV_DELETE))?,
+        Err(ENOENT)
+    );
     check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_ADD))?, Ok(()));
     check_eq!(brief(&p.events(kq, 4)?), vec![(EVFILT_READ, 4, false)]);
     Ok(())
@@ -181,13 +210,21 @@ fn disable_and_enable(cx: &mut Ctx) -> Outcome {
     check_eq!(p.write(rw, b"abc")?, Ok(3));
     check_eq!(brief(&p.events(kq, 4)?), vec![], "added disabled");
     check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_ENABLE))?, Ok(()));
-    check_eq!(brief(&p.events(kq, 4)?), vec![(EVFILT_READ, 3, false)], "enabled");
+    check_eq!(
+        brief(&p.events(kq, 4)?),
+        vec![(EVFILT_READ, 3, false)],
+        "enabled"
+    );
     check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_DISABLE))?, Ok(()));
     check_eq!(p.write(rw, b"d")?, Ok(1));
     check_eq!(brief(&p.events(kq, 4)?), vec![], "disabled");
     check_eq!(p.read(rw, 9)?, Ok(b"abcd".to_vec()));
     check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_ENABLE))?, Ok(()));
-    check_eq!(brief(&p.events(kq, 4)?), vec![], "enabled with nothing to read");
+    check_eq!(
+        brief(&p.events(kq, 4)?),
+        vec![],
+        "enabled with nothing to read"
+    );
     check_eq!(p.write(rw, b"e")?, Ok(1));
     check_eq!(brief(&p.events(kq, 4)?), vec![(EVFILT_READ, 1, false)]);
     Ok(())
@@ -212,7 +249,10 @@ fn delete(cx: &mut Ctx) -> Outcome {
     check_eq!(p.change(kq, kevent(rw, EVFILT_WRITE, EV_ADD))?, Ok(()));
     check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_DELETE))?, Ok(()));
     check_eq!(brief(&p.events(kq, 4)?), vec![(EVFILT_WRITE, 61, false)]);
-    check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_DELETE))?, Err(ENOENT));
+    check_eq!(
+        p.change(kq, kevent(rw, EVFILT_READ, EV_DELETE))?,
+        Err(ENOENT)
+    );
     check_eq!(p.change(kq, kevent(rw, EVFILT_WRITE, EV_DELETE))?, Ok(()));
     check_eq!(brief(&p.events(kq, 4)?), vec![]);
     check_eq!(p.write(rw, b"abc")?, Ok(3));
@@ -224,11 +264,19 @@ fn eof_set_and_cleared(cx: &mut Ctx) -> Outcome {
     let (mut p, r) = cx.opened(O_RDONLY)?;
     let kq = watched(&mut p, r, EVFILT_READ, 0)?;
     for _ in 0..3 {
-        check_eq!(brief(&p.events(kq, 4)?), vec![(EVFILT_READ, 0, true)], "no writer");
+        check_eq!(
+            brief(&p.events(kq, 4)?),
+            vec![(EVFILT_READ, 0, true)],
+            "no writer"
+        );
         let w = p.open(O_WRONLY)?;
         check_eq!(brief(&p.events(kq, 4)?), vec![], "a writer");
         check_eq!(p.write(w, b"abc")?, Ok(3));
-        check_eq!(brief(&p.events(kq, 4)?), vec![(EVFILT_READ, 3, false)], "a writer and data");
+        check_eq!(
+            brief(&p.events(kq, 4)?),
+            vec![(EVFILT_READ, 3, false)],
+            "a writer and data"
+        );
         check_eq!(p.read(r, 9)?, Ok(b"abc".to_vec()));
         check_eq!(brief(&p.events(kq, 4)?), vec![], "a writer and no data");
         p.close(w)?;
@@ -240,15 +288,27 @@ fn eof_set_and_cleared_with_clear(cx: &mut Ctx) -> Outcome {
     let (mut p, r) = cx.opened(O_RDONLY)?;
     let kq = watched(&mut p, r, EVFILT_READ, EV_CLEAR)?;
     for _ in 0..3 {
-        check_eq!(brief(&p.events(kq, 4)?), vec![(EVFILT_READ, 0, true)], "the last writer closed");
+        check_eq!(
+            brief(&p.events(kq, 4)?),
+            vec![(EVFILT_READ, 0, true)],
+            "the last writer closed"
+        );
         check_eq!(brief(&p.events(kq, 4)?), vec![], "told once");
         let (w, second) = (p.open(O_WRONLY)?, p.open(O_WRONLY)?);
         check_eq!(brief(&p.events(kq, 4)?), vec![], "a writer");
         check_eq!(p.write(w, b"abc")?, Ok(3));
-        check_eq!(brief(&p.events(kq, 4)?), vec![(EVFILT_READ, 3, false)], "a writer and data");
+        check_eq!(
+            brief(&p.events(kq, 4)?),
+            vec![(EVFILT_READ, 3, false)],
+            "a writer and data"
+        );
         check_eq!(p.read(r, 9)?, Ok(b"abc".to_vec()));
         p.close(w)?;
-        check_eq!(brief(&p.events(kq, 4)?), vec![], "one of two writers closed");
+        check_eq!(
+            brief(&p.events(kq, 4)?),
+            vec![],
+            "one of two writers closed"
+        );
         p.close(second)?;
     }
     Ok(())
@@ -267,14 +327,24 @@ fn eof_with_data_left(cx: &mut Ctx) -> Outcome {
 
 fn every_change_fires_with_clear(cx: &mut Ctx) -> Outcome {
     use super::changes::Change;
-    for change in [Change::Data, Change::LastClose, Change::Room, Change::Grow, Change::Clear] {
+    for change in [
+        Change::Data,
+        Change::LastClose,
+        Change::Room,
+        Change::Grow,
+        Change::Clear,
+    ] {
         let mut stage = change.prepare(cx)?;
         let (mut p, fd) = cx.opened(O_RDONLY)?;
         let kq = watched(&mut p, fd, change.filter(), EV_CLEAR)?;
         check_eq!(brief(&p.events(kq, 4)?), vec![], "before {change:?}");
         stage.happen()?;
         let (data, eof) = change.event();
-        check_eq!(brief(&p.events(kq, 4)?), vec![(change.filter(), data, eof)], "{change:?}");
+        check_eq!(
+            brief(&p.events(kq, 4)?),
+            vec![(change.filter(), data, eof)],
+            "{change:?}"
+        );
         check_eq!(brief(&p.events(kq, 4)?), vec![], "after {change:?}");
         let w = p.open(O_WRONLY)?;
         p.clear(w)?;
@@ -297,7 +367,10 @@ fn failed_calls_fire_nothing(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     check_eq!(p.write(rw, &pattern(10))?, Ok(10));
     let kq = watched(&mut p, rw, EVFILT_READ, EV_CLEAR)?;
-    check_eq!(p.change(kq, kevent(rw, EVFILT_WRITE, EV_ADD | EV_CLEAR))?, Ok(()));
+    check_eq!(
+        p.change(kq, kevent(rw, EVFILT_WRITE, EV_ADD | EV_CLEAR))?,
+        Ok(())
+    );
     check_eq!(p.events(kq, 4)?.len(), 2);
     check_eq!(p.write(rw, &[])?, Ok(0));
     check_eq!(p.read(rw, 0)?, Ok(vec![]));
@@ -313,13 +386,26 @@ fn other_filters_are_refused(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let kq = p.kqueue()?;
     for filter in [EVFILT_VNODE, EVFILT_EMPTY] {
-        check_eq!(p.change(kq, kevent(rw, filter, EV_ADD))?, Err(EINVAL), "filter {filter}");
-        let refused = Call::Kevent { kq, changes: vec![kevent(rw, filter, EV_ADD)], max: 1, timeout: Some(0) };
+        check_eq!(
+            p.change(kq, kevent(rw, filter, EV_ADD))?,
+            Err(EINVAL),
+            "filter {filter}"
+        );
+        let refused = Call::Kevent {
+            kq,
+            changes: vec![kevent(rw, filter, EV_ADD)],
+            max: 1,
+            timeout: Some(0),
+        };
         let Ok(Value::Events(events)) = p.call(refused)? else {
             return Err(Failure::new("kevent with room for the error failed".into()));
         };
         check_eq!(events.len(), 1);
-        check_eq!((events[0].flags & EV_ERROR, events[0].data), (EV_ERROR, i64::from(EINVAL.0)), "filter {filter}");
+        check_eq!(
+            (events[0].flags & EV_ERROR, events[0].data),
+            (EV_ERROR, i64::from(EINVAL.0)),
+            "filter {filter}"
+        );
     }
     check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_ADD))?, Ok(()));
     Ok(())
@@ -329,16 +415,34 @@ fn each_kqueue_gets_its_own(cx: &mut Ctx) -> Outcome {
     let (mut other, o) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let (mut p, a) = cx.opened(O_RDONLY)?;
     let b = p.open(O_RDONLY)?;
-    let queues = [watched(&mut p, a, EVFILT_READ, EV_CLEAR)?, watched(&mut p, a, EVFILT_READ, 0)?];
-    check_eq!(p.change(queues[0], kevent(b, EVFILT_READ, EV_ADD | EV_ONESHOT))?, Ok(()));
+    let queues = [
+        watched(&mut p, a, EVFILT_READ, EV_CLEAR)?,
+        watched(&mut p, a, EVFILT_READ, 0)?,
+    ];
+    check_eq!(
+        p.change(queues[0], kevent(b, EVFILT_READ, EV_ADD | EV_ONESHOT))?,
+        Ok(())
+    );
     check_eq!(other.write(o, b"abc")?, Ok(3));
-    check_eq!(brief(&p.events(queues[1], 4)?), vec![(EVFILT_READ, 3, false)]);
+    check_eq!(
+        brief(&p.events(queues[1], 4)?),
+        vec![(EVFILT_READ, 3, false)]
+    );
     let mut events = p.events(queues[0], 4)?;
     events.sort_by_key(|event| event.ident);
     check_eq!(brief(&events), vec![(EVFILT_READ, 3, false); 2]);
-    check_eq!(events.iter().map(|event| event.ident as Fd).collect::<Vec<_>>(), vec![a.min(b), a.max(b)]);
+    check_eq!(
+        events
+            .iter()
+            .map(|event| event.ident as Fd)
+            .collect::<Vec<_>>(),
+        vec![a.min(b), a.max(b)]
+    );
     check_eq!(p.events(queues[0], 4)?, vec![]);
-    check_eq!(brief(&p.events(queues[1], 4)?), vec![(EVFILT_READ, 3, false)]);
+    check_eq!(
+        brief(&p.events(queues[1], 4)?),
+        vec![(EVFILT_READ, 3, false)]
+    );
     Ok(())
 }
 
@@ -352,7 +456,10 @@ fn closing_the_descriptor_drops_its_events(cx: &mut Ctx) -> Outcome {
     check_eq!(p.events(kq, 4)?, vec![]);
     check_eq!(other.write(o, b"abc")?, Ok(3));
     check_eq!(p.events(kq, 4)?, vec![]);
-    check_eq!(p.change(kq, kevent(fd, EVFILT_READ, EV_DELETE))?, Err(EBADF));
+    check_eq!(
+        p.change(kq, kevent(fd, EVFILT_READ, EV_DELETE))?,
+        Err(EBADF)
+    );
     Ok(())
 }
 
@@ -374,11 +481,22 @@ fn a_dup_keeps_its_events(cx: &mut Ctx) -> Outcome {
 fn identity_is_kept(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let kq = p.kqueue()?;
-    let change = Kevent { udata: 0x1234_5678_9abc_def0, ..kevent(rw, EVFILT_WRITE, EV_ADD | EV_CLEAR) };
+    let change = Kevent {
+        udata: 0x1234_5678_9abc_def0,
+        ..kevent(rw, EVFILT_WRITE, EV_ADD | EV_CLEAR)
+    };
     check_eq!(p.change(kq, change)?, Ok(()));
-    let want = Kevent { flags: EV_CLEAR, data: 64, ..change };
+    let want = Kevent {
+        flags: EV_CLEAR,
+        data: 64,
+        ..change
+    };
     check_eq!(p.events(kq, 4)?, vec![want]);
-    check_eq!(p.change(kq, Kevent { udata: 7, ..change })?, Ok(()), "again, with another udata");
+    check_eq!(
+        p.change(kq, Kevent { udata: 7, ..change })?,
+        Ok(()),
+        "again, with another udata"
+    );
     check_eq!(p.events(kq, 4)?, vec![Kevent { udata: 7, ..want }]);
     Ok(())
 }

@@ -28,7 +28,10 @@ fn an_ordinary_kqueue_is_not_inherited(cx: &mut Ctx) -> Outcome {
     let kq = p.kqueue()?;
     check_eq!(p.change(kq, kevent(rw, EVFILT_WRITE, EV_ADD))?, Ok(()));
     let mut child = p.fork()?;
-    check_eq!(child.change(kq, kevent(rw, EVFILT_WRITE, EV_ADD))?, Err(EBADF));
+    check_eq!(
+        child.change(kq, kevent(rw, EVFILT_WRITE, EV_ADD))?,
+        Err(EBADF)
+    );
     check_eq!(brief(&p.events(kq, 4)?), vec![(EVFILT_WRITE, 64, false)]);
     Ok(())
 }
@@ -45,14 +48,23 @@ fn forked(cx: &mut Ctx) -> Outcome<(Process, Process, Fd, Fd, bool)> {
     let mut child = p.fork()?;
     let mut found = brief(&child.events(kq, 4)?);
     found.sort();
-    check_one_of!(found, [vec![], vec![(EVFILT_WRITE, 61, false), (EVFILT_READ, 3, false)]]);
+    check_one_of!(
+        found,
+        [
+            vec![],
+            vec![(EVFILT_WRITE, 61, false), (EVFILT_READ, 3, false)]
+        ]
+    );
     Ok((p, child, kq, rw, !found.is_empty()))
 }
 
 fn the_child_has_all_events_or_none(cx: &mut Ctx) -> Outcome {
     let (mut p, mut child, kq, rw, copied) = forked(cx)?;
     check_eq!(p.events(kq, 4)?.len(), 2);
-    check_eq!(child.change(kq, kevent(rw, EVFILT_READ, EV_DELETE))?, if copied { Ok(()) } else { Err(ENOENT) });
+    check_eq!(
+        child.change(kq, kevent(rw, EVFILT_READ, EV_DELETE))?,
+        if copied { Ok(()) } else { Err(ENOENT) }
+    );
     // The copy is a kqueue like any other.
     check_eq!(child.change(kq, kevent(rw, EVFILT_READ, EV_ADD))?, Ok(()));
     check_eq!(child.events(kq, 4)?.len(), if copied { 2 } else { 1 });
@@ -101,9 +113,16 @@ fn unload_while_both_wait(cx: &mut Ctx) -> Outcome {
     cx.unload()?;
     let collects_eof = |process: &mut Process| -> Outcome {
         let events = process.finish_kevent()?.unwrap_or_default();
-        check!(events.iter().any(|event| event.flags & EV_EOF != 0), "no EV_EOF in {events:?}");
+        check!(
+            events.iter().any(|event| event.flags & EV_EOF != 0),
+            "no EV_EOF in {events:?}"
+        );
         Ok(())
     };
     collects_eof(&mut p)?;
-    if copied { collects_eof(&mut child) } else { child.killed() }
+    if copied {
+        collects_eof(&mut child)
+    } else {
+        child.killed()
+    }
 }

@@ -41,7 +41,10 @@ fn register(p: &mut Process, fd: Fd) -> Outcome<Vec<(u64, i16)>> {
 }
 
 fn what(events: &[Kevent]) -> Vec<(u64, i16)> {
-    let mut all: Vec<_> = events.iter().map(|event| (event.ident, event.filter)).collect();
+    let mut all: Vec<_> = events
+        .iter()
+        .map(|event| (event.ident, event.filter))
+        .collect();
     all.sort();
     all
 }
@@ -64,7 +67,12 @@ fn of_another_process(cx: &mut Ctx) -> Outcome {
     let mut expected = register(&mut p, r)?;
     let kq = p.kqueue()?;
     let changes = vec![kevent(r, EVFILT_READ, EV_ADD)];
-    p.start(Call::Kevent { kq, changes, max: 1, timeout: None })?;
+    p.start(Call::Kevent {
+        kq,
+        changes,
+        max: 1,
+        timeout: None,
+    })?;
     cx.asleep(&p, KQREAD)?;
     expected.push((r as u64, EVFILT_READ));
     expected.sort();
@@ -79,8 +87,14 @@ fn changes_nothing(cx: &mut Ctx) -> Outcome {
     check_eq!(p.write(rw, b"abc")?, Ok(3));
     for flags in [0, EV_CLEAR, EV_ONESHOT] {
         let kq = p.kqueue()?;
-        check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_ADD | flags))?, Ok(()));
-        check_eq!(what(&p.report_kqueues(p.pid())?), vec![(rw as u64, EVFILT_READ)]);
+        check_eq!(
+            p.change(kq, kevent(rw, EVFILT_READ, EV_ADD | flags))?,
+            Ok(())
+        );
+        check_eq!(
+            what(&p.report_kqueues(p.pid())?),
+            vec![(rw as u64, EVFILT_READ)]
+        );
         check_eq!(what(&p.events(kq, 4)?), vec![(rw as u64, EVFILT_READ)]);
         p.close(kq)?;
     }
@@ -99,14 +113,26 @@ fn after_unload(cx: &mut Ctx) -> Outcome {
 /// was registered.
 fn while_it_unloads(cx: &mut Ctx, by: Option<Process>) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
-    let expected = [(); 8].map(|()| register(&mut p, rw)).into_iter().collect::<Outcome<Vec<_>>>()?.concat();
+    let expected = [(); 8]
+        .map(|()| register(&mut p, rw))
+        .into_iter()
+        .collect::<Outcome<Vec<_>>>()?
+        .concat();
     let pid = p.pid();
     let mut reporter = by.unwrap_or(p);
     reporter.start(Call::ReportKqueues { pid })?;
     cx.unload()?;
     let report = what(&reporter.finish_kevent()?.unwrap_or_default());
-    check!(report.len() <= expected.len(), "{} events were registered, {} reported", expected.len(), report.len());
-    check!(report.iter().all(|event| expected.contains(event)), "{report:?} was reported");
+    check!(
+        report.len() <= expected.len(),
+        "{} events were registered, {} reported",
+        expected.len(),
+        report.len()
+    );
+    check!(
+        report.iter().all(|event| expected.contains(event)),
+        "{report:?} was reported"
+    );
     Ok(())
 }
 

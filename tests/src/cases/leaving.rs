@@ -29,7 +29,12 @@ enum Way {
     Oneshot,
 }
 
-const WAYS: [Way; 4] = [Way::CloseKqueue, Way::CloseDescriptor, Way::Delete, Way::Oneshot];
+const WAYS: [Way; 4] = [
+    Way::CloseKqueue,
+    Way::CloseDescriptor,
+    Way::Delete,
+    Way::Oneshot,
+];
 
 /// A process that is about to drop its events.
 struct Leaver {
@@ -45,9 +50,17 @@ impl Leaver {
         let kq = process.kqueue()?;
         let oneshot = if way == Way::Oneshot { EV_ONESHOT } else { 0 };
         for filter in [EVFILT_READ, EVFILT_WRITE] {
-            check_eq!(process.change(kq, kevent(fd, filter, EV_ADD | oneshot))?, Ok(()));
+            check_eq!(
+                process.change(kq, kevent(fd, filter, EV_ADD | oneshot))?,
+                Ok(())
+            );
         }
-        Ok(Leaver { way, process, fd, kq })
+        Ok(Leaver {
+            way,
+            process,
+            fd,
+            kq,
+        })
     }
 
     fn start(&mut self) -> Outcome {
@@ -56,10 +69,23 @@ impl Leaver {
             Way::CloseKqueue => Call::Close { fd: kq },
             Way::CloseDescriptor => Call::Close { fd },
             Way::Delete => {
-                let changes = vec![kevent(fd, EVFILT_READ, EV_DELETE), kevent(fd, EVFILT_WRITE, EV_DELETE)];
-                Call::Kevent { kq, changes, max: 0, timeout: Some(0) }
+                let changes = vec![
+                    kevent(fd, EVFILT_READ, EV_DELETE),
+                    kevent(fd, EVFILT_WRITE, EV_DELETE),
+                ];
+                Call::Kevent {
+                    kq,
+                    changes,
+                    max: 0,
+                    timeout: Some(0),
+                }
             }
-            Way::Oneshot => Call::Kevent { kq, changes: vec![], max: 4, timeout: Some(0) },
+            Way::Oneshot => Call::Kevent {
+                kq,
+                changes: vec![],
+                max: 4,
+                timeout: Some(0),
+            },
         })
     }
 
@@ -72,9 +98,14 @@ impl Leaver {
             Way::Delete => check_one_of!(reply, [Ok(Value::Events(vec![])), Err(ENOENT)]),
             Way::Oneshot => {
                 let Ok(Value::Events(events)) = &reply else {
-                    return Err(crate::check::Failure::new(alloc::format!("kevent: {reply:?}")));
+                    return Err(crate::check::Failure::new(alloc::format!(
+                        "kevent: {reply:?}"
+                    )));
                 };
-                check!(events.iter().all(|event| event.ident == self.fd as u64), "{events:?} was collected");
+                check!(
+                    events.iter().all(|event| event.ident == self.fd as u64),
+                    "{events:?} was collected"
+                );
             }
         }
         Ok(())
@@ -88,7 +119,10 @@ fn leave(cx: &mut Ctx, ways: &[Way]) -> Outcome {
         if round != 0 {
             cx.load()?;
         }
-        let mut leavers = ways.iter().map(|way| Leaver::prepare(cx, *way)).collect::<Outcome<Vec<_>>>()?;
+        let mut leavers = ways
+            .iter()
+            .map(|way| Leaver::prepare(cx, *way))
+            .collect::<Outcome<Vec<_>>>()?;
         for leaver in &mut leavers {
             leaver.start()?;
         }

@@ -32,7 +32,14 @@ fn first_state(cx: &mut Ctx) -> Outcome {
 }
 
 fn node_is_for_root_only(cx: &mut Ctx) -> Outcome {
-    check_eq!(cx.node()?, Node { uid: 0, gid: 0, mode: 0o600 });
+    check_eq!(
+        cx.node()?,
+        Node {
+            uid: 0,
+            gid: 0,
+            mode: 0o600
+        }
+    );
     Ok(())
 }
 
@@ -90,13 +97,26 @@ fn tunable_bufsize_zero(cx: &mut Ctx) -> Outcome {
 /// The load is refused, or gives a device of a legal size.
 fn tunable_nonsense_does_no_harm(cx: &mut Ctx) -> Outcome {
     cx.unload()?;
-    let values = ["", "x", "-1", "4k", "12x", "16777216", "16777217", "18446744073709551615", "99999999999999999999"];
+    let values = [
+        "",
+        "x",
+        "-1",
+        "4k",
+        "12x",
+        "16777216",
+        "16777217",
+        "18446744073709551615",
+        "99999999999999999999",
+    ];
     for value in values {
         cx.set_tunable("hw.echodev.bufsize", value)?;
         if cx.try_load()?.is_ok() {
             let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
             let size = p.size(rw)?;
-            check!(size <= MAX_SIZE, "bufsize {value:?} gave a buffer of {size} bytes");
+            check!(
+                size <= MAX_SIZE,
+                "bufsize {value:?} gave a buffer of {size} bytes"
+            );
             check_eq!(p.write(rw, b"x")?.is_ok(), size != 0, "bufsize {value:?}");
             p.exit()?;
             cx.unload()?;

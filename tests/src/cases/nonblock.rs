@@ -85,7 +85,10 @@ fn part_of_a_write(cx: &mut Ctx) -> Outcome {
 
 fn part_of_a_writev(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
-    let parts = pattern(100).chunks(30).map(crate::call::From::all).collect();
+    let parts = pattern(100)
+        .chunks(30)
+        .map(crate::call::From::all)
+        .collect();
     check_eq!(p.writev(rw, parts)?, Ok(64));
     check_eq!(p.read(rw, 100)?, Ok(pattern(64)));
     Ok(())
@@ -134,7 +137,8 @@ fn o_async_is_refused(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     check_eq!(p.try_set_flags(rw, O_ASYNC)?, Err(EINVAL));
     check_eq!(p.try_set_flags(rw, O_ASYNC | O_NONBLOCK)?, Err(EINVAL));
-    // What the flags are now is the kernel's affair, and differs between versions; they can be set again in any case.
+    // What the flags are now is the kernel's affair, and differs between versions; they can be set
+    // again in any case.
     p.set_flags(rw, O_NONBLOCK)?;
     check_eq!(p.flags(rw)? & (O_NONBLOCK | O_ASYNC), O_NONBLOCK);
     check_eq!(p.read(rw, 1)?, Err(EWOULDBLOCK));

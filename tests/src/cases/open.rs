@@ -118,7 +118,11 @@ fn a_forked_descriptor_counts_once(cx: &mut Ctx) -> Outcome {
     let (mut parent, w) = cx.opened(O_WRONLY)?;
     let mut child = parent.fork()?;
     parent.close(w)?;
-    check_eq!(reader.read(r, 1)?, Err(EWOULDBLOCK), "with the child's descriptor open");
+    check_eq!(
+        reader.read(r, 1)?,
+        Err(EWOULDBLOCK),
+        "with the child's descriptor open"
+    );
     check_eq!(child.write(w, b"x")?, Ok(1));
     check_eq!(reader.read(r, 1)?, Ok(b"x".to_vec()));
     child.close(w)?;
@@ -150,7 +154,8 @@ fn sigkill_closes(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Nobody can open the device four billion times, so this case finds the counter in the driver's memory and sets it.
+/// Nobody can open the device four billion times, so this case finds the counter in the driver's
+/// memory and sets it.
 fn no_more_writers_than_can_be_counted(cx: &mut Ctx) -> Outcome {
     let mut p = cx.process()?;
     let counter = find_counter(cx)?;
@@ -165,7 +170,11 @@ fn no_more_writers_than_can_be_counted(cx: &mut Ctx) -> Outcome {
     check_eq!(p.read(r, 1)?, Err(EWOULDBLOCK));
     p.close(last)?;
     writers.push(p.open(O_RDWR)?);
-    check_eq!(p.try_open(O_WRONLY)?, Err(EBUSY), "after one closed and one opened");
+    check_eq!(
+        p.try_open(O_WRONLY)?,
+        Err(EBUSY),
+        "after one closed and one opened"
+    );
 
     cx.poke(counter, writers.len() as u32)?;
     for w in writers {
@@ -177,8 +186,8 @@ fn no_more_writers_than_can_be_counted(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// The address of the word that counts the writers: it follows them as they come and go, and without it there is an end
-/// of file. Leaves the device with nobody there.
+/// The address of the word that counts the writers: it follows them as they come and go, and
+/// without it there is an end of file. Leaves the device with nobody there.
 fn find_counter(cx: &mut Ctx) -> Outcome<u64> {
     let mut p = cx.process()?;
     let mut candidates = words_equal_to(&cx.blocks()?, 0);
@@ -205,7 +214,9 @@ fn find_counter(cx: &mut Ctx) -> Outcome<u64> {
             return Ok(*word);
         }
     }
-    Err(Failure::new(alloc::format!("no word of memory counts the writers; {candidates:x?} look as if")))
+    Err(Failure::new(alloc::format!(
+        "no word of memory counts the writers; {candidates:x?} look as if"
+    )))
 }
 
 /// The addresses of the aligned 32-bit words that hold `value`.

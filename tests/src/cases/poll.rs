@@ -34,8 +34,16 @@ impl State {
     fn all() -> Vec<State> {
         let mut states = vec![];
         for (size, held) in [(64, 0), (64, 1), (64, 63), (64, 64), (1, 0), (1, 1), (0, 0)] {
-            states.push(State { size, held, writer: true });
-            states.push(State { size, held, writer: false });
+            states.push(State {
+                size,
+                held,
+                writer: true,
+            });
+            states.push(State {
+                size,
+                held,
+                writer: false,
+            });
         }
         states
     }
@@ -65,7 +73,12 @@ impl State {
 fn every_mask_in_every_state(cx: &mut Ctx) -> Outcome {
     const BITS: [i16; 6] = [POLLIN, POLLPRI, POLLOUT, POLLRDNORM, POLLRDBAND, POLLWRBAND];
     let masks: Vec<i16> = (0..1 << BITS.len())
-        .map(|chosen: i32| (0..BITS.len()).filter(|i| chosen >> i & 1 != 0).map(|i| BITS[i]).sum())
+        .map(|chosen: i32| {
+            (0..BITS.len())
+                .filter(|i| chosen >> i & 1 != 0)
+                .map(|i| BITS[i])
+                .sum()
+        })
         .collect();
     for state in State::all() {
         let (mut p, fd) = state.prepare(cx)?;
@@ -76,9 +89,27 @@ fn every_mask_in_every_state(cx: &mut Ctx) -> Outcome {
         if state.writable() {
             possible |= POLLOUT;
         }
-        let asked = masks.iter().map(|events| PollFd { fd, events: *events, revents: 0 }).collect();
-        let want = masks.iter().map(|events| PollFd { fd, events: *events, revents: events & possible }).collect();
-        check_eq!(p.poll_all(asked, Some(0))?, Ok::<Vec<PollFd>, _>(want), "{state:?}");
+        let asked = masks
+            .iter()
+            .map(|events| PollFd {
+                fd,
+                events: *events,
+                revents: 0,
+            })
+            .collect();
+        let want = masks
+            .iter()
+            .map(|events| PollFd {
+                fd,
+                events: *events,
+                revents: events & possible,
+            })
+            .collect();
+        check_eq!(
+            p.poll_all(asked, Some(0))?,
+            Ok::<Vec<PollFd>, _>(want),
+            "{state:?}"
+        );
     }
     Ok(())
 }
@@ -89,10 +120,21 @@ fn select_in_every_state(cx: &mut Ctx) -> Outcome {
         let set = |present: bool| if present { vec![fd] } else { vec![] };
         for chosen in 0..8 {
             let (read, write, except) = (chosen & 1 != 0, chosen & 2 != 0, chosen & 4 != 0);
-            let asked = FdSets { read: set(read), write: set(write), except: set(except) };
-            let want =
-                FdSets { read: set(read && state.readable()), write: set(write && state.writable()), except: vec![] };
-            check_eq!(p.select(asked.clone(), Some(0))?, Ok(want), "{state:?}, {asked:?}");
+            let asked = FdSets {
+                read: set(read),
+                write: set(write),
+                except: set(except),
+            };
+            let want = FdSets {
+                read: set(read && state.readable()),
+                write: set(write && state.writable()),
+                except: vec![],
+            };
+            check_eq!(
+                p.select(asked.clone(), Some(0))?,
+                Ok(want),
+                "{state:?}, {asked:?}"
+            );
         }
     }
     Ok(())
@@ -100,7 +142,11 @@ fn select_in_every_state(cx: &mut Ctx) -> Outcome {
 
 fn access_mode_does_not_matter(cx: &mut Ctx) -> Outcome {
     let mut p = cx.process()?;
-    let (r, w, rw) = (p.open(O_RDONLY)?, p.open(O_WRONLY)?, p.open(O_RDWR | O_NONBLOCK)?);
+    let (r, w, rw) = (
+        p.open(O_RDONLY)?,
+        p.open(O_WRONLY)?,
+        p.open(O_RDWR | O_NONBLOCK)?,
+    );
     for (data, want) in [(&b""[..], POLLOUT), (b"abc", POLLIN | POLLOUT)] {
         check_eq!(p.write(w, data)?, Ok(data.len()));
         for fd in [r, w, rw] {
@@ -112,7 +158,11 @@ fn access_mode_does_not_matter(cx: &mut Ctx) -> Outcome {
 
 fn same_descriptor_twice(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
-    let entry = |events, revents| PollFd { fd: rw, events, revents };
+    let entry = |events, revents| PollFd {
+        fd: rw,
+        events,
+        revents,
+    };
     let asked = vec![entry(POLLIN, 0), entry(POLLOUT, 0), entry(POLLIN, 0)];
     let want = vec![entry(POLLIN, 0), entry(POLLOUT, POLLOUT), entry(POLLIN, 0)];
     check_eq!(p.poll_all(asked, None)?, Ok(want));
@@ -123,39 +173,70 @@ fn some_ready_and_some_not(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let closed = p.open(O_RDONLY)?;
     p.close(closed)?;
-    let entry = |fd, events, revents| PollFd { fd, events, revents };
-    let asked = vec![entry(rw, POLLIN, 0), entry(closed, POLLIN, 0), entry(-1, POLLIN, 0)];
-    let want = vec![entry(rw, POLLIN, 0), entry(closed, POLLIN, POLLNVAL), entry(-1, POLLIN, 0)];
+    let entry = |fd, events, revents| PollFd {
+        fd,
+        events,
+        revents,
+    };
+    let asked = vec![
+        entry(rw, POLLIN, 0),
+        entry(closed, POLLIN, 0),
+        entry(-1, POLLIN, 0),
+    ];
+    let want = vec![
+        entry(rw, POLLIN, 0),
+        entry(closed, POLLIN, POLLNVAL),
+        entry(-1, POLLIN, 0),
+    ];
     check_eq!(p.poll_all(asked, None)?, Ok(want));
     Ok(())
 }
 
 fn times_out(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
-    let entry = PollFd { fd: rw, events: POLLIN, revents: 0 };
+    let entry = PollFd {
+        fd: rw,
+        events: POLLIN,
+        revents: 0,
+    };
     check_eq!(p.poll_all(vec![entry], Some(1))?, Ok(vec![entry]));
     Ok(())
 }
 
 fn select_times_out(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
-    let asked = FdSets { read: vec![rw], ..FdSets::default() };
+    let asked = FdSets {
+        read: vec![rw],
+        ..FdSets::default()
+    };
     check_eq!(p.select(asked, Some(1))?, Ok(FdSets::default()));
     Ok(())
 }
 
-/// A wait that timed out has left the device's list of waiters; what happens next must not find it there.
+/// A wait that timed out has left the device's list of waiters; what happens next must not find it
+/// there.
 fn after_a_timeout_nothing_is_stale(cx: &mut Ctx) -> Outcome {
     let (mut other, o) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let (mut p, fd) = cx.opened(O_RDONLY)?;
     for _ in 0..20 {
-        let entry = PollFd { fd, events: POLLIN, revents: 0 };
-        check_eq!(p.poll_all(vec![entry, entry], Some(1))?, Ok(vec![entry, entry]));
+        let entry = PollFd {
+            fd,
+            events: POLLIN,
+            revents: 0,
+        };
+        check_eq!(
+            p.poll_all(vec![entry, entry], Some(1))?,
+            Ok(vec![entry, entry])
+        );
         check_eq!(other.write(o, b"x")?, Ok(1));
         check_eq!(p.poll(fd, POLLIN)?, Ok(POLLIN));
         check_eq!(p.read(fd, 10)?, Ok(b"x".to_vec()));
     }
-    let entry = PollFd { fd, events: POLLIN, revents: 0 };
+    let entry = PollFd {
+        fd,
+        events: POLLIN,
+        revents: 0,
+    };
     check_eq!(p.poll_all(vec![entry], Some(1))?, Ok(vec![entry]));
     p.exit()?;
     check_eq!(other.write(o, b"x")?, Ok(1));

@@ -77,16 +77,28 @@ fn woken_by_clear(cx: &mut Ctx) -> Outcome {
 /// The sets that select(2) is asked, or answers, with.
 fn sets(change: Change, fd: Fd) -> FdSets {
     if change.poll_event() == POLLIN {
-        FdSets { read: vec![fd], ..FdSets::default() }
+        FdSets {
+            read: vec![fd],
+            ..FdSets::default()
+        }
     } else {
-        FdSets { write: vec![fd], ..FdSets::default() }
+        FdSets {
+            write: vec![fd],
+            ..FdSets::default()
+        }
     }
 }
 
 fn select_woken_by(cx: &mut Ctx, change: Change) -> Outcome {
     let mut stage = change.prepare(cx)?;
     let (mut p, fd) = cx.opened(O_RDONLY)?;
-    p.start(Call::Select { sets: FdSets { except: vec![fd], ..sets(change, fd) }, timeout: None })?;
+    p.start(Call::Select {
+        sets: FdSets {
+            except: vec![fd],
+            ..sets(change, fd)
+        },
+        timeout: None,
+    })?;
     cx.asleep(&p, SELECT)?;
     stage.happen()?;
     check_eq!(p.finish_select()?, Ok(sets(change, fd)));
@@ -165,7 +177,13 @@ fn everybody_is_woken(cx: &mut Ctx) -> Outcome {
         if i % 2 == 0 {
             p.start(Call::poll(fd, POLLIN | POLLRDNORM, None))?;
         } else {
-            p.start(Call::Select { sets: FdSets { read: vec![fd], ..FdSets::default() }, timeout: None })?;
+            p.start(Call::Select {
+                sets: FdSets {
+                    read: vec![fd],
+                    ..FdSets::default()
+                },
+                timeout: None,
+            })?;
         }
         cx.asleep(&p, SELECT)?;
         sleepers.push((i, p, fd));
@@ -175,7 +193,13 @@ fn everybody_is_woken(cx: &mut Ctx) -> Outcome {
         if *i % 2 == 0 {
             check_eq!(p.finish_poll()?, Ok(POLLIN | POLLRDNORM));
         } else {
-            check_eq!(p.finish_select()?, Ok(FdSets { read: vec![*fd], ..FdSets::default() }));
+            check_eq!(
+                p.finish_select()?,
+                Ok(FdSets {
+                    read: vec![*fd],
+                    ..FdSets::default()
+                })
+            );
         }
     }
     Ok(())
@@ -185,10 +209,22 @@ fn several_descriptors(cx: &mut Ctx) -> Outcome {
     let (mut other, w) = cx.opened(O_WRONLY)?;
     check_eq!(other.write(w, b"")?, Ok(0));
     let mut p = cx.process()?;
-    let entry = |fd, events, revents| PollFd { fd, events, revents };
+    let entry = |fd, events, revents| PollFd {
+        fd,
+        events,
+        revents,
+    };
     let (a, b) = (p.open(O_RDONLY)?, p.open(O_RDONLY)?);
-    let asked = vec![entry(a, POLLIN, 0), entry(b, POLLIN, 0), entry(a, POLLPRI, 0), entry(-1, POLLIN, 0)];
-    p.start(Call::Poll { fds: asked, timeout: None })?;
+    let asked = vec![
+        entry(a, POLLIN, 0),
+        entry(b, POLLIN, 0),
+        entry(a, POLLPRI, 0),
+        entry(-1, POLLIN, 0),
+    ];
+    p.start(Call::Poll {
+        fds: asked,
+        timeout: None,
+    })?;
     cx.asleep(&p, SELECT)?;
     check_eq!(other.write(w, b"x")?, Ok(1));
     let Ok(Value::Polled(found)) = p.finish()? else {
@@ -196,11 +232,19 @@ fn several_descriptors(cx: &mut Ctx) -> Outcome {
     };
     let revents: Vec<i16> = found.iter().map(|entry| entry.revents).collect();
     // The sleeper may look while the kernel has marked one of the two only.
-    check_one_of!(revents, [vec![POLLIN, POLLIN, 0, 0], vec![POLLIN, 0, 0, 0], vec![0, POLLIN, 0, 0]]);
+    check_one_of!(
+        revents,
+        [
+            vec![POLLIN, POLLIN, 0, 0],
+            vec![POLLIN, 0, 0, 0],
+            vec![0, POLLIN, 0, 0]
+        ]
+    );
     Ok(())
 }
 
-/// A sleeper is woken, finds that a reader was quicker, and sleeps again; the next event finds it as well.
+/// A sleeper is woken, finds that a reader was quicker, and sleeps again; the next event finds it
+/// as well.
 fn sleeps_on_when_another_took_it(cx: &mut Ctx) -> Outcome {
     let (mut other, w) = cx.opened(O_WRONLY)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
@@ -212,7 +256,8 @@ fn sleeps_on_when_another_took_it(cx: &mut Ctx) -> Outcome {
         cx.asleep(&p, SELECT)?;
         check_eq!(other.write(w, b"x")?, Ok(1));
         check_eq!(reader.finish_read()?, Ok(b"x".to_vec()));
-        // Whether the poll saw the byte is a race; if not, it is asleep again and must see the next.
+        // Whether the poll saw the byte is a race; if not, it is asleep again and must see the
+        // next.
         check_eq!(other.write(w, b"y")?, Ok(1));
         check_eq!(p.finish_poll()?, Ok(POLLIN));
         check_eq!(reader.read(r, 10)?, Ok(b"y".to_vec()));
@@ -228,7 +273,13 @@ fn interrupted_by_signal_even_with_restart(cx: &mut Ctx) -> Outcome {
         cx.asleep(&p, SELECT)?;
         p.kill(SIGUSR1)?;
         check_eq!(p.finish_poll()?, Err(EINTR), "poll, restart {restart}");
-        p.start(Call::Select { sets: FdSets { read: vec![rw], ..FdSets::default() }, timeout: None })?;
+        p.start(Call::Select {
+            sets: FdSets {
+                read: vec![rw],
+                ..FdSets::default()
+            },
+            timeout: None,
+        })?;
         cx.asleep(&p, SELECT)?;
         p.kill(SIGUSR1)?;
         check_eq!(p.finish_select()?, Err(EINTR), "select, restart {restart}");

@@ -169,7 +169,8 @@ fn killed_while_blocked(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// The reader that runs first leaves a byte behind; nobody but the one write can have woken the other.
+/// The reader that runs first leaves a byte behind; nobody but the one write can have woken the
+/// other.
 fn one_write_serves_two_blocked_readers(cx: &mut Ctx) -> Outcome {
     one_write_serves(cx, 2)
 }
@@ -223,8 +224,16 @@ fn across_the_edge_of_the_ring(cx: &mut Ctx) -> Outcome {
         for round in 0..70 {
             let mut want = vec![stays];
             want.extend((0..step).map(|i| (step + round + i) as u8));
-            check_eq!(p.write(rw, &want[1..])?, Ok(step), "step {step}, round {round}");
-            check_eq!(p.read(rw, step)?, Ok(want[..step].to_vec()), "step {step}, round {round}");
+            check_eq!(
+                p.write(rw, &want[1..])?,
+                Ok(step),
+                "step {step}, round {round}"
+            );
+            check_eq!(
+                p.read(rw, step)?,
+                Ok(want[..step].to_vec()),
+                "step {step}, round {round}"
+            );
             stays = want[step];
         }
         p.clear(rw)?;

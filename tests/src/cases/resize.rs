@@ -59,8 +59,8 @@ fn to_the_same_size_is_nothing(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Moves the first byte of a device of 64 bytes from place to place, resizes it to `size` with `held` bytes in it, and
-/// looks at them.
+/// Moves the first byte of a device of 64 bytes from place to place, resizes it to `size` with
+/// `held` bytes in it, and looks at them.
 fn resize_from_every_place(cx: &mut Ctx, held: usize, size: u64) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let data = pattern(held);
@@ -103,7 +103,11 @@ fn shrink_below_what_is_held(cx: &mut Ctx) -> Outcome {
     for held in 1..=64 {
         check_eq!(p.write(rw, &pattern(held))?, Ok(held));
         for size in 0..held {
-            check_eq!(p.try_resize(rw, size as u64)?, Err(EBUSY), "{held} held, to {size}");
+            check_eq!(
+                p.try_resize(rw, size as u64)?,
+                Err(EBUSY),
+                "{held} held, to {size}"
+            );
         }
         check_eq!(p.size(rw)?, 64);
         check_eq!(p.read(rw, 100)?, Ok(pattern(held)));
@@ -177,18 +181,29 @@ fn to_the_limit(cx: &mut Ctx) -> Outcome {
     p.resize(w, MAX_SIZE)?;
     check_eq!(p.size(w)?, MAX_SIZE);
     check_eq!(i64::from(p.room(w)?), MAX_SIZE as i64);
-    p.start(Call::Pour { fd: w, writer: 1, total: MAX_SIZE + 1, chunk: 1 << 20 })?;
+    p.start(Call::Pour {
+        fd: w,
+        writer: 1,
+        total: MAX_SIZE + 1,
+        chunk: 1 << 20,
+    })?;
     let poured = p.finish_pour()?;
     check_eq!(poured.bytes, MAX_SIZE);
     check_eq!(poured.end, Err(EWOULDBLOCK));
     p.close(w)?;
     let r = p.open(O_RDONLY)?;
-    p.start(Call::Drain { fd: r, chunk: 1 << 20 })?;
+    p.start(Call::Drain {
+        fd: r,
+        chunk: 1 << 20,
+    })?;
     let drained = p.finish_drain()?;
     check_eq!(drained.end, Ok(()));
     check_eq!(drained.out_of_order, 0);
     for phase in 0..4 {
-        check_eq!(drained.counts[usize::from(bulk::byte(1, phase))], MAX_SIZE / 4);
+        check_eq!(
+            drained.counts[usize::from(bulk::byte(1, phase))],
+            MAX_SIZE / 4
+        );
     }
     Ok(())
 }
@@ -196,7 +211,14 @@ fn to_the_limit(cx: &mut Ctx) -> Outcome {
 fn above_the_limit(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     check_eq!(p.write(rw, &pattern(64))?, Ok(64));
-    for size in [MAX_SIZE + 1, 1 << 32, 1 << 63, (1 << 32) + 64, u64::MAX - 1, u64::MAX] {
+    for size in [
+        MAX_SIZE + 1,
+        1 << 32,
+        1 << 63,
+        (1 << 32) + 64,
+        u64::MAX - 1,
+        u64::MAX,
+    ] {
         check_eq!(p.try_resize(rw, size)?, Err(EINVAL), "size {size}");
         check_eq!(p.size(rw)?, 64, "size {size}");
     }
@@ -221,7 +243,10 @@ fn memory_follows_the_size(cx: &mut Ctx) -> Outcome {
     for size in [100, 4096, 1 << 20] {
         p.resize(rw, size)?;
         let grown = cx.memory()?;
-        check!(grown.bytes >= before.bytes - 64 + size, "{size} bytes of buffer in {grown:?}, {before:?} with 64");
+        check!(
+            grown.bytes >= before.bytes - 64 + size,
+            "{size} bytes of buffer in {grown:?}, {before:?} with 64"
+        );
         check_eq!(grown.allocations, before.allocations);
     }
     for _ in 0..100 {
@@ -260,7 +285,11 @@ fn larger_than_memory(cx: &mut Ctx) -> Outcome {
     check_eq!(p.write(rw, &pattern(40))?, Ok(40));
     for size in [1 << 42, 1 << 46, 1 << 62, u64::MAX] {
         check_one_of!(p.try_resize(rw, size)?, [Err(ENOMEM), Err(EINVAL)]);
-        check_eq!((p.size(rw)?, p.held(rw)?, p.room(rw)?), (64, 40, 24), "size {size}");
+        check_eq!(
+            (p.size(rw)?, p.held(rw)?, p.room(rw)?),
+            (64, 40, 24),
+            "size {size}"
+        );
     }
     check_eq!(p.try_resize(rw, MAX_SIZE)?, Ok(()));
     check_eq!(p.read(rw, 100)?, Ok(pattern(40)));

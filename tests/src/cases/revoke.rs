@@ -105,7 +105,8 @@ fn data_stays(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Its writers are gone, so it sees the end of file, or that its descriptor is dead; it does not sleep on.
+/// Its writers are gone, so it sees the end of file, or that its descriptor is dead; it does not
+/// sleep on.
 fn blocked_reader_is_told(cx: &mut Ctx) -> Outcome {
     let (_writer, _) = cx.opened(O_WRONLY)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
@@ -116,8 +117,8 @@ fn blocked_reader_is_told(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// It is told that its descriptor is dead; or, if it got back to sleep before the kernel had taken the descriptor away,
-/// it goes on as soon as there is room.
+/// It is told that its descriptor is dead; or, if it got back to sleep before the kernel had taken
+/// the descriptor away, it goes on as soon as there is room.
 fn blocked_writer_does_not_sleep_on(cx: &mut Ctx) -> Outcome {
     let (mut writer, w) = cx.opened(O_WRONLY)?;
     check_eq!(writer.write(w, &pattern(64))?, Ok(64));
@@ -150,7 +151,10 @@ fn with_events_registered(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let kq = p.kqueue()?;
     check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_ADD))?, Ok(()));
-    check_eq!(p.change(kq, kevent(rw, EVFILT_WRITE, EV_ADD | EV_CLEAR))?, Ok(()));
+    check_eq!(
+        p.change(kq, kevent(rw, EVFILT_WRITE, EV_ADD | EV_CLEAR))?,
+        Ok(())
+    );
     cx.revoke()?;
     let (mut q, rw2) = cx.opened(O_RDWR)?;
     check_eq!(q.write(rw2, b"abc")?, Ok(3));

@@ -41,14 +41,20 @@ fn every_byte(drained: &[Drained], writers: u8, total: u64) -> Outcome {
     Ok(())
 }
 
-/// Writers and readers, each a process with the device open. The writers come first, so that no reader sees an end of
-/// file before the end.
+/// Writers and readers, each a process with the device open. The writers come first, so that no
+/// reader sees an end of file before the end.
 fn crowd(cx: &mut Ctx, n: u8, flags: i32) -> Outcome<Vec<(Process, Fd)>> {
     (0..n).map(|_| cx.opened(flags)).collect()
 }
 
 /// Moves `total` bytes from each of `writers` to `readers` and returns what the readers got.
-fn traffic(cx: &mut Ctx, writers: u8, readers: u8, total: u64, chunk: usize) -> Outcome<Vec<Drained>> {
+fn traffic(
+    cx: &mut Ctx,
+    writers: u8,
+    readers: u8,
+    total: u64,
+    chunk: usize,
+) -> Outcome<Vec<Drained>> {
     let mut sources = crowd(cx, writers, O_WRONLY)?;
     let mut sinks = crowd(cx, readers, O_RDONLY)?;
     for (p, fd) in &mut sinks {
@@ -56,7 +62,12 @@ fn traffic(cx: &mut Ctx, writers: u8, readers: u8, total: u64, chunk: usize) -> 
     }
     for (writer, (p, fd)) in sources.iter_mut().enumerate() {
         // Chunks of odd sizes, different for each.
-        p.start(Call::Pour { fd: *fd, writer: writer as u8, total, chunk: chunk - writer })?;
+        p.start(Call::Pour {
+            fd: *fd,
+            writer: writer as u8,
+            total,
+            chunk: chunk - writer,
+        })?;
     }
     for (mut p, fd) in sources {
         let poured = p.finish_pour()?;
@@ -97,7 +108,12 @@ fn signals_lose_nothing(cx: &mut Ctx) -> Outcome {
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     writer.catch(SIGUSR1, false)?;
     reader.catch(SIGUSR1, true)?;
-    writer.start(Call::Pour { fd: w, writer: 5, total: TOTAL, chunk: 150 })?;
+    writer.start(Call::Pour {
+        fd: w,
+        writer: 5,
+        total: TOTAL,
+        chunk: 150,
+    })?;
     cx.asleep(&writer, ECHOWR)?;
     for _ in 0..100 {
         writer.kill(SIGUSR1)?;
@@ -179,14 +195,25 @@ fn resize_and_clear_in_the_traffic(cx: &mut Ctx) -> Outcome {
     let mut sinks = crowd(cx, 4, O_RDONLY)?;
     let (mut other, w) = cx.opened(O_WRONLY)?;
     for (p, fd) in &mut sinks {
-        p.start(Call::Drain { fd: *fd, chunk: 300 })?;
+        p.start(Call::Drain {
+            fd: *fd,
+            chunk: 300,
+        })?;
     }
     for (writer, (p, fd)) in sources.iter_mut().enumerate() {
-        p.start(Call::Pour { fd: *fd, writer: writer as u8, total: TOTAL, chunk: 200 + writer })?;
+        p.start(Call::Pour {
+            fd: *fd,
+            writer: writer as u8,
+            total: TOTAL,
+            chunk: 200 + writer,
+        })?;
     }
     for i in 0..300 {
         // Shrinking is refused while more is held than would fit.
-        check_one_of!(other.try_resize(w, [64, 1000, 0, 1, 300, 4096][i % 6])?, [Ok(()), Err(EBUSY)]);
+        check_one_of!(
+            other.try_resize(w, [64, 1000, 0, 1, 300, 4096][i % 6])?,
+            [Ok(()), Err(EBUSY)]
+        );
         if i % 7 == 0 {
             other.clear(w)?;
         }
@@ -209,7 +236,10 @@ fn resize_and_clear_in_the_traffic(cx: &mut Ctx) -> Outcome {
     // What was cleared is missing, but nothing came twice or from nowhere.
     for (value, n) in counts.iter().enumerate() {
         let most = if value < 4 * 4 { TOTAL / 4 } else { 0 };
-        check!(*n <= most, "byte {value} came {n} times, at most {most} were written");
+        check!(
+            *n <= most,
+            "byte {value} came {n} times, at most {most} were written"
+        );
     }
     Ok(())
 }
@@ -220,7 +250,12 @@ fn unload_in_the_traffic(cx: &mut Ctx) -> Outcome {
         let mut sources = crowd(cx, 3, O_WRONLY)?;
         let mut sinks = crowd(cx, 3, O_RDONLY)?;
         for (writer, (p, fd)) in sources.iter_mut().enumerate() {
-            p.start(Call::Pour { fd: *fd, writer: writer as u8, total: u64::MAX, chunk: 100 + writer })?;
+            p.start(Call::Pour {
+                fd: *fd,
+                writer: writer as u8,
+                total: u64::MAX,
+                chunk: 100 + writer,
+            })?;
         }
         for (p, fd) in &mut sinks {
             p.start(Call::Drain { fd: *fd, chunk: 50 })?;
@@ -250,7 +285,11 @@ fn as_a_queue_would(cx: &mut Ctx) -> Outcome {
             0 => {
                 let wanted = random.below(130);
                 let fits = wanted >= queue.len();
-                check_eq!(p.try_resize(rw, wanted as u64)?, if fits { Ok(()) } else { Err(EBUSY) }, "step {step}");
+                check_eq!(
+                    p.try_resize(rw, wanted as u64)?,
+                    if fits { Ok(()) } else { Err(EBUSY) },
+                    "step {step}"
+                );
                 if fits {
                     size = wanted;
                 }
@@ -260,18 +299,36 @@ fn as_a_queue_would(cx: &mut Ctx) -> Outcome {
                 queue.clear();
             }
             2 => {
-                check_eq!((p.held(rw)?, p.room(rw)?), (queue.len() as i32, (size - queue.len()) as i32), "step {step}")
+                check_eq!(
+                    (p.held(rw)?, p.room(rw)?),
+                    (queue.len() as i32, (size - queue.len()) as i32),
+                    "step {step}"
+                )
             }
             3..=11 => {
-                let data: Vec<u8> = (0..random.below(50) + 1).map(|_| random.below(256) as u8).collect();
+                let data: Vec<u8> = (0..random.below(50) + 1)
+                    .map(|_| random.below(256) as u8)
+                    .collect();
                 let n = data.len().min(size - queue.len());
-                check_eq!(p.write(rw, &data)?, if n == 0 { Err(EWOULDBLOCK) } else { Ok(n) }, "step {step}");
+                check_eq!(
+                    p.write(rw, &data)?,
+                    if n == 0 { Err(EWOULDBLOCK) } else { Ok(n) },
+                    "step {step}"
+                );
                 queue.extend(&data[..n]);
             }
             _ => {
                 let n = random.below(50) + 1;
                 let want: Vec<u8> = queue.drain(..n.min(queue.len())).collect();
-                check_eq!(p.read(rw, n)?, if want.is_empty() { Err(EWOULDBLOCK) } else { Ok(want) }, "step {step}");
+                check_eq!(
+                    p.read(rw, n)?,
+                    if want.is_empty() {
+                        Err(EWOULDBLOCK)
+                    } else {
+                        Ok(want)
+                    },
+                    "step {step}"
+                );
             }
         }
     }
@@ -283,7 +340,10 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
     }
 }

@@ -82,25 +82,49 @@ impl Wait {
     }
 
     fn sleep_as(self, cx: &mut Ctx, mut process: Process, fd: Fd) -> Outcome<Sleeper> {
-        let select = |sets| Call::Select { sets, timeout: None };
+        let select = |sets| Call::Select {
+            sets,
+            timeout: None,
+        };
         let mut watch = |filter, flags| -> Outcome<Call> {
             let kq = process.kqueue()?;
             let changes = vec![kevent(fd, filter, EV_ADD | flags)];
-            Ok(Call::Kevent { kq, changes, max: 1, timeout: None })
+            Ok(Call::Kevent {
+                kq,
+                changes,
+                max: 1,
+                timeout: None,
+            })
         };
         let (call, wmesg) = match self {
             Wait::Read => (Call::read(fd, 10), ECHORD),
             Wait::Write => (Call::write(fd, b"abc"), ECHOWR),
             Wait::PollIn => (Call::poll(fd, POLLIN, None), SELECT),
             Wait::PollOut => (Call::poll(fd, POLLOUT, None), SELECT),
-            Wait::SelectRead => (select(FdSets { read: vec![fd], ..FdSets::default() }), SELECT),
-            Wait::SelectWrite => (select(FdSets { write: vec![fd], ..FdSets::default() }), SELECT),
+            Wait::SelectRead => (
+                select(FdSets {
+                    read: vec![fd],
+                    ..FdSets::default()
+                }),
+                SELECT,
+            ),
+            Wait::SelectWrite => (
+                select(FdSets {
+                    write: vec![fd],
+                    ..FdSets::default()
+                }),
+                SELECT,
+            ),
             Wait::KeventRead(flags) => (watch(EVFILT_READ, flags)?, KQREAD),
             Wait::KeventWrite(flags) => (watch(EVFILT_WRITE, flags)?, KQREAD),
         };
         process.start(call)?;
         cx.asleep(&process, wmesg)?;
-        Ok(Sleeper { wait: self, process, fd })
+        Ok(Sleeper {
+            wait: self,
+            process,
+            fd,
+        })
     }
 }
 
@@ -113,13 +137,31 @@ impl Sleeper {
             Wait::Write => check_eq!(p.finish_write()?, Err(ENXIO), "{wait:?}"),
             Wait::PollIn | Wait::PollOut => {
                 let found = p.finish_poll()?;
-                check_eq!(found.map(|revents| revents & POLLHUP), Ok(POLLHUP), "{wait:?}");
+                check_eq!(
+                    found.map(|revents| revents & POLLHUP),
+                    Ok(POLLHUP),
+                    "{wait:?}"
+                );
             }
             Wait::SelectRead => {
-                check_eq!(p.finish_select()?, Ok(FdSets { read: vec![self.fd], ..FdSets::default() }), "{wait:?}")
+                check_eq!(
+                    p.finish_select()?,
+                    Ok(FdSets {
+                        read: vec![self.fd],
+                        ..FdSets::default()
+                    }),
+                    "{wait:?}"
+                )
             }
             Wait::SelectWrite => {
-                check_eq!(p.finish_select()?, Ok(FdSets { write: vec![self.fd], ..FdSets::default() }), "{wait:?}")
+                check_eq!(
+                    p.finish_select()?,
+                    Ok(FdSets {
+                        write: vec![self.fd],
+                        ..FdSets::default()
+                    }),
+                    "{wait:?}"
+                )
             }
             Wait::KeventRead(_) => is_gone(p, self.fd, EVFILT_READ)?,
             Wait::KeventWrite(_) => is_gone(p, self.fd, EVFILT_WRITE)?,
@@ -131,16 +173,25 @@ impl Sleeper {
 fn is_gone(p: &mut Process, fd: Fd, filter: i16) -> Outcome {
     let events = p.finish_kevent()?;
     let Ok([event]) = events.as_deref() else {
-        return Err(Failure::new(alloc::format!("expected one event, got {events:?}")));
+        return Err(Failure::new(alloc::format!(
+            "expected one event, got {events:?}"
+        )));
     };
     check_eq!((event.ident, event.filter), (fd as u64, filter));
-    check_eq!((event.flags & EV_EOF, event.fflags), (EV_EOF, ENXIO.0 as u32), "filter {filter}");
+    check_eq!(
+        (event.flags & EV_EOF, event.fflags),
+        (EV_EOF, ENXIO.0 as u32),
+        "filter {filter}"
+    );
     Ok(())
 }
 
 fn are_told(cx: &mut Ctx, waits: &[Wait]) -> Outcome {
     let _writer = nothing_to_be_had(cx)?;
-    let mut sleepers = waits.iter().map(|wait| wait.sleep(cx)).collect::<Outcome<Vec<_>>>()?;
+    let mut sleepers = waits
+        .iter()
+        .map(|wait| wait.sleep(cx))
+        .collect::<Outcome<Vec<_>>>()?;
     cx.unload()?;
     for sleeper in &mut sleepers {
         sleeper.is_told()?;
@@ -233,20 +284,30 @@ fn kevent_waiter_with_both_filters_is_told(cx: &mut Ctx) -> Outcome {
     for filter in [EVFILT_READ, EVFILT_WRITE] {
         check_eq!(p.change(kq, kevent(fd, filter, EV_ADD | EV_CLEAR))?, Ok(()));
     }
-    p.start(Call::Kevent { kq, changes: vec![], max: 4, timeout: None })?;
+    p.start(Call::Kevent {
+        kq,
+        changes: vec![],
+        max: 4,
+        timeout: None,
+    })?;
     cx.asleep(&p, KQREAD)?;
     cx.unload()?;
     let events = p.finish_kevent()?.unwrap_or_default();
     check!(!events.is_empty(), "kevent returned without an event");
     let told = |event: &Kevent| event.flags & EV_EOF != 0 && event.fflags == ENXIO.0 as u32;
-    check!(events.iter().all(told), "events that do not tell of ENXIO among {events:?}");
+    check!(
+        events.iter().all(told),
+        "events that do not tell of ENXIO among {events:?}"
+    );
     Ok(())
 }
 
 fn kevent_waiters_with_every_flag_are_told(cx: &mut Ctx) -> Outcome {
     let flags = [0, EV_CLEAR, EV_ONESHOT, EV_DISPATCH];
-    let waits: Vec<Wait> =
-        flags.iter().flat_map(|flags| [Wait::KeventRead(*flags), Wait::KeventWrite(*flags)]).collect();
+    let waits: Vec<Wait> = flags
+        .iter()
+        .flat_map(|flags| [Wait::KeventRead(*flags), Wait::KeventWrite(*flags)])
+        .collect();
     are_told(cx, &waits)
 }
 
@@ -275,8 +336,14 @@ fn register_everything(p: &mut Process, fd: Fd) -> Outcome<Vec<Fd>> {
     let mut queues = vec![];
     for flags in [0, EV_CLEAR, EV_ONESHOT, EV_DISABLE, EV_DISPATCH] {
         let kq = p.kqueue()?;
-        check_eq!(p.change(kq, kevent(fd, EVFILT_READ, EV_ADD | flags))?, Ok(()));
-        check_eq!(p.change(kq, kevent(fd, EVFILT_WRITE, EV_ADD | flags))?, Ok(()));
+        check_eq!(
+            p.change(kq, kevent(fd, EVFILT_READ, EV_ADD | flags))?,
+            Ok(())
+        );
+        check_eq!(
+            p.change(kq, kevent(fd, EVFILT_WRITE, EV_ADD | flags))?,
+            Ok(())
+        );
         queues.push(kq);
     }
     Ok(queues)
@@ -289,7 +356,10 @@ fn own_events_registered(cx: &mut Ctx) -> Outcome {
     check_eq!(p.kldunload(id)?, Ok(()));
     for kq in queues {
         check_eq!(p.events(kq, 4)?, vec![]);
-        check_eq!(p.change(kq, kevent(rw, EVFILT_READ, EV_DELETE))?, Err(ENOENT));
+        check_eq!(
+            p.change(kq, kevent(rw, EVFILT_READ, EV_DELETE))?,
+            Err(ENOENT)
+        );
         p.close(kq)?;
     }
     Ok(())
@@ -312,7 +382,12 @@ fn disabled_event_does_not_hold_it_up(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let kq = p.kqueue()?;
     let changes = vec![kevent(rw, EVFILT_READ, EV_ADD | EV_DISABLE)];
-    p.start(Call::Kevent { kq, changes, max: 1, timeout: None })?;
+    p.start(Call::Kevent {
+        kq,
+        changes,
+        max: 1,
+        timeout: None,
+    })?;
     cx.asleep(&p, KQREAD)?;
     cx.unload()?;
     p.killed()

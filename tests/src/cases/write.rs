@@ -255,7 +255,10 @@ fn one_read_serves(cx: &mut Ctx, n: u8) -> Outcome {
     for writer in &mut writers {
         check_eq!(writer.finish_write()?, Ok(1));
     }
-    check_eq!(reader.read(rw, 64 - usize::from(n))?, Ok(pattern(64)[n.into()..].to_vec()));
+    check_eq!(
+        reader.read(rw, 64 - usize::from(n))?,
+        Ok(pattern(64)[n.into()..].to_vec())
+    );
     let mut got = reader.read(rw, 64)?.unwrap_or_default();
     got.sort();
     check_eq!(got, pattern(n.into()));

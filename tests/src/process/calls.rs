@@ -1,5 +1,5 @@
-//! The system calls as methods. One whose error a case may expect returns it; one that has to succeed for the case to
-//! make sense (`open`, `close`, `size`, ...) makes its error a failure.
+//! The system calls as methods. One whose error a case may expect returns it; one that has to
+//! succeed for the case to make sense (`open`, `close`, `size`, ...) makes its error a failure.
 
 use alloc::vec::Vec;
 
@@ -68,7 +68,11 @@ impl Process {
     /// pread(2)
     #[track_caller]
     pub fn pread(&mut self, fd: Fd, len: usize, offset: i64) -> Outcome<Result<Vec<u8>>> {
-        bytes(self.call(Call::Pread { fd, into: Into::all(len), offset })?)
+        bytes(self.call(Call::Pread {
+            fd,
+            into: Into::all(len),
+            offset,
+        })?)
     }
 
     /// write(2)
@@ -92,7 +96,11 @@ impl Process {
     /// pwrite(2)
     #[track_caller]
     pub fn pwrite(&mut self, fd: Fd, data: &[u8], offset: i64) -> Outcome<Result<usize>> {
-        count(self.call(Call::Pwrite { fd, from: From::all(data), offset })?)
+        count(self.call(Call::Pwrite {
+            fd,
+            from: From::all(data),
+            offset,
+        })?)
     }
 
     /// ioctl(2); returns the argument afterwards.
@@ -111,14 +119,19 @@ impl Process {
     /// ECHODEV_GBUFSIZE, which must succeed: the buffer's size.
     #[track_caller]
     pub fn size(&mut self, fd: Fd) -> Outcome<u64> {
-        let bytes = must("ECHODEV_GBUFSIZE", self.ioctl(fd, ECHODEV_GBUFSIZE, From::all(&[0xff; 8]))?)?;
+        let bytes = must(
+            "ECHODEV_GBUFSIZE",
+            self.ioctl(fd, ECHODEV_GBUFSIZE, From::all(&[0xff; 8]))?,
+        )?;
         Ok(u64::from_ne_bytes(bytes.try_into().unwrap_or_default()))
     }
 
     /// ECHODEV_SBUFSIZE
     #[track_caller]
     pub fn try_resize(&mut self, fd: Fd, size: u64) -> Outcome<Result<()>> {
-        Ok(self.ioctl(fd, ECHODEV_SBUFSIZE, From::all(&size.to_ne_bytes()))?.map(|_| ()))
+        Ok(self
+            .ioctl(fd, ECHODEV_SBUFSIZE, From::all(&size.to_ne_bytes()))?
+            .map(|_| ()))
     }
 
     /// ECHODEV_SBUFSIZE, which must succeed.
@@ -202,20 +215,33 @@ impl Process {
     /// The events that the kqueues of process `pid` wait for, which must succeed.
     #[track_caller]
     pub fn report_kqueues(&mut self, pid: i32) -> Outcome<Vec<Kevent>> {
-        must("kern.proc.kq", events(self.call(Call::ReportKqueues { pid })?)?)
+        must(
+            "kern.proc.kq",
+            events(self.call(Call::ReportKqueues { pid })?)?,
+        )
     }
 
     /// kevent(2) that changes one entry and asks for no event.
     #[track_caller]
     pub fn change(&mut self, kq: Fd, change: Kevent) -> Outcome<Result<()>> {
-        let reply = self.call(Call::Kevent { kq, changes: alloc::vec![change], max: 0, timeout: Some(0) })?;
+        let reply = self.call(Call::Kevent {
+            kq,
+            changes: alloc::vec![change],
+            max: 0,
+            timeout: Some(0),
+        })?;
         Ok(events(reply)?.map(|_| ()))
     }
 
     /// kevent(2) that does not wait: the events that there are, at most `max`, which must succeed.
     #[track_caller]
     pub fn events(&mut self, kq: Fd, max: usize) -> Outcome<Vec<Kevent>> {
-        let reply = self.call(Call::Kevent { kq, changes: Vec::new(), max, timeout: Some(0) })?;
+        let reply = self.call(Call::Kevent {
+            kq,
+            changes: Vec::new(),
+            max,
+            timeout: Some(0),
+        })?;
         must("kevent", events(reply)?)
     }
 
@@ -228,7 +254,10 @@ impl Process {
     /// sigaction(2), which must succeed.
     #[track_caller]
     pub fn sigaction(&mut self, signal: i32, to: Disposition) -> Outcome {
-        must("sigaction", done(self.call(Call::Sigaction { signal, to })?)?)
+        must(
+            "sigaction",
+            done(self.call(Call::Sigaction { signal, to })?)?,
+        )
     }
 
     /// How often a handler ran for `signal`.

@@ -1,7 +1,8 @@
 //! Runs every case against the module files, hosted in this process by kldhost as each release.
 //!
-//! `ECHODEV_KMOD_DIR` names the directory that has `14/echodev.ko` and `15/echodev.ko`; without it, it is where
-//! `make kmod` puts them. `ECHODEV_KMOD` names one module for FreeBSD 15, which alone is tested then, on 15.0.
+//! `ECHODEV_KMOD_DIR` names the directory that has `14/echodev.ko` and `15/echodev.ko`; without it,
+//! it is where `make kmod` puts them. `ECHODEV_KMOD` names one module for FreeBSD 15, which alone
+//! is tested then, on 15.0.
 #![forbid(unsafe_code)]
 
 mod host;
@@ -22,7 +23,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = match std::env::var_os("ECHODEV_KMOD") {
         Some(module) => trials(Release::V15_0, module.into()),
-        None => Release::ALL.into_iter().flat_map(|release| trials(release, built(release))).collect(),
+        None => Release::ALL
+            .into_iter()
+            .flat_map(|release| trials(release, built(release)))
+            .collect(),
     };
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -37,7 +37,12 @@ impl KldProc {
                 }
             }
         });
-        KldProc { process, module, calls: Some(calls), replies }
+        KldProc {
+            process,
+            module,
+            calls: Some(calls),
+            replies,
+        }
     }
 
     /// What is to be said of the process rather than of its call.
@@ -66,17 +71,24 @@ impl Proc for KldProc {
         let received = self.replies.recv_timeout(BOUND);
         self.check()?;
         match received {
-            Ok(bytes) => decode(&bytes).ok_or_else(|| Trouble::Other("the reply makes no sense".to_owned())),
+            Ok(bytes) => {
+                decode(&bytes).ok_or_else(|| Trouble::Other("the reply makes no sense".to_owned()))
+            }
             Err(RecvTimeoutError::Disconnected) => Err(Trouble::Died),
             Err(RecvTimeoutError::Timeout) => {
                 let threads = self.process.kernel().threads();
-                Err(Trouble::Hung(format!("no answer in {BOUND:?}; threads in the kernel: {threads:?}")))
+                Err(Trouble::Hung(format!(
+                    "no answer in {BOUND:?}; threads in the kernel: {threads:?}"
+                )))
             }
         }
     }
 
     fn fork(&mut self) -> Result<Box<dyn Proc>> {
-        let child = self.process.fork().map_err(|error| Trouble::Other(format!("fork: {error}")))?;
+        let child = self
+            .process
+            .fork()
+            .map_err(|error| Trouble::Other(format!("fork: {error}")))?;
         Ok(Box::new(KldProc::new(child, self.module.clone())))
     }
 
@@ -96,13 +108,15 @@ impl Drop for KldProc {
         self.process.kill(Signal::KILL);
         self.calls = None;
         let hangs = |td: &ThreadInfo| {
-            td.pid == self.process.pid() && matches!(&td.state, ThreadState::Sleeping { wmesg } if wmesg == HUNGPG)
+            td.pid == self.process.pid()
+                && matches!(&td.state, ThreadState::Sleeping { wmesg } if wmesg == HUNGPG)
         };
         if self.process.kernel().threads().iter().any(hangs) {
             // Nothing else ends it.
             self.process.kernel().release_faults();
         }
-        // The thread ends, and with it the process, once its call is over; one that never ends is left behind.
+        // The thread ends, and with it the process, once its call is over; one that never ends is
+        // left behind.
         while self.replies.recv_timeout(BOUND).is_ok() {}
     }
 }

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conformance::errno::Errno;
-use conformance::sys::{Disposition, Fd, FdSets, Kevent, Memory, PollFd, Reach, Result, Sys, Timeout};
-use kldhost::{FdSet, IoctlArg, KQUEUE_CPONFORK, Process, SigAction, Signal, UserIn, UserMem, UserOut};
+use conformance::sys::{
+    Disposition, Fd, FdSets, Kevent, Memory, PollFd, Reach, Result, Sys, Timeout,
+};
+use kldhost::{
+    FdSet, IoctlArg, KQUEUE_CPONFORK, Process, SigAction, Signal, UserIn, UserMem, UserOut,
+};
 
 const DEVICE: &str = "/dev/echo";
 
@@ -30,7 +34,8 @@ pub enum KldMemory {
     Head { good: UserMem, len: usize },
     /// Bytes of a hung mapping.
     Hung(UserMem),
-    /// `len` bytes that begin out of reach. What lies behind a byte that no call gets past need not exist.
+    /// `len` bytes that begin out of reach. What lies behind a byte that no call gets past need not
+    /// exist.
     Nowhere { len: usize },
 }
 
@@ -111,7 +116,10 @@ impl Sys for KldSys {
     fn memory(&mut self, len: usize, reach: Reach) -> KldMemory {
         match reach {
             Reach::All => KldMemory::Plain(vec![0; len]),
-            Reach::First(good) => KldMemory::Head { good: UserMem::new(good), len },
+            Reach::First(good) => KldMemory::Head {
+                good: UserMem::new(good),
+                len,
+            },
             Reach::Hung => KldMemory::Hung(UserMem::hung(len)),
             Reach::Last(_) => KldMemory::Nowhere { len },
         }
@@ -160,7 +168,9 @@ impl Sys for KldSys {
     }
 
     fn ioctl(&mut self, fd: Fd, request: u64, arg: &mut KldMemory) -> Result<()> {
-        self.process.ioctl(fd, request, IoctlArg::Data(arg.out())).map_err(errno)
+        self.process
+            .ioctl(fd, request, IoctlArg::Data(arg.out()))
+            .map_err(errno)
     }
 
     fn get_flags(&mut self, fd: Fd) -> Result<i32> {
@@ -172,8 +182,14 @@ impl Sys for KldSys {
     }
 
     fn poll(&mut self, fds: &mut [PollFd], timeout: Timeout) -> Result<usize> {
-        let mut entries: Vec<_> = fds.iter().map(|entry| kldhost::PollFd::new(entry.fd, entry.events)).collect();
-        let found = self.process.poll(&mut entries, timeout.map_or(-1, |milliseconds| milliseconds as i32));
+        let mut entries: Vec<_> = fds
+            .iter()
+            .map(|entry| kldhost::PollFd::new(entry.fd, entry.events))
+            .collect();
+        let found = self.process.poll(
+            &mut entries,
+            timeout.map_or(-1, |milliseconds| milliseconds as i32),
+        );
         for (entry, answer) in fds.iter_mut().zip(entries) {
             entry.revents = answer.revents;
         }
@@ -181,12 +197,24 @@ impl Sys for KldSys {
     }
 
     fn select(&mut self, sets: &mut FdSets, timeout: Timeout) -> Result<usize> {
-        let highest = [&sets.read, &sets.write, &sets.except].into_iter().flatten().max();
+        let highest = [&sets.read, &sets.write, &sets.except]
+            .into_iter()
+            .flatten()
+            .max();
         let nfds = highest.map_or(0, |fd| fd + 1);
         let mut bits = [&sets.read, &sets.write, &sets.except].map(|fds| FdSet::of(fds));
         let [read, write, except] = &mut bits;
-        let found = self.process.select(nfds, Some(read), Some(write), Some(except), duration(timeout));
-        for (fds, bits) in [&mut sets.read, &mut sets.write, &mut sets.except].into_iter().zip(&bits) {
+        let found = self.process.select(
+            nfds,
+            Some(read),
+            Some(write),
+            Some(except),
+            duration(timeout),
+        );
+        for (fds, bits) in [&mut sets.read, &mut sets.write, &mut sets.except]
+            .into_iter()
+            .zip(&bits)
+        {
             fds.retain(|fd| bits.contains(*fd));
         }
         found.map_err(errno)
@@ -205,10 +233,19 @@ impl Sys for KldSys {
         self.process.kqueue().map_err(errno)
     }
 
-    fn kevent(&mut self, kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Result<Vec<Kevent>> {
+    fn kevent(
+        &mut self,
+        kq: Fd,
+        changes: &[Kevent],
+        max: usize,
+        timeout: Timeout,
+    ) -> Result<Vec<Kevent>> {
         let changes: Vec<_> = changes.iter().map(to_kernel).collect();
         let mut events = vec![kldhost::Kevent::default(); max];
-        let n = self.process.kevent(kq, &changes, &mut events, duration(timeout)).map_err(errno)?;
+        let n = self
+            .process
+            .kevent(kq, &changes, &mut events, duration(timeout))
+            .map_err(errno)?;
         Ok(events[..n].iter().map(from_kernel).collect())
     }
 
@@ -218,7 +255,9 @@ impl Sys for KldSys {
             Disposition::Ignore => SigAction::Ignore,
             Disposition::Catch { restart } => SigAction::Handler { restart },
         };
-        self.process.sigaction(Signal(signal), action).map_err(errno)
+        self.process
+            .sigaction(Signal(signal), action)
+            .map_err(errno)
     }
 
     fn caught(&mut self, signal: i32) -> u32 {
@@ -230,7 +269,9 @@ impl Sys for KldSys {
     }
 
     fn kldload(&mut self) -> Result<i32> {
-        self.process.kldload(&self.module).map_err(|error| errno(error.errno()))
+        self.process
+            .kldload(&self.module)
+            .map_err(|error| errno(error.errno()))
     }
 
     fn kldunload(&mut self, id: i32) -> Result<()> {

@@ -29,7 +29,9 @@ impl Memory {
     /// The bytes in front of the first that is out of reach.
     pub fn good(&self) -> usize {
         let bad = self.0.iter().position(|segment| segment.good < segment.len);
-        let before = bad.map_or(self.len(), |at| self.0[..at].iter().map(|segment| segment.len).sum());
+        let before = bad.map_or(self.len(), |at| {
+            self.0[..at].iter().map(|segment| segment.len).sum()
+        });
         before + bad.map_or(0, |at| self.0[at].good)
     }
 

@@ -1,9 +1,11 @@
-//! Everything that can go wrong, at every place where it can: each scenario is played again for each of them, and the model
-//! tells whether what comes of it is right. Nothing is sampled.
+//! Everything that can go wrong, at every place where it can: each scenario is played again for
+//! each of them, and the model tells whether what comes of it is right. Nothing is sampled.
 
 use std::sync::{Arc, Mutex};
 
-use kldhost::{Config, Errno, IoctlArg, Kernel, KldError, KpiCall, O_RDONLY, O_RDWR, O_WRONLY, UserIn};
+use kldhost::{
+    Config, Errno, IoctlArg, Kernel, KldError, KpiCall, O_RDONLY, O_RDWR, O_WRONLY, UserIn,
+};
 
 use crate::call::Call;
 use crate::perform::{DEVICE, GBUFSIZE, SBUFSIZE};
@@ -36,7 +38,12 @@ fn scenarios_go_through() {
             let left_out = play(&mut run, &scenario.steps)?;
             run.end().map(|()| left_out)
         };
-        assert_eq!(check(&scenario, "as it is", go()), 0, "\"{}\": calls of a process that sleeps", scenario.name);
+        assert_eq!(
+            check(&scenario, "as it is", go()),
+            0,
+            "\"{}\": calls of a process that sleeps",
+            scenario.name
+        );
     }
 }
 
@@ -46,7 +53,9 @@ fn a_fault_at_every_byte_of_every_move() {
     let mut faults = 0;
     for scenario in all() {
         for (at, (_, call)) in scenario.steps.iter().enumerate() {
-            let (Call::Read { memory, .. } | Call::Write { memory, .. }) = call else { continue };
+            let (Call::Read { memory, .. } | Call::Write { memory, .. }) = call else {
+                continue;
+            };
             for byte in 0..memory.len() {
                 let mut steps = scenario.steps.clone();
                 if let Call::Read { memory, .. } | Call::Write { memory, .. } = &mut steps[at].1 {
@@ -57,7 +66,11 @@ fn a_fault_at_every_byte_of_every_move() {
                     play(&mut run, &steps)?;
                     run.end()
                 };
-                check(&scenario, &format!("byte {byte} of step {at} out of reach"), go());
+                check(
+                    &scenario,
+                    &format!("byte {byte} of step {at} out of reach"),
+                    go(),
+                );
                 faults += 1;
             }
         }
@@ -72,7 +85,8 @@ fn a_signal_at_every_sleep() {
     let mut signals = 0;
     for scenario in all() {
         for at in 0..scenario.steps.len() {
-            for (target, restart) in (0..PROCS).flat_map(|target| [(target, false), (target, true)]) {
+            for (target, restart) in (0..PROCS).flat_map(|target| [(target, false), (target, true)])
+            {
                 let go = || {
                     let mut run = Run::begin(TUNABLES, None)?;
                     handlers(&mut run, restart)?;
@@ -125,7 +139,13 @@ fn a_signal_on_the_way_to_every_sleep() {
     for scenario in all() {
         for restart in [false, true] {
             let what = |at: usize| format!("a signal at sleep {at}, restart: {restart}");
-            let go = |at: usize| check(&scenario, &what(at), trapped(&scenario, sleep, at, restart, |_| Deed::Signal));
+            let go = |at: usize| {
+                check(
+                    &scenario,
+                    &what(at),
+                    trapped(&scenario, sleep, at, restart, |_| Deed::Signal),
+                )
+            };
             signals += (0..).take_while(|&at| go(at)).count();
         }
     }
@@ -139,7 +159,9 @@ fn an_unload_at_every_kpi_call() {
     let mut unloads = 0;
     for scenario in all() {
         let go = |at: usize| trapped(&scenario, |_| true, at, false, Run::unloading);
-        unloads += (0..).take_while(|&at| check(&scenario, &format!("unload at KPI call {at}"), go(at))).count();
+        unloads += (0..)
+            .take_while(|&at| check(&scenario, &format!("unload at KPI call {at}"), go(at)))
+            .count();
     }
     println!("{unloads} unloads");
     assert!(unloads > 300, "only {unloads} unloads");
@@ -159,7 +181,13 @@ fn a_signal_at_every_kpi_call_of_an_unload() {
             run.end().map(|()| sprung)
         };
         let signals = (0..)
-            .take_while(|&at| check(&scenario, &format!("a signal at KPI call {at} of the unload"), go(at)))
+            .take_while(|&at| {
+                check(
+                    &scenario,
+                    &format!("a signal at KPI call {at} of the unload"),
+                    go(at),
+                )
+            })
             .count();
         println!("{signals} signals");
         assert!(signals > 5, "only {signals} signals");
@@ -181,17 +209,28 @@ struct Failing {
 
 impl Failing {
     fn boot() -> Failing {
-        let (failing, called) =
-            (Arc::<Mutex<Option<(&'static str, i64)>>>::default(), Arc::<Mutex<Vec<KpiCall>>>::default());
+        let (failing, called) = (
+            Arc::<Mutex<Option<(&'static str, i64)>>>::default(),
+            Arc::<Mutex<Vec<KpiCall>>>::default(),
+        );
         let (now, calls) = (failing.clone(), called.clone());
         let hook = move |call: &KpiCall| {
             calls.lock().expect("nobody panics with it").push(*call);
             let failing = *now.lock().expect("nobody panics with it");
-            let fails = |(name, _): &(&str, i64)| *name == call.name && (call.name != "malloc" || may_fail(call));
+            let fails = |(name, _): &(&str, i64)| {
+                *name == call.name && (call.name != "malloc" || may_fail(call))
+            };
             failing.filter(fails).map(|(_, result)| result)
         };
-        let kernel = Kernel::new(Config { hook: Some(Arc::new(hook)), ..Config::default() });
-        Failing { kernel, failing, called }
+        let kernel = Kernel::new(Config {
+            hook: Some(Arc::new(hook)),
+            ..Config::default()
+        });
+        Failing {
+            kernel,
+            failing,
+            called,
+        }
     }
 
     fn fail(&self, what: Option<(&'static str, i64)>) {
@@ -202,30 +241,65 @@ impl Failing {
     fn check_as_new(&self) {
         self.fail(None);
         assert_eq!(self.kernel.panic_report(), None);
-        assert_eq!((self.kernel.malloc_stats("echodev").allocations, self.kernel.leaks()), (0, vec![]));
+        assert_eq!(
+            (
+                self.kernel.malloc_stats("echodev").allocations,
+                self.kernel.leaks()
+            ),
+            (0, vec![])
+        );
         assert_eq!(self.kernel.devices(), []);
         let id = self.kernel.kldload(&module()).expect("kldload");
         let process = self.kernel.process();
-        let (w, r) = (process.open(DEVICE, O_WRONLY).expect("open"), process.open(DEVICE, O_RDONLY).expect("open"));
+        let (w, r) = (
+            process.open(DEVICE, O_WRONLY).expect("open"),
+            process.open(DEVICE, O_RDONLY).expect("open"),
+        );
         assert_eq!(process.write(w, b"hello"), Ok(5));
         assert_eq!(process.read(r, &mut [0; 9]), Ok(5));
         process.exit();
-        assert_eq!(self.kernel.kldunload(id), Ok(()), "{:?}", self.kernel.panic_report());
-        assert_eq!((self.kernel.leaks(), self.kernel.panic_report()), (vec![], None));
+        assert_eq!(
+            self.kernel.kldunload(id),
+            Ok(()),
+            "{:?}",
+            self.kernel.panic_report()
+        );
+        assert_eq!(
+            (self.kernel.leaks(), self.kernel.panic_report()),
+            (vec![], None)
+        );
     }
 }
 
-const ERRORS: [Errno; 7] =
-    [Errno::EPERM, Errno::ENXIO, Errno::ENOMEM, Errno::EBUSY, Errno::EEXIST, Errno::EINVAL, Errno::ENAMETOOLONG];
+const ERRORS: [Errno; 7] = [
+    Errno::EPERM,
+    Errno::ENXIO,
+    Errno::ENOMEM,
+    Errno::EBUSY,
+    Errno::EEXIST,
+    Errno::EINVAL,
+    Errno::ENAMETOOLONG,
+];
 
-/// Of the functions that a load calls, those that can fail do: with each error, the load fails with that, and nothing stays.
+/// Of the functions that a load calls, those that can fail do: with each error, the load fails with
+/// that, and nothing stays.
 #[test]
 fn every_step_of_a_load_fails() {
     let host = Failing::boot();
     host.check_as_new();
-    let called: Vec<&str> = host.called.lock().expect("nobody panics with it").iter().map(|call| call.name).collect();
-    let load = called.iter().position(|name| *name == "make_dev_s").expect("a load makes a device");
-    // None of these can fail, except malloc with M_NOWAIT. A tunable that is not there is no failure.
+    let called: Vec<&str> = host
+        .called
+        .lock()
+        .expect("nobody panics with it")
+        .iter()
+        .map(|call| call.name)
+        .collect();
+    let load = called
+        .iter()
+        .position(|name| *name == "make_dev_s")
+        .expect("a load makes a device");
+    // None of these can fail, except malloc with M_NOWAIT. A tunable that is not there is no
+    // failure.
     let cannot_fail = [
         "malloc_init",
         "module_register_init",
@@ -236,13 +310,23 @@ fn every_step_of_a_load_fails() {
         "make_dev_args_init_impl",
         "memset",
     ];
-    let others: Vec<_> = called[..load].iter().filter(|name| !cannot_fail.contains(name)).collect();
-    assert!(others.is_empty(), "a load calls {others:?}: what if they fail?");
+    let others: Vec<_> = called[..load]
+        .iter()
+        .filter(|name| !cannot_fail.contains(name))
+        .collect();
+    assert!(
+        others.is_empty(),
+        "a load calls {others:?}: what if they fail?"
+    );
     let failures = ERRORS.map(|error| ("make_dev_s", error.0.into(), error));
     for (name, result, error) in failures.into_iter().chain([("malloc", 0, Errno::ENOMEM)]) {
         host.fail(Some((name, result)));
         match host.kernel.kldload(&module()) {
-            Err(KldError::Refused { error: Errno::ENOEXEC, mod_load: Some(of_load), .. }) => assert_eq!(of_load, error),
+            Err(KldError::Refused {
+                error: Errno::ENOEXEC,
+                mod_load: Some(of_load),
+                ..
+            }) => assert_eq!(of_load, error),
             other => panic!("{name} failed with {error:?}, and the load: {other:?}"),
         }
         host.check_as_new();
@@ -259,24 +343,40 @@ fn the_memory_of_a_resize_is_refused() {
     let resize = |len: usize| process.ioctl(rw, SBUFSIZE, IoctlArg::from(&mut len.to_ne_bytes()));
     let size = || {
         let mut len = [0; 8];
-        process.ioctl(rw, GBUFSIZE, IoctlArg::from(&mut len)).expect("ECHODEV_GBUFSIZE");
+        process
+            .ioctl(rw, GBUFSIZE, IoctlArg::from(&mut len))
+            .expect("ECHODEV_GBUFSIZE");
         usize::from_ne_bytes(len)
     };
     assert_eq!(process.write(rw, b"hello"), Ok(5));
     host.fail(Some(("malloc", 0)));
-    for (len, result) in [(100, Err(Errno::ENOMEM)), (4, Err(Errno::EBUSY)), (64, Ok(())), (5, Err(Errno::ENOMEM))] {
+    for (len, result) in [
+        (100, Err(Errno::ENOMEM)),
+        (4, Err(Errno::EBUSY)),
+        (64, Ok(())),
+        (5, Err(Errno::ENOMEM)),
+    ] {
         assert_eq!((resize(len), size()), (result, 64), "to {len} bytes");
     }
     host.fail(None);
     assert_eq!((resize(100), size()), (Ok(()), 100));
     let mut bytes = [0; 9];
-    assert_eq!((process.read(rw, &mut bytes), &bytes[..5]), (Ok(5), &b"hello"[..]));
+    assert_eq!(
+        (process.read(rw, &mut bytes), &bytes[..5]),
+        (Ok(5), &b"hello"[..])
+    );
     process.exit();
-    assert_eq!(host.kernel.kldunload(id), Ok(()), "{:?}", host.kernel.panic_report());
+    assert_eq!(
+        host.kernel.kldunload(id),
+        Ok(()),
+        "{:?}",
+        host.kernel.panic_report()
+    );
     host.check_as_new();
 }
 
-/// Where no knote was attached there is nothing to wait for: unloading never sleeps, and leaves no memory behind.
+/// Where no knote was attached there is nothing to wait for: unloading never sleeps, and leaves no
+/// memory behind.
 #[test]
 fn an_unload_without_knotes_waits_for_nothing() {
     let host = Failing::boot();
@@ -286,15 +386,31 @@ fn an_unload_without_knotes_waits_for_nothing() {
         let process = host.kernel.process();
         if uses {
             let rw = process.open(DEVICE, O_RDWR).expect("open");
-            assert_eq!((process.write(rw, b"hello"), process.read(rw, &mut [0; 9])), (Ok(5), Ok(5)));
+            assert_eq!(
+                (process.write(rw, b"hello"), process.read(rw, &mut [0; 9])),
+                (Ok(5), Ok(5))
+            );
         }
         host.called.lock().expect("nobody panics with it").clear();
-        assert_eq!(host.kernel.kldunload(id), Ok(()), "{:?}", host.kernel.panic_report());
+        assert_eq!(
+            host.kernel.kldunload(id),
+            Ok(()),
+            "{:?}",
+            host.kernel.panic_report()
+        );
         let called = host.called.lock().expect("nobody panics with it");
         let sleeps = |call: &&KpiCall| call.name.contains("sleep") || call.name.contains("pause");
-        assert_eq!(called.iter().find(sleeps).map(|call| call.name), None, "the device was used: {uses}");
+        assert_eq!(
+            called.iter().find(sleeps).map(|call| call.name),
+            None,
+            "the device was used: {uses}"
+        );
         assert!(called.iter().any(|call| call.name == "destroy_dev"));
-        assert_eq!(host.kernel.malloc_stats("devbuf"), before, "the device was used: {uses}");
+        assert_eq!(
+            host.kernel.malloc_stats("devbuf"),
+            before,
+            "the device was used: {uses}"
+        );
     }
 }
 
@@ -314,7 +430,12 @@ fn the_token_of_a_writer_is_refused() {
         assert_eq!(process.read(r, &mut [0; 9]), Ok(0), "there is no writer");
         let w = process.open(DEVICE, O_WRONLY).expect("open");
         assert_eq!(process.write(w, UserIn::unmapped(3)), Err(Errno::EFAULT));
-        assert_eq!(host.kernel.kldunload(id), Ok(()), "{:?}", host.kernel.panic_report());
+        assert_eq!(
+            host.kernel.kldunload(id),
+            Ok(()),
+            "{:?}",
+            host.kernel.panic_report()
+        );
         process.exit();
         host.check_as_new();
     }

@@ -1,4 +1,5 @@
-//! A model of the device, held against the module: random calls, and faults at every place where there can be one.
+//! A model of the device, held against the module: random calls, and faults at every place where
+//! there can be one.
 #![forbid(unsafe_code)]
 
 mod call;

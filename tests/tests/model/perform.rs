@@ -1,8 +1,9 @@
 //! Calls, made by processes of kldhost.
 
 use kldhost::{
-    EV_ADD, EV_CLEAR, EV_DELETE, EV_EOF, EVFILT_READ, EVFILT_WRITE, Errno, FIOASYNC, FIONBIO, FIONREAD, FIONWRITE, Fd,
-    IoctlArg, Kevent, PollFd, Process, SigAction, Signal, UserIn, UserMem, UserOut,
+    EV_ADD, EV_CLEAR, EV_DELETE, EV_EOF, EVFILT_READ, EVFILT_WRITE, Errno, FIOASYNC, FIONBIO,
+    FIONREAD, FIONWRITE, Fd, IoctlArg, Kevent, PollFd, Process, SigAction, Signal, UserIn, UserMem,
+    UserOut,
 };
 use std::time::Duration;
 
@@ -48,13 +49,28 @@ pub fn perform(process: &Process, call: &Call) -> Outcome {
             outcome(found, |_| Ok(Value::Number(fds[0].revents.into())))
         }
         Call::Kqueue => outcome(process.kqueue(), |fd| number(fd as usize)),
-        Call::Watch { kq, fd, side, clear } => {
-            let change = Kevent::new(*fd, filter(*side), EV_ADD | if *clear { EV_CLEAR } else { 0 });
-            outcome(process.kevent(*kq, &[change], &mut [], Some(Duration::ZERO)), |_| DONE)
+        Call::Watch {
+            kq,
+            fd,
+            side,
+            clear,
+        } => {
+            let change = Kevent::new(
+                *fd,
+                filter(*side),
+                EV_ADD | if *clear { EV_CLEAR } else { 0 },
+            );
+            outcome(
+                process.kevent(*kq, &[change], &mut [], Some(Duration::ZERO)),
+                |_| DONE,
+            )
         }
         Call::Unwatch { kq, fd, side } => {
             let change = Kevent::new(*fd, filter(*side), EV_DELETE);
-            outcome(process.kevent(*kq, &[change], &mut [], Some(Duration::ZERO)), |_| DONE)
+            outcome(
+                process.kevent(*kq, &[change], &mut [], Some(Duration::ZERO)),
+                |_| DONE,
+            )
         }
         Call::Kevent { kq, wait } => {
             let mut events = [Kevent::default(); 16];
@@ -65,9 +81,10 @@ pub fn perform(process: &Process, call: &Call) -> Outcome {
                 Ok(Value::Events(events))
             })
         }
-        Call::Handler { restart } => {
-            outcome(process.sigaction(SIGNAL, SigAction::Handler { restart: *restart }), |()| DONE)
-        }
+        Call::Handler { restart } => outcome(
+            process.sigaction(SIGNAL, SigAction::Handler { restart: *restart }),
+            |()| DONE,
+        ),
         Call::Revoke => outcome(process.revoke(DEVICE), |()| DONE),
         Call::Fork { .. } | Call::Signal { .. } | Call::Kill { .. } | Call::Load | Call::Unload => {
             unreachable!("made from outside of the process")
@@ -83,16 +100,27 @@ fn filter(side: Side) -> i16 {
 }
 
 fn event(event: &Kevent) -> Event {
-    let side = if event.filter == EVFILT_READ { Side::Read } else { Side::Write };
+    let side = if event.filter == EVFILT_READ {
+        Side::Read
+    } else {
+        Side::Write
+    };
     let gone = match Errno(event.fflags as i32) {
         Errno(0) => false,
         Errno::ENXIO => true,
         other => panic!("an event with {other:?} in fflags"),
     };
-    Event { fd: event.ident as Fd, side, data: event.data, eof: event.flags & EV_EOF != 0, gone }
+    Event {
+        fd: event.ident as Fd,
+        side,
+        data: event.data,
+        eof: event.flags & EV_EOF != 0,
+        gone,
+    }
 }
 
-/// User memory with `byte` all over: what is out of reach lies in front of a page that cannot be accessed.
+/// User memory with `byte` all over: what is out of reach lies in front of a page that cannot be
+/// accessed.
 fn map(segment: &Segment, bytes: &[u8]) -> UserMem {
     let memory = UserMem::new(segment.good);
     memory.store(0, &bytes[..segment.good]);
@@ -100,9 +128,22 @@ fn map(segment: &Segment, bytes: &[u8]) -> UserMem {
 }
 
 fn read(process: &Process, fd: Fd, memory: &Memory) -> Outcome {
-    let mut plain: Vec<Vec<u8>> = memory.0.iter().map(|segment| vec![UNTOUCHED; segment.good]).collect();
-    let mapped: Vec<UserMem> = memory.0.iter().zip(&plain).map(|(segment, bytes)| map(segment, bytes)).collect();
-    let mut out: Vec<UserOut<'_>> = mapped.iter().zip(&memory.0).map(|(memory, s)| memory.out(..s.len)).collect();
+    let mut plain: Vec<Vec<u8>> = memory
+        .0
+        .iter()
+        .map(|segment| vec![UNTOUCHED; segment.good])
+        .collect();
+    let mapped: Vec<UserMem> = memory
+        .0
+        .iter()
+        .zip(&plain)
+        .map(|(segment, bytes)| map(segment, bytes))
+        .collect();
+    let mut out: Vec<UserOut<'_>> = mapped
+        .iter()
+        .zip(&memory.0)
+        .map(|(memory, s)| memory.out(..s.len))
+        .collect();
     let n = match out.len() {
         1 => process.read(fd, out.remove(0)),
         _ => process.readv(fd, &mut out),
@@ -111,7 +152,10 @@ fn read(process: &Process, fd: Fd, memory: &Memory) -> Outcome {
         *bytes = memory.load();
     }
     let (read, rest) = (plain.concat()[..n].to_vec(), &plain.concat()[n..]);
-    assert!(rest.iter().all(|byte| *byte == UNTOUCHED), "read(2) of {n} bytes wrote behind them");
+    assert!(
+        rest.iter().all(|byte| *byte == UNTOUCHED),
+        "read(2) of {n} bytes wrote behind them"
+    );
     Ok(Value::Bytes(read))
 }
 
@@ -123,7 +167,11 @@ fn write(process: &Process, fd: Fd, memory: &Memory, bytes: &[u8]) -> Outcome {
         mapped.push(map(segment, here));
         rest = behind;
     }
-    let from: Vec<UserIn<'_>> = mapped.iter().zip(&memory.0).map(|(memory, s)| memory.input(..s.len)).collect();
+    let from: Vec<UserIn<'_>> = mapped
+        .iter()
+        .zip(&memory.0)
+        .map(|(memory, s)| memory.input(..s.len))
+        .collect();
     let n = match from.as_slice() {
         [one] => process.write(fd, *one),
         many => process.writev(fd, many),
@@ -147,7 +195,11 @@ fn ioctl(process: &Process, fd: Fd, request: Request, bad: bool) -> Outcome {
         Request::Count(Side::Write) => FIONWRITE,
         Request::Unknown => UNKNOWN,
     };
-    let arg = if bad { IoctlArg::Data(UserOut::unmapped(8)) } else { IoctlArg::from(&mut data) };
+    let arg = if bad {
+        IoctlArg::Data(UserOut::unmapped(8))
+    } else {
+        IoctlArg::from(&mut data)
+    };
     process.ioctl(fd, code, arg)?;
     match request {
         Request::Size | Request::Count(_) => Ok(Value::Number(i64::from_ne_bytes(data))),

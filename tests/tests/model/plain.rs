@@ -12,7 +12,11 @@ impl System {
             None => self.either(&[Errno::ENOENT]),
             Some(device) if device.dying => self.either(&[Errno::ENXIO, Errno::ENOENT]),
             Some(_) => self.ends(|after| {
-                let file = File { flags, life: Life::Live, refs: 0 };
+                let file = File {
+                    flags,
+                    life: Life::Live,
+                    refs: 0,
+                };
                 after.dev().open(file.writes())?;
                 after.files.push(file);
                 after.install(who, Slot::File(after.files.len() - 1))
@@ -22,7 +26,10 @@ impl System {
 
     /// close(2).
     pub fn close_call(&self, who: usize, fd: Fd) -> Vec<Next> {
-        let Some(Some(slot)) = usize::try_from(fd).ok().and_then(|fd| self.procs[who].fds.get(fd)) else {
+        let Some(Some(slot)) = usize::try_from(fd)
+            .ok()
+            .and_then(|fd| self.procs[who].fds.get(fd))
+        else {
             return self.either(&[Errno::EBADF]);
         };
         let mut all = self.ends(|after| {
@@ -41,7 +48,10 @@ impl System {
     /// fork(2), which hands on descriptors of the device.
     pub fn fork(&mut self, who: usize, child: usize) -> Outcome {
         let inherit = |slot: &Option<Slot>| slot.filter(|slot| *slot != Slot::Kqueue);
-        self.procs[child] = Proc { fds: self.procs[who].fds.iter().map(inherit).collect(), ..self.procs[who].clone() };
+        self.procs[child] = Proc {
+            fds: self.procs[who].fds.iter().map(inherit).collect(),
+            ..self.procs[who].clone()
+        };
         for slot in self.procs[child].fds.clone() {
             if let Some(Slot::File(file)) = slot {
                 self.files[file].refs += 1;
@@ -52,16 +62,23 @@ impl System {
 
     /// ioctl(2): the kernel copies the argument, and keeps the two flags.
     pub fn ioctl(&self, who: usize, fd: Fd, request: Request, bad: bool) -> Vec<Next> {
-        let takes = matches!(request, Request::Resize(_) | Request::NonBlock(_) | Request::Async(_));
+        let takes = matches!(
+            request,
+            Request::Resize(_) | Request::NonBlock(_) | Request::Async(_)
+        );
         let gives = matches!(request, Request::Size | Request::Count(_));
         if bad && takes {
             return self.either(&[Errno::EFAULT]);
         }
-        let Ok(file) = self.file(who, fd) else { return self.either(&[Errno::EBADF]) };
+        let Ok(file) = self.file(who, fd) else {
+            return self.either(&[Errno::EBADF]);
+        };
         let mut before = self.clone();
         let flags = &mut before.files[file].flags;
         match request {
-            Request::NonBlock(on) => *flags = *flags & !O_NONBLOCK | if on { O_NONBLOCK } else { 0 },
+            Request::NonBlock(on) => {
+                *flags = *flags & !O_NONBLOCK | if on { O_NONBLOCK } else { 0 }
+            }
             Request::Async(on) => *flags = *flags & !O_ASYNC | if on { O_ASYNC } else { 0 },
             _ => {}
         }
@@ -96,7 +113,9 @@ impl System {
     /// F_SETFL tells the device of both flags; what it refuses stays set, and clears the other.
     pub fn set_flags(&self, who: usize, fd: Fd, flags: i32) -> Vec<Next> {
         const CHANGED: i32 = O_NONBLOCK | O_ASYNC;
-        let Ok(file) = self.file(who, fd) else { return self.either(&[Errno::EBADF]) };
+        let Ok(file) = self.file(who, fd) else {
+            return self.either(&[Errno::EBADF]);
+        };
         let mut before = self.clone();
         before.files[file].flags = before.files[file].flags & !CHANGED | flags & CHANGED;
         let mut all = Vec::new();
@@ -120,9 +139,17 @@ impl System {
         match &self.device {
             None => self.either(&[Errno::ENOENT]),
             Some(device) => {
-                let mut all = if device.dying { self.either(&[Errno::ENOENT]) } else { Vec::new() };
+                let mut all = if device.dying {
+                    self.either(&[Errno::ENOENT])
+                } else {
+                    Vec::new()
+                };
                 all.extend(self.ends(|after| {
-                    if after.files.iter().any(|file| file.life == Life::Live && file.refs > 0) {
+                    if after
+                        .files
+                        .iter()
+                        .any(|file| file.life == Life::Live && file.refs > 0)
+                    {
                         after.set_life(Life::Revoked);
                         after.dev().revoke();
                     }

@@ -16,7 +16,8 @@ use crate::system::{File, Life, Slot, System};
 const CASES: u32 = 256;
 /// Cases at a time.
 const RUNNERS: u32 = 4;
-/// So many systems that the past allows are too many to go on with: the bytes held are looked at, which tells them apart.
+/// So many systems that the past allows are too many to go on with: the bytes held are looked at,
+/// which tells them apart.
 const MANY: usize = 64;
 
 /// A step, before it is known who is free to make it and what there is to make it with.
@@ -56,8 +57,11 @@ enum Action {
 fn memory() -> impl Strategy<Value = Memory> {
     let len = prop_oneof![4 => 0..12usize, 2 => 0..100usize];
     // Now and then, some byte is out of reach.
-    let segment = (len, prop::option::weighted(0.06, any::<Index>()))
-        .prop_map(|(len, bad)| Segment { len, good: bad.map_or(len, |bad| bad.index(len + 1)) });
+    let segment =
+        (len, prop::option::weighted(0.06, any::<Index>())).prop_map(|(len, bad)| Segment {
+            len,
+            good: bad.map_or(len, |bad| bad.index(len + 1)),
+        });
     let many = prop::collection::vec(segment.clone(), 0..5);
     prop_oneof![4 => segment.prop_map(|one| vec![one]), 1 => many].prop_map(Memory)
 }
@@ -81,7 +85,14 @@ fn request() -> impl Strategy<Value = Request> {
 
 fn action() -> impl Strategy<Value = Action> {
     let flags = prop_oneof![4 => Just(0), 1 => Just(O_NONBLOCK)];
-    let events = prop::sample::select(vec![POLLIN, POLLOUT, POLLIN | POLLOUT, POLLRDNORM, POLLPRI, 0]);
+    let events = prop::sample::select(vec![
+        POLLIN,
+        POLLOUT,
+        POLLIN | POLLOUT,
+        POLLRDNORM,
+        POLLPRI,
+        0,
+    ]);
     prop_oneof![
         10 => (0..3i32, flags).prop_map(|(mode, flags)| Action::Open(mode | flags)),
         8 => Just(Action::Close),
@@ -126,14 +137,21 @@ fn pick(step: &Step, free: &[usize], all: Vec<Use>) -> Option<Use> {
     }
 }
 
-/// Every use of a descriptor of the device; those that are live, and open for what is `wanted`, count more.
+/// Every use of a descriptor of the device; those that are live, and open for what is `wanted`,
+/// count more.
 fn files(system: &System, free: &[usize], wanted: fn(&File) -> bool) -> Vec<Use> {
     let mut all = Vec::new();
     for &who in free {
         for (fd, slot) in (0..).zip(&system.procs[who].fds) {
-            let Some(Slot::File(file)) = slot else { continue };
+            let Some(Slot::File(file)) = slot else {
+                continue;
+            };
             let file = &system.files[*file];
-            let times = if file.life == Life::Live && wanted(file) { 40 } else { 1 };
+            let times = if file.life == Life::Live && wanted(file) {
+                40
+            } else {
+                1
+            };
             all.extend(std::iter::repeat_n((who, fd, NOT_OPEN), times));
         }
     }
@@ -143,7 +161,9 @@ fn files(system: &System, free: &[usize], wanted: fn(&File) -> bool) -> Vec<Use>
 fn kqueues(system: &System, free: &[usize]) -> Vec<Use> {
     let of = |&who: &usize| {
         let slots = (0..).zip(&system.procs[who].fds);
-        slots.filter(|(_, slot)| **slot == Some(Slot::Kqueue)).map(move |(kq, _)| (who, NOT_OPEN, kq))
+        slots
+            .filter(|(_, slot)| **slot == Some(Slot::Kqueue))
+            .map(move |(kq, _)| (who, NOT_OPEN, kq))
     };
     free.iter().flat_map(of).collect()
 }
@@ -152,25 +172,42 @@ fn kqueues(system: &System, free: &[usize]) -> Vec<Use> {
 fn pairs(system: &System, free: &[usize]) -> Vec<Use> {
     let files = files(system, free, |_| true);
     let with_file = |(who, _, kq): Use| {
-        files.iter().filter(move |file| file.0 == who).map(move |&(_, fd, _)| (who, fd, kq)).collect::<Vec<_>>()
+        files
+            .iter()
+            .filter(move |file| file.0 == who)
+            .map(move |&(_, fd, _)| (who, fd, kq))
+            .collect::<Vec<_>>()
     };
-    kqueues(system, free).into_iter().flat_map(with_file).collect()
+    kqueues(system, free)
+        .into_iter()
+        .flat_map(with_file)
+        .collect()
 }
 
 /// Every watch there is.
 fn watches(system: &System, free: &[usize]) -> Vec<Use> {
     let all = system.device.iter().flat_map(|device| &device.watches);
-    all.filter(|watch| free.contains(&watch.proc)).map(|watch| (watch.proc, watch.fd, watch.kq)).collect()
+    all.filter(|watch| free.contains(&watch.proc))
+        .map(|watch| (watch.proc, watch.fd, watch.kq))
+        .collect()
 }
 
-/// The call that a step makes now, and who makes it; `None` if it cannot be made. Where what it needs is missing, it is a
-/// step towards that.
+/// The call that a step makes now, and who makes it; `None` if it cannot be made. Where what it
+/// needs is missing, it is a step towards that.
 fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Call)> {
     let free: Vec<usize> = (0..PROCS).filter(|&who| !run.is_busy(who)).collect();
     let admin = |call| Some((ADMIN, call));
     match &step.action {
-        Action::Signal(target) => return admin(Call::Signal { target: target.index(PROCS) }),
-        Action::Kill(target) => return admin(Call::Kill { target: target.index(PROCS) }),
+        Action::Signal(target) => {
+            return admin(Call::Signal {
+                target: target.index(PROCS),
+            });
+        }
+        Action::Kill(target) => {
+            return admin(Call::Kill {
+                target: target.index(PROCS),
+            });
+        }
         Action::Revoke => return admin(Call::Revoke),
         Action::Unload => return admin(Call::Unload).filter(|_| run.is_loaded()),
         Action::Load => return admin(Call::Load).filter(|_| !run.is_loaded()),
@@ -181,7 +218,13 @@ fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Cal
     let by = free[step.who.index(free.len())];
     // Where all descriptors are dead, every other step opens one that is not.
     let all_dead = files(system, &free, |_| true).len() < 40 && step.who.index(2) == 0;
-    let file = |wanted| if all_dead { None } else { pick(step, &free, files(system, &free, wanted)) };
+    let file = |wanted| {
+        if all_dead {
+            None
+        } else {
+            pick(step, &free, files(system, &free, wanted))
+        }
+    };
     let open = Some((by, Call::Open { flags: O_RDWR }));
     let kqueue = Some((by, Call::Kqueue));
     Some(match &step.action {
@@ -189,64 +232,142 @@ fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Cal
         Action::Kqueue => (by, Call::Kqueue),
         Action::Handler(restart) => (by, Call::Handler { restart: *restart }),
         Action::Fork(child) => {
-            let empty = |&child: &usize| child != by && system.procs[child].fds.iter().all(Option::is_none);
+            let empty =
+                |&child: &usize| child != by && system.procs[child].fds.iter().all(Option::is_none);
             let children: Vec<usize> = free.iter().copied().filter(empty).collect();
-            (by, Call::Fork { child: *children.get(child.index(children.len().max(1)))? })
+            (
+                by,
+                Call::Fork {
+                    child: *children.get(child.index(children.len().max(1)))?,
+                },
+            )
         }
         Action::Read(memory) => {
-            let Some((who, fd, _)) = file(File::reads) else { return open };
-            (who, Call::Read { fd, memory: memory.clone() })
+            let Some((who, fd, _)) = file(File::reads) else {
+                return open;
+            };
+            (
+                who,
+                Call::Read {
+                    fd,
+                    memory: memory.clone(),
+                },
+            )
         }
         Action::Write(memory) => {
-            let Some((who, fd, _)) = file(File::writes) else { return open };
+            let Some((who, fd, _)) = file(File::writes) else {
+                return open;
+            };
             // Each byte tells who wrote it, and in which order.
             let mut next = || {
                 written[who] = written[who].wrapping_add(1);
                 (who as u8) << 5 | written[who] & 0x1f
             };
-            (who, Call::Write { fd, memory: memory.clone(), bytes: (0..memory.len()).map(|_| next()).collect() })
+            (
+                who,
+                Call::Write {
+                    fd,
+                    memory: memory.clone(),
+                    bytes: (0..memory.len()).map(|_| next()).collect(),
+                },
+            )
         }
-        Action::Close | Action::Dup | Action::Ioctl(..) | Action::GetFlags | Action::SetFlags(_) | Action::Poll(..) => {
-            let Some((who, fd, _)) = file(|_| true) else { return open };
+        Action::Close
+        | Action::Dup
+        | Action::Ioctl(..)
+        | Action::GetFlags
+        | Action::SetFlags(_)
+        | Action::Poll(..) => {
+            let Some((who, fd, _)) = file(|_| true) else {
+                return open;
+            };
             let call = match &step.action {
                 Action::Close => Call::Close { fd },
                 Action::Dup => Call::Dup { fd },
-                Action::Ioctl(request, bad) => Call::Ioctl { fd, request: *request, bad: *bad },
+                Action::Ioctl(request, bad) => Call::Ioctl {
+                    fd,
+                    request: *request,
+                    bad: *bad,
+                },
                 Action::GetFlags => Call::GetFlags { fd },
                 Action::SetFlags(flags) => Call::SetFlags { fd, flags: *flags },
-                Action::Poll(events, wait) => Call::Poll { fd, events: *events, wait: *wait },
+                Action::Poll(events, wait) => Call::Poll {
+                    fd,
+                    events: *events,
+                    wait: *wait,
+                },
                 _ => return None,
             };
             (who, call)
         }
         Action::CloseKqueue => {
-            let Some((who, _, kq)) = pick(step, &free, kqueues(system, &free)) else { return kqueue };
+            let Some((who, _, kq)) = pick(step, &free, kqueues(system, &free)) else {
+                return kqueue;
+            };
             (who, Call::Close { fd: kq })
         }
         Action::Watch(side, clear) => {
-            let Some((who, fd, kq)) = pick(step, &free, pairs(system, &free)) else { return kqueue };
-            (who, Call::Watch { kq, fd, side: *side, clear: *clear })
+            let Some((who, fd, kq)) = pick(step, &free, pairs(system, &free)) else {
+                return kqueue;
+            };
+            (
+                who,
+                Call::Watch {
+                    kq,
+                    fd,
+                    side: *side,
+                    clear: *clear,
+                },
+            )
         }
         Action::Unwatch(side) => {
-            let Some((who, fd, kq)) = pick(step, &free, watches(system, &free)) else { return kqueue };
-            (who, Call::Unwatch { kq, fd, side: *side })
+            let Some((who, fd, kq)) = pick(step, &free, watches(system, &free)) else {
+                return kqueue;
+            };
+            (
+                who,
+                Call::Unwatch {
+                    kq,
+                    fd,
+                    side: *side,
+                },
+            )
         }
         Action::Kevent(wait) => {
             if let Some((who, _, kq)) = pick(step, &free, watches(system, &free)) {
                 return Some((who, Call::Kevent { kq, wait: *wait }));
             }
-            let Some((who, fd, kq)) = pick(step, &free, pairs(system, &free)) else { return kqueue };
-            (who, Call::Watch { kq, fd, side: Side::Read, clear: *wait })
+            let Some((who, fd, kq)) = pick(step, &free, pairs(system, &free)) else {
+                return kqueue;
+            };
+            (
+                who,
+                Call::Watch {
+                    kq,
+                    fd,
+                    side: Side::Read,
+                    clear: *wait,
+                },
+            )
         }
-        Action::Signal(_) | Action::Kill(_) | Action::Revoke | Action::Unload | Action::Load => return None,
+        Action::Signal(_) | Action::Kill(_) | Action::Revoke | Action::Unload | Action::Load => {
+            return None;
+        }
     })
 }
 
-/// Reads, on the side, all that is held: of the systems that the past allows, those remain that hold just that.
+/// Reads, on the side, all that is held: of the systems that the past allows, those remain that
+/// hold just that.
 fn look(run: &mut Run) -> Result<(), String> {
     run.step(ADMIN, Call::Open { flags: O_NONBLOCK })?;
     // The only descriptor that it has.
-    run.step(ADMIN, Call::Read { fd: 0, memory: Memory::all(400) })?;
+    run.step(
+        ADMIN,
+        Call::Read {
+            fd: 0,
+            memory: Memory::all(400),
+        },
+    )?;
     run.step(ADMIN, Call::Close { fd: 0 })
 }
 
@@ -273,17 +394,31 @@ fn model_and_module_agree() {
     let default = Config::default();
     let config = Config {
         cases: if asked_for { default.cases } else { CASES },
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/model/regressions.txt"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "tests/model/regressions.txt",
+        ))),
         max_shrink_time: 60_000,
         ..default
     };
-    let config = if mutant { Config { failure_persistence: None, max_shrink_iters: 0, ..config } } else { config };
+    let config = if mutant {
+        Config {
+            failure_persistence: None,
+            max_shrink_iters: 0,
+            ..config
+        }
+    } else {
+        config
+    };
     // Most of the time passes in unloads, which wait.
-    let config = Config { cases: config.cases.div_ceil(RUNNERS), ..config };
+    let config = Config {
+        cases: config.cases.div_ceil(RUNNERS),
+        ..config
+    };
     let run = || {
         let tunables = (0..30usize, 30..260usize);
         let steps = prop::collection::vec(step(), 1..120);
-        let play = |(tunables, steps): (_, Vec<Step>)| play(tunables, &steps).map_err(TestCaseError::fail);
+        let play =
+            |(tunables, steps): (_, Vec<Step>)| play(tunables, &steps).map_err(TestCaseError::fail);
         TestRunner::new(config.clone()).run(&(tunables, steps), play)
     };
     thread::scope(|scope| {

@@ -31,7 +31,11 @@ const MALLOC_TYPE: &str = "echodev";
 pub fn module() -> PathBuf {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/kmod/15/echodev.ko");
     let path = std::env::var_os("ECHODEV_KMOD").map_or(built, PathBuf::from);
-    assert!(path.is_file(), "{} is missing: run `make kmod`", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run `make kmod`",
+        path.display()
+    );
     path
 }
 
@@ -54,7 +58,9 @@ pub struct Run {
 
 fn process(kernel: &Kernel) -> Process {
     let process = kernel.process();
-    process.sigaction(SIGNAL, SigAction::Handler { restart: false }).expect("any process may handle that signal");
+    process
+        .sigaction(SIGNAL, SigAction::Handler { restart: false })
+        .expect("any process may handle that signal");
     process
 }
 
@@ -62,13 +68,29 @@ impl Run {
     /// Boots a kernel and loads the module; the buffer's first size and largest are `tunables`.
     pub fn begin(tunables: (usize, usize), hook: Option<KpiHook>) -> Result<Run, String> {
         let tunable = |name: &str, value: usize| (format!("hw.echodev.{name}"), value.to_string());
-        let tunables_of_kernel = vec![tunable("bufsize", tunables.0), tunable("maxsize", tunables.1)];
-        let kernel = Kernel::new(Config { tunables: tunables_of_kernel, hook, ..Config::default() });
+        let tunables_of_kernel = vec![
+            tunable("bufsize", tunables.0),
+            tunable("maxsize", tunables.1),
+        ];
+        let kernel = Kernel::new(Config {
+            tunables: tunables_of_kernel,
+            hook,
+            ..Config::default()
+        });
         let module = module();
         let loaded = Some(kernel.kldload(&module).map_err(|error| error.to_string())?);
         let processes = (0..PROCS + 2).map(|_| process(&kernel)).collect();
         let systems = vec![System::new(tunables, PROCS + 2)];
-        Ok(Run { kernel, module, loaded, processes, running: HashMap::new(), systems, trap: None, log: Vec::new() })
+        Ok(Run {
+            kernel,
+            module,
+            loaded,
+            processes,
+            running: HashMap::new(),
+            systems,
+            trap: None,
+            log: Vec::new(),
+        })
     }
 
     /// Whether the process is in a call.
@@ -86,7 +108,8 @@ impl Run {
         self.loaded.is_some()
     }
 
-    /// Makes a call, waits until nothing moves any more, and checks what was seen against the model.
+    /// Makes a call, waits until nothing moves any more, and checks what was seen against the
+    /// model.
     pub fn step(&mut self, who: usize, call: Call) -> Result<(), String> {
         self.log.push(format!("{who}: {call:?}"));
         let running = self.start(who, &call);
@@ -113,7 +136,10 @@ impl Run {
 
     /// For a trap: the unloading of the module, by the intruder.
     pub fn unloading(&self) -> Deed {
-        Deed::Unload(self.processes[INTRUDER].clone(), self.loaded.expect("the module is loaded"))
+        Deed::Unload(
+            self.processes[INTRUDER].clone(),
+            self.loaded.expect("the module is loaded"),
+        )
     }
 
     /// Starts the call, on a thread of its own.
@@ -143,7 +169,9 @@ impl Run {
             }
             Call::Load => {
                 let loaded = of.kldload(&self.module);
-                let outcome = loaded.as_ref().map_or_else(|error| Err(error.errno()), |_| DONE);
+                let outcome = loaded
+                    .as_ref()
+                    .map_or_else(|error| Err(error.errno()), |_| DONE);
                 self.loaded = loaded.ok();
                 of.spawn(|_| outcome)
             }
@@ -161,13 +189,24 @@ impl Run {
     /// Waits until every call has ended or sleeps.
     fn wait_for_rest(&self) -> Result<(), String> {
         // A killed process is not to be found under its number any more: its call has to end.
-        let pids: HashMap<usize, i32> = self.running.keys().map(|&who| (who, self.processes[who].pid())).collect();
+        let pids: HashMap<usize, i32> = self
+            .running
+            .keys()
+            .map(|&who| (who, self.processes[who].pid()))
+            .collect();
         let is_asleep = |threads: &[ThreadInfo], who: usize| {
-            who < PROCS && threads.iter().any(|td| td.pid == pids[&who] && is_asleep(&td.state))
+            who < PROCS
+                && threads
+                    .iter()
+                    .any(|td| td.pid == pids[&who] && is_asleep(&td.state))
         };
         let at_rest = |_: &[ThreadInfo]| {
-            let under_way: Vec<usize> =
-                self.running.iter().filter(|(_, call)| !call.is_done()).map(|(&who, _)| who).collect();
+            let under_way: Vec<usize> = self
+                .running
+                .iter()
+                .filter(|(_, call)| !call.is_done())
+                .map(|(&who, _)| who)
+                .collect();
             // Looked at after that: whatever has ended will not wake them any more.
             let threads = self.kernel.threads();
             under_way.iter().all(|&who| is_asleep(&threads, who))
@@ -184,7 +223,9 @@ impl Run {
         let mut seen = Seen::new();
         for (who, call) in std::mem::take(&mut self.running) {
             if call.is_done() {
-                let outcome = call.wait().map_err(|report| self.story(&report.to_string()))?;
+                let outcome = call
+                    .wait()
+                    .map_err(|report| self.story(&report.to_string()))?;
                 self.log.push(format!("   {who}: {outcome:?}"));
                 seen.insert(who, Some(outcome));
             } else {
@@ -197,8 +238,9 @@ impl Run {
         self.systems = explain(before, &seen);
         match self.systems.is_empty() {
             false => Ok(()),
-            true => Err(self
-                .story(&format!("the model does not allow this: {seen:?}\nbefore it, one possibility: {example:?}"))),
+            true => Err(self.story(&format!(
+                "the model does not allow this: {seen:?}\nbefore it, one possibility: {example:?}"
+            ))),
         }
     }
 
@@ -219,7 +261,9 @@ impl Run {
         }
         let (stats, leaks) = (self.kernel.malloc_stats(MALLOC_TYPE), self.kernel.leaks());
         if stats.allocations != 0 || !leaks.is_empty() {
-            return Err(self.story(&format!("memory is left after the unload: {stats:?} {leaks:?}")));
+            return Err(self.story(&format!(
+                "memory is left after the unload: {stats:?} {leaks:?}"
+            )));
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Short stories about the device, each step of which is a call. The model tells what comes of them.
+//! Short stories about the device, each step of which is a call. The model tells what comes of
+//! them.
 
 use kldhost::{Fd, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT};
 
@@ -20,11 +21,18 @@ fn open(flags: i32) -> Call {
 }
 
 fn read(fd: Fd, len: usize) -> Call {
-    Call::Read { fd, memory: Memory::all(len) }
+    Call::Read {
+        fd,
+        memory: Memory::all(len),
+    }
 }
 
 fn write(fd: Fd, len: usize) -> Call {
-    Call::Write { fd, memory: Memory::all(len), bytes: (1..=len as u8).collect() }
+    Call::Write {
+        fd,
+        memory: Memory::all(len),
+        bytes: (1..=len as u8).collect(),
+    }
 }
 
 fn vector(lens: &[usize]) -> Memory {
@@ -32,17 +40,30 @@ fn vector(lens: &[usize]) -> Memory {
 }
 
 fn ioctl(fd: Fd, request: Request) -> Call {
-    Call::Ioctl { fd, request, bad: false }
+    Call::Ioctl {
+        fd,
+        request,
+        bad: false,
+    }
 }
 
 fn poll(fd: Fd, events: i16) -> Call {
-    Call::Poll { fd, events, wait: true }
+    Call::Poll {
+        fd,
+        events,
+        wait: true,
+    }
 }
 
-/// Who has a kqueue has it as descriptor 0, the device as 1: so that is not open, rather than a kqueue, if the device
-/// is gone.
+/// Who has a kqueue has it as descriptor 0, the device as 1: so that is not open, rather than a
+/// kqueue, if the device is gone.
 fn watch(side: Side, clear: bool) -> Call {
-    Call::Watch { kq: 0, fd: 1, side, clear }
+    Call::Watch {
+        kq: 0,
+        fd: 1,
+        side,
+        clear,
+    }
 }
 
 const WAIT: Call = Call::Kevent { kq: 0, wait: true };
@@ -50,7 +71,14 @@ const LOOK: Call = Call::Kevent { kq: 0, wait: false };
 
 /// What is done after a reload, to see that the device works.
 pub fn greeting() -> Vec<(usize, Call)> {
-    vec![(0, open(O_RDWR)), (1, open(O_RDONLY)), (0, write(0, 5)), (1, read(0, 9)), (1, read(0, 9)), (0, write(0, 3))]
+    vec![
+        (0, open(O_RDWR)),
+        (1, open(O_RDONLY)),
+        (0, write(0, 5)),
+        (1, read(0, 9)),
+        (1, read(0, 9)),
+        (0, write(0, 3)),
+    ]
 }
 
 /// All of them.
@@ -89,10 +117,29 @@ fn in_pieces() -> Vec<(usize, Call)> {
     let memory = vector(&[3, 0, 4, 9]);
     vec![
         (0, open(O_RDWR | O_NONBLOCK)),
-        (0, Call::Write { fd: 0, memory, bytes: (1..=16).collect() }),
-        (0, Call::Read { fd: 0, memory: vector(&[2, 3, 0, 1]) }),
+        (
+            0,
+            Call::Write {
+                fd: 0,
+                memory,
+                bytes: (1..=16).collect(),
+            },
+        ),
+        (
+            0,
+            Call::Read {
+                fd: 0,
+                memory: vector(&[2, 3, 0, 1]),
+            },
+        ),
         (0, write(0, 9)),
-        (0, Call::Read { fd: 0, memory: vector(&[1, 4, 9]) }),
+        (
+            0,
+            Call::Read {
+                fd: 0,
+                memory: vector(&[1, 4, 9]),
+            },
+        ),
         (0, read(0, 1)),
     ]
 }
@@ -248,7 +295,13 @@ fn descriptors_change_hands() -> Vec<(usize, Call)> {
         (0, open(O_RDWR)),
         (0, Call::Dup { fd: 0 }),
         (0, Call::Fork { child: 1 }),
-        (0, Call::SetFlags { fd: 0, flags: O_NONBLOCK }),
+        (
+            0,
+            Call::SetFlags {
+                fd: 0,
+                flags: O_NONBLOCK,
+            },
+        ),
         (1, read(1, 3)),
         (1, Call::SetFlags { fd: 1, flags: 0 }),
         (1, read(1, 3)),
@@ -269,7 +322,14 @@ fn watches_come_and_go() -> Vec<(usize, Call)> {
         (0, watch(Side::Write, false)),
         (0, watch(Side::Read, false)),
         (0, LOOK),
-        (0, Call::Unwatch { kq: 0, fd: 1, side: Side::Read }),
+        (
+            0,
+            Call::Unwatch {
+                kq: 0,
+                fd: 1,
+                side: Side::Read,
+            },
+        ),
         (0, watch(Side::Read, true)),
         (0, watch(Side::Read, true)),
         (0, write(1, 8)),

@@ -1,7 +1,7 @@
 //! What `/dev/echo` does, in plain Rust: the rules that the module is held against.
 //!
-//! Each function is one stretch under the device's lock. What a call does between two such stretches, and who may come in
-//! between, is the business of [`crate::system`].
+//! Each function is one stretch under the device's lock. What a call does between two such
+//! stretches, and who may come in between, is the business of [`crate::system`].
 
 use std::collections::VecDeque;
 
@@ -66,7 +66,14 @@ pub struct Device {
 impl Device {
     /// As it is after a load.
     pub fn new(len: usize, max: usize) -> Device {
-        Device { held: VecDeque::new(), len, max, writers: 0, dying: false, watches: Vec::new() }
+        Device {
+            held: VecDeque::new(),
+            len,
+            max,
+            writers: 0,
+            dying: false,
+            watches: Vec::new(),
+        }
     }
 
     fn room(&self) -> usize {
@@ -120,7 +127,8 @@ impl Device {
         Stretch::Done(Ok(bytes))
     }
 
-    /// One move of write(2): from `bytes`, those still to be written, of which the first `good` can be read. How many.
+    /// One move of write(2): from `bytes`, those still to be written, of which the first `good` can
+    /// be read. How many.
     pub fn write(&mut self, bytes: &[u8], good: usize, nonblock: bool) -> Stretch<usize> {
         let n = bytes.len().min(self.room());
         if n == 0 {
@@ -168,7 +176,8 @@ impl Device {
     pub fn poll(&self, events: i16) -> i16 {
         let readable = !self.held.is_empty() || self.writers == 0;
         let when = |holds: bool, bits: i16| if holds { bits } else { 0 };
-        events & (when(readable, POLLIN | POLLRDNORM) | when(self.room() > 0, POLLOUT)) | when(self.dying, POLLHUP)
+        events & (when(readable, POLLIN | POLLRDNORM) | when(self.room() > 0, POLLOUT))
+            | when(self.dying, POLLHUP)
     }
 
     /// d_kqfilter: a new watch, which fires at once if there is something.
@@ -185,7 +194,13 @@ impl Device {
     pub fn event(&self, watch: &Watch) -> Option<Event> {
         let no_writers = watch.side == Side::Read && self.writers == 0;
         let data = self.count(watch.side) as i64;
-        let event = Event { fd: watch.fd, side: watch.side, data, eof: no_writers || self.dying, gone: self.dying };
+        let event = Event {
+            fd: watch.fd,
+            side: watch.side,
+            data,
+            eof: no_writers || self.dying,
+            gone: self.dying,
+        };
         (data > 0 || event.eof).then_some(event)
     }
 

@@ -1,5 +1,6 @@
-//! What lies between the device and its users, as far as the rules of the device show through it: processes, descriptors,
-//! signals, load and unload. And the calls that are under way: see [`System::next`].
+//! What lies between the device and its users, as far as the rules of the device show through it:
+//! processes, descriptors, signals, load and unload. And the calls that are under way: see
+//! [`System::next`].
 
 use kldhost::{Errno, Fd, O_ACCMODE, O_RDONLY, O_WRONLY};
 
@@ -78,7 +79,17 @@ impl Op {
     /// A call that has just begun.
     pub fn new(who: usize, call: Call) -> Op {
         let (asleep, signal, nonblock, moved, steps) = (false, false, None, 0, 0);
-        Op { who, call, asleep, signal, nonblock, moved, round: Vec::new(), found: Vec::new(), steps }
+        Op {
+            who,
+            call,
+            asleep,
+            signal,
+            nonblock,
+            moved,
+            round: Vec::new(),
+            found: Vec::new(),
+            steps,
+        }
     }
 }
 
@@ -108,12 +119,21 @@ impl System {
     /// With the module loaded, and so many processes.
     pub fn new(tunables: (usize, usize), procs: usize) -> System {
         let device = Some(Device::new(tunables.0, tunables.1));
-        System { tunables, device, files: Vec::new(), procs: vec![Proc::default(); procs], ops: Vec::new() }
+        System {
+            tunables,
+            device,
+            files: Vec::new(),
+            procs: vec![Proc::default(); procs],
+            ops: Vec::new(),
+        }
     }
 
     /// The description behind a descriptor.
     pub fn file(&self, who: usize, fd: Fd) -> Result<usize, Errno> {
-        match usize::try_from(fd).ok().and_then(|fd| *self.procs[who].fds.get(fd)?) {
+        match usize::try_from(fd)
+            .ok()
+            .and_then(|fd| *self.procs[who].fds.get(fd)?)
+        {
             Some(Slot::File(file)) => Ok(file),
             _ => Err(Errno::EBADF),
         }
@@ -124,7 +144,8 @@ impl System {
         self.device.as_ref().is_some_and(|device| device.dying)
     }
 
-    /// Whether the call of a description reaches the device: while it is going away, one or the other.
+    /// Whether the call of a description reaches the device: while it is going away, one or the
+    /// other.
     pub fn views(&self, file: usize) -> &'static [bool] {
         match (self.files[file].life, self.is_dying()) {
             (Life::Live, true) => &[true, false],
@@ -135,7 +156,9 @@ impl System {
 
     /// The device, which is there while a description is live.
     pub fn dev(&mut self) -> &mut Device {
-        self.device.as_mut().expect("a live description has a device")
+        self.device
+            .as_mut()
+            .expect("a live description has a device")
     }
 
     /// Puts something at the lowest free descriptor.
@@ -156,11 +179,14 @@ impl System {
     pub fn close(&mut self, who: usize, fd: Fd) {
         let slot = self.procs[who].fds[fd as usize].take();
         if let Some(device) = &mut self.device {
-            device.watches.retain(|watch| watch.proc != who || (watch.fd != fd && watch.kq != fd));
+            device
+                .watches
+                .retain(|watch| watch.proc != who || (watch.fd != fd && watch.kq != fd));
         }
         let Some(Slot::File(at)) = slot else { return };
         self.files[at].refs -= 1;
-        if self.files[at].refs == 0 && self.files[at].life == Life::Live && self.files[at].writes() {
+        if self.files[at].refs == 0 && self.files[at].life == Life::Live && self.files[at].writes()
+        {
             self.dev().uncount();
         }
     }
@@ -176,7 +202,10 @@ impl System {
 
     /// What becomes of all descriptions that are live.
     pub fn set_life(&mut self, life: Life) {
-        self.files.iter_mut().filter(|file| file.life == Life::Live).for_each(|file| file.life = life);
+        self.files
+            .iter_mut()
+            .filter(|file| file.life == Life::Live)
+            .for_each(|file| file.life = life);
     }
 
     /// What call `at` may do next. Nothing, if it has to sleep until something changes.
@@ -207,7 +236,10 @@ impl System {
 
     /// As [`System::ends`], with a choice.
     pub fn either(&self, outcomes: &[Errno]) -> Vec<Next> {
-        outcomes.iter().map(|error| (self.clone(), Some(Err(*error)))).collect()
+        outcomes
+            .iter()
+            .map(|error| (self.clone(), Some(Err(*error))))
+            .collect()
     }
 
     fn stretch(&self, at: usize) -> Vec<Next> {
@@ -236,7 +268,11 @@ impl System {
                 DONE
             }),
             Call::Signal { target } => self.ends(|after| {
-                after.ops.iter_mut().filter(|op| op.who == target).for_each(|op| op.signal = true);
+                after
+                    .ops
+                    .iter_mut()
+                    .filter(|op| op.who == target)
+                    .for_each(|op| op.signal = true);
                 DONE
             }),
             Call::Kill { target } => self.ends(|after| {

@@ -19,7 +19,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// What happens.
 pub enum Deed {
-    /// kldunload(2), by this process. The module goes on when that has come as far as it can without it.
+    /// kldunload(2), by this process. The module goes on when that has come as far as it can
+    /// without it.
     Unload(Process, kldhost::KldId),
     /// A signal to whoever made the call.
     Signal,
@@ -120,7 +121,11 @@ impl Trap {
         let set = state.set.as_ref().filter(|set| (set.filter)(call))?;
         let now = set.at == state.calls;
         state.calls += 1;
-        if now { state.set.take().map(|set| set.deed) } else { None }
+        if now {
+            state.set.take().map(|set| set.deed)
+        } else {
+            None
+        }
     }
 
     fn spring(&self, deed: Deed) -> (Call, kldhost::Call<Outcome>) {
@@ -134,14 +139,17 @@ impl Trap {
                 (Call::Unload, running)
             }
             Deed::Signal => CALLER.with_borrow(|caller| {
-                let (target, process) = caller.as_ref().expect("calls of the module are made by processes");
+                let (target, process) = caller
+                    .as_ref()
+                    .expect("calls of the module are made by processes");
                 process.kill(SIGNAL);
                 (Call::Signal { target: *target }, process.spawn(|_| DONE))
             }),
         }
     }
 
-    /// Waits until the unloading thread waits for this one: for the lock, or for it to leave the module.
+    /// Waits until the unloading thread waits for this one: for the lock, or for it to leave the
+    /// module.
     fn let_it_begin(&self, process: &Process, running: &kldhost::Call<Outcome>) {
         if HOLDS.get() {
             let deadline = Instant::now() + LIMIT;
@@ -151,9 +159,13 @@ impl Trap {
                 state = waited.expect("nobody panics with it").0;
             }
         } else {
-            let asleep = |td: &kldhost::ThreadInfo| td.pid == process.pid() && td.state != ThreadState::Running;
+            let asleep = |td: &kldhost::ThreadInfo| {
+                td.pid == process.pid() && td.state != ThreadState::Running
+            };
             // If it does not come to that, the run goes on, and shows why.
-            let _came = process.kernel().wait_threads(LIMIT, |all| running.is_done() || all.iter().any(asleep));
+            let _came = process
+                .kernel()
+                .wait_threads(LIMIT, |all| running.is_done() || all.iter().any(asleep));
         }
     }
 }

@@ -34,7 +34,11 @@ impl System {
         };
         let is_read = matches!(op.call, Call::Read { .. });
         let file = match self.file(op.who, fd) {
-            Ok(file) if is_read && self.files[file].reads() || !is_read && self.files[file].writes() => file,
+            Ok(file)
+                if is_read && self.files[file].reads() || !is_read && self.files[file].writes() =>
+            {
+                file
+            }
             _ => return self.either(&[Errno::EBADF]),
         };
         if is_read && memory.len() == 0 {
@@ -46,14 +50,24 @@ impl System {
         }
         if op.asleep && self.files[file].life == Life::Revoked {
             // ERESTART: after part of the data the count, else the call finds its descriptor dead.
-            all.extend(if op.moved > 0 { self.ends(|_| number(op.moved)) } else { self.restart(at) });
+            all.extend(if op.moved > 0 {
+                self.ends(|_| number(op.moved))
+            } else {
+                self.restart(at)
+            });
             return all;
         }
         // A device is not gone while somebody sleeps in it.
-        let views = if op.asleep { &[true][..] } else { self.views(file) };
+        let views = if op.asleep {
+            &[true][..]
+        } else {
+            self.views(file)
+        };
         for &live in views {
             let mut after = self.clone();
-            let nonblock = *after.ops[at].nonblock.get_or_insert(self.files[file].flags & kldhost::O_NONBLOCK != 0);
+            let nonblock = *after.ops[at]
+                .nonblock
+                .get_or_insert(self.files[file].flags & kldhost::O_NONBLOCK != 0);
             all.extend(match (live, is_read) {
                 (false, _) => self.either(&[Errno::EIO]),
                 (true, true) => after.read(at, memory, nonblock),
@@ -71,21 +85,29 @@ impl System {
     }
 
     fn write(mut self, at: usize, memory: &Memory, nonblock: bool) -> Vec<Next> {
-        let Call::Write { bytes, .. } = self.ops[at].call.clone() else { return Vec::new() };
+        let Call::Write { bytes, .. } = self.ops[at].call.clone() else {
+            return Vec::new();
+        };
         let moved = self.ops[at].moved;
         if moved == bytes.len() {
             return vec![(self, Some(number(moved)))];
         }
-        match self.dev().write(&bytes[moved..], memory.good() - moved, nonblock) {
+        match self
+            .dev()
+            .write(&bytes[moved..], memory.good() - moved, nonblock)
+        {
             Stretch::Wait => self.sleep(at),
             Stretch::Done(Ok(n)) => {
-                // The lock is kept: the call is over, or goes to sleep, before anybody else comes in.
+                // The lock is kept: the call is over, or goes to sleep, before anybody else comes
+                // in.
                 self.ops[at].moved += n;
                 self.ops[at].asleep = false;
                 self.write(at, memory, nonblock)
             }
             // Part of the data hides only what would make the call wait.
-            Stretch::Done(Err(Errno::EWOULDBLOCK)) if moved > 0 => vec![(self, Some(number(moved)))],
+            Stretch::Done(Err(Errno::EWOULDBLOCK)) if moved > 0 => {
+                vec![(self, Some(number(moved)))]
+            }
             Stretch::Done(Err(error)) => vec![(self, Some(Err(error)))],
         }
     }
@@ -95,7 +117,9 @@ impl System {
         let op = &self.ops[at];
         match op.call {
             Call::Write { .. } if op.moved > 0 => self.ends(|_| number(op.moved)),
-            Call::Read { .. } | Call::Write { .. } if self.procs[op.who].restart => self.restart(at),
+            Call::Read { .. } | Call::Write { .. } if self.procs[op.who].restart => {
+                self.restart(at)
+            }
             _ => self.either(&[Errno::EINTR]),
         }
     }
@@ -103,26 +127,46 @@ impl System {
     /// poll(2) of one descriptor.
     pub fn poll(&self, at: usize) -> Vec<Next> {
         let op = &self.ops[at];
-        let Call::Poll { fd, events, wait } = op.call else { return Vec::new() };
+        let Call::Poll { fd, events, wait } = op.call else {
+            return Vec::new();
+        };
         let found = |revents: i16| self.ends(|_| Ok(Value::Number(revents.into())));
-        let Ok(file) = self.file(op.who, fd) else { return found(POLLNVAL) };
-        let mut all = if op.asleep && op.signal { self.interrupted(at) } else { Vec::new() };
+        let Ok(file) = self.file(op.who, fd) else {
+            return found(POLLNVAL);
+        };
+        let mut all = if op.asleep && op.signal {
+            self.interrupted(at)
+        } else {
+            Vec::new()
+        };
         for &live in self.views(file) {
             let revents = match (live, &self.device) {
                 (true, Some(device)) => device.poll(events),
                 _ => POLLHUP | events & (POLLIN | POLLRDNORM),
             };
             // POSIX wants POLLOUT never to come with POLLHUP.
-            let revents = if revents & POLLHUP != 0 { revents & !POLLOUT } else { revents };
-            all.extend(if revents != 0 || !wait { found(revents) } else { self.sleep(at) });
+            let revents = if revents & POLLHUP != 0 {
+                revents & !POLLOUT
+            } else {
+                revents
+            };
+            all.extend(if revents != 0 || !wait {
+                found(revents)
+            } else {
+                self.sleep(at)
+            });
         }
         all
     }
 
     fn watches(&self, op: &Op) -> Vec<Watch> {
-        let Call::Kevent { kq, .. } = op.call else { return Vec::new() };
+        let Call::Kevent { kq, .. } = op.call else {
+            return Vec::new();
+        };
         let all = self.device.iter().flat_map(|device| &device.watches);
-        all.filter(|watch| watch.proc == op.who && watch.kq == kq).cloned().collect()
+        all.filter(|watch| watch.proc == op.who && watch.kq == kq)
+            .cloned()
+            .collect()
     }
 
     /// Whether this call waits in kevent(2) and has an event coming.
@@ -138,13 +182,23 @@ impl System {
     /// kevent(2), which looks at its watches one by one, in any order.
     pub fn kevent(&self, at: usize) -> Vec<Next> {
         let op = &self.ops[at];
-        let Call::Kevent { kq, wait } = op.call else { return Vec::new() };
+        let Call::Kevent { kq, wait } = op.call else {
+            return Vec::new();
+        };
         if !self.is_kqueue(op.who, kq) {
             return self.either(&[Errno::EBADF]);
         }
-        let mut all = if op.asleep && op.signal { self.interrupted(at) } else { Vec::new() };
+        let mut all = if op.asleep && op.signal {
+            self.interrupted(at)
+        } else {
+            Vec::new()
+        };
         if op.round.is_empty() {
-            let round: Vec<Watch> = self.watches(op).into_iter().filter(|watch| watch.active).collect();
+            let round: Vec<Watch> = self
+                .watches(op)
+                .into_iter()
+                .filter(|watch| watch.active)
+                .collect();
             all.extend(match (op.found.is_empty(), round.is_empty()) {
                 (false, _) => self.ends(|_| {
                     let mut found = op.found.clone();
@@ -170,9 +224,17 @@ impl System {
     }
 
     fn look(&mut self, at: usize, looked_at: &Watch) {
-        let Some(device) = &mut self.device else { return };
+        let Some(device) = &mut self.device else {
+            return;
+        };
         let same = |watch: &Watch| (watch.proc, watch.kq, watch.fd, watch.side);
-        let Some(which) = device.watches.iter().position(|watch| same(watch) == same(looked_at)) else { return };
+        let Some(which) = device
+            .watches
+            .iter()
+            .position(|watch| same(watch) == same(looked_at))
+        else {
+            return;
+        };
         let event = device.event(&device.watches[which]);
         let watch = &mut device.watches[which];
         watch.active = event.is_some() && !watch.clear;
@@ -184,7 +246,12 @@ impl System {
         let op = &self.ops[at];
         let who = op.who;
         let (kq, fd, side, add) = match op.call {
-            Call::Watch { kq, fd, side, clear } => (kq, fd, side, Some(clear)),
+            Call::Watch {
+                kq,
+                fd,
+                side,
+                clear,
+            } => (kq, fd, side, Some(clear)),
             Call::Unwatch { kq, fd, side } => (kq, fd, side, None),
             _ => return Vec::new(),
         };
@@ -192,8 +259,12 @@ impl System {
             Ok(file) if self.is_kqueue(who, kq) => file,
             _ => return self.either(&[Errno::EBADF]),
         };
-        let is_it = |watch: &Watch| (watch.proc, watch.kq, watch.fd, watch.side) == (who, kq, fd, side);
-        let there = self.device.as_ref().and_then(|device| device.watches.iter().position(is_it));
+        let is_it =
+            |watch: &Watch| (watch.proc, watch.kq, watch.fd, watch.side) == (who, kq, fd, side);
+        let there = self
+            .device
+            .as_ref()
+            .and_then(|device| device.watches.iter().position(is_it));
         self.ends(|after| match (there, add) {
             (None, None) => Err(Errno::ENOENT),
             (Some(which), None) => {
@@ -208,7 +279,14 @@ impl System {
             }
             (None, Some(_)) if after.files[file].life != Life::Live => Err(Errno::ENXIO),
             (None, Some(clear)) => {
-                let watch = Watch { proc: who, kq, fd, side, clear, active: false };
+                let watch = Watch {
+                    proc: who,
+                    kq,
+                    fd,
+                    side,
+                    clear,
+                    active: false,
+                };
                 after.dev().attach(watch).and(DONE) as Outcome
             }
         })

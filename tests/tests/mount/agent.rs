@@ -12,12 +12,16 @@ use conformance::call::{decode, encode};
 use crate::sys::LinuxSys;
 use crate::wire::{Answer, Order, receive, receive_fds, send, send_fds};
 
-/// The environment variable that makes this program such a process, and names the device. Standard input is the socket.
+/// The environment variable that makes this program such a process, and names the device. Standard
+/// input is the socket.
 pub const DEVICE: &str = "ECHODEV_AGENT";
 
 /// Serves until the other side ends.
 pub fn main(device: PathBuf) -> ExitCode {
-    let socket = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
+    let socket = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map(UnixStream::from);
     let served = socket.and_then(|socket| serve(&socket, LinuxSys::new(device)));
     match served {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ExitCode::SUCCESS,

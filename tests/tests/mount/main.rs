@@ -1,7 +1,8 @@
-//! Runs the cases against the module file hosted by kldhost and mounted, with real processes that make Linux's system
-//! calls. Where nothing can be mounted, every case is skipped.
+//! Runs the cases against the module file hosted by kldhost and mounted, with real processes that
+//! make Linux's system calls. Where nothing can be mounted, every case is skipped.
 //!
-//! `ECHODEV_KMOD_DIR` names the directory that has `15/echodev.ko`; without it, it is where `make kmod` puts it.
+//! `ECHODEV_KMOD_DIR` names the directory that has `15/echodev.ko`; without it, it is where `make
+//! kmod` puts it.
 #![forbid(unsafe_code)]
 
 mod agent;
@@ -31,10 +32,13 @@ fn main() -> ExitCode {
     let why_not: Arc<Option<String>> = Arc::new(why_not());
     let trial = |case: Case| {
         let (module, why_not) = (module.clone(), why_not.clone());
-        Trial::ignorable_test(format!("mount::{}::{}", case.section, case.name), move || match &*why_not {
-            Some(why) => Ok(Completion::ignored_with(why.clone())),
-            None => outcome(&case, &module),
-        })
+        Trial::ignorable_test(
+            format!("mount::{}::{}", case.section, case.name),
+            move || match &*why_not {
+                Some(why) => Ok(Completion::ignored_with(why.clone())),
+                None => outcome(&case, &module),
+            },
+        )
     };
     libtest_mimic::run(&arguments, cases::all().into_iter().map(trial).collect()).exit_code()
 }
@@ -57,7 +61,9 @@ fn why_not() -> Option<String> {
         Ok(dir) => dir,
         Err(error) => return Some(error.to_string()),
     };
-    Mount::new(&Kernel::new(Config::default()), dir.path()).err().map(|error| error.to_string())
+    Mount::new(&Kernel::new(Config::default()), dir.path())
+        .err()
+        .map(|error| error.to_string())
 }
 
 fn module_dir() -> PathBuf {

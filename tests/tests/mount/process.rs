@@ -1,5 +1,5 @@
-//! A process of the suite: a child of this one. What Linux has no system call for, and what only the hosted kernel's
-//! administrator can do, is done here instead: load, unload, revoke.
+//! A process of the suite: a child of this one. What Linux has no system call for, and what only
+//! the hosted kernel's administrator can do, is done here instead: load, unload, revoke.
 
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,8 +23,9 @@ use crate::wire::{Answer, Order, receive, receive_fds, send, send_fds};
 /// Far more than any call takes: what takes longer hangs.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// A child that is being started has copies of all open files for a moment. Nobody may hold descriptors of the device in
-/// this process meanwhile, or closing one elsewhere would not be the last close.
+/// A child that is being started has copies of all open files for a moment. Nobody may hold
+/// descriptors of the device in this process meanwhile, or closing one elsewhere would not be the
+/// last close.
 static STARTING: Mutex<()> = Mutex::new(());
 
 /// What all processes of a host have in common.
@@ -58,11 +59,18 @@ impl MountProc {
         socket.set_read_timeout(Some(BOUND)).map_err(other)?;
         let child = std::env::current_exe().and_then(|program| {
             let mut command = Command::new(program);
-            command.env(agent::DEVICE, &place.device).stdin(Stdio::from(OwnedFd::from(theirs)));
+            command
+                .env(agent::DEVICE, &place.device)
+                .stdin(Stdio::from(OwnedFd::from(theirs)));
             let _alone = STARTING.lock();
             command.spawn()
         });
-        Ok(MountProc { child: child.map_err(other)?, socket, place: place.clone(), here: None })
+        Ok(MountProc {
+            child: child.map_err(other)?,
+            socket,
+            place: place.clone(),
+            here: None,
+        })
     }
 
     fn order(&self, order: &Order) -> Result<()> {
@@ -75,13 +83,20 @@ impl MountProc {
     fn answer(&mut self) -> Result<Answer> {
         match receive(&self.socket) {
             Ok(bytes) => decode(&bytes).ok_or_else(|| other("the reply makes no sense")),
-            Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset
+                ) =>
+            {
                 self.child.wait().map_err(other)?;
                 Err(Trouble::Died)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let threads = self.place.kernel.threads();
-                Err(Trouble::Hung(format!("no answer in {BOUND:?}; threads in the kernel: {threads:?}")))
+                Err(Trouble::Hung(format!(
+                    "no answer in {BOUND:?}; threads in the kernel: {threads:?}"
+                )))
             }
             Err(error) => Err(other(error)),
         }
@@ -104,7 +119,10 @@ fn administer(place: &Place, call: &Call) -> Option<Receiver<Reply>> {
                 Err(error) => Err(errno(error.errno())),
             },
             Call::Kldunload { id } => process.kldunload(id).map(|()| Value::Done).map_err(errno),
-            _ => process.revoke("/dev/echo").map(|()| Value::Done).map_err(errno),
+            _ => process
+                .revoke("/dev/echo")
+                .map(|()| Value::Done)
+                .map_err(errno),
         };
         // Nobody waits for it any more, if this fails.
         let _ = answer.send(reply);
@@ -119,7 +137,11 @@ impl Proc for MountProc {
 
     fn start(&mut self, call: &Call) -> Result<()> {
         self.here = administer(&self.place, call);
-        if self.here.is_some() { Ok(()) } else { self.order(&Order::Call(call.clone())) }
+        if self.here.is_some() {
+            Ok(())
+        } else {
+            self.order(&Order::Call(call.clone()))
+        }
     }
 
     fn wait(&mut self) -> Result<Reply> {
@@ -127,7 +149,9 @@ impl Proc for MountProc {
             return here.recv_timeout(BOUND).map_err(|error| match error {
                 RecvTimeoutError::Timeout => {
                     let threads = self.place.kernel.threads();
-                    Trouble::Hung(format!("no answer in {BOUND:?}; threads in the kernel: {threads:?}"))
+                    Trouble::Hung(format!(
+                        "no answer in {BOUND:?}; threads in the kernel: {threads:?}"
+                    ))
                 }
                 RecvTimeoutError::Disconnected => Trouble::Died,
             });
@@ -142,7 +166,9 @@ impl Proc for MountProc {
     fn fork(&mut self) -> Result<Box<dyn Proc>> {
         let mut child = MountProc::start(&self.place)?;
         self.order(&Order::Share)?;
-        let Answer::Shared(numbers) = self.answer()? else { return Err(other("no descriptors were shared")) };
+        let Answer::Shared(numbers) = self.answer()? else {
+            return Err(other("no descriptors were shared"));
+        };
         {
             let _alone = STARTING.lock();
             let fds = receive_fds(&self.socket).map_err(other)?;
@@ -158,13 +184,19 @@ impl Proc for MountProc {
         let signal = match signal {
             SIGKILL => Signal::SIGKILL,
             SIGUSR1 => Signal::SIGUSR1,
-            other => return Err(Trouble::Other(format!("signal {other} has no number in Linux here"))),
+            other => {
+                return Err(Trouble::Other(format!(
+                    "signal {other} has no number in Linux here"
+                )));
+            }
         };
         kill(nix::unistd::Pid::from_raw(self.pid()), signal).map_err(other)
     }
 
     fn exit(&mut self) -> Result<()> {
-        self.socket.shutdown(std::net::Shutdown::Both).map_err(other)?;
+        self.socket
+            .shutdown(std::net::Shutdown::Both)
+            .map_err(other)?;
         self.child.wait().map(drop).map_err(other)
     }
 }

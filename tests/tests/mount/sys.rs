@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use conformance::abi;
 use conformance::errno::{self, Errno};
-use conformance::sys::{Disposition, Fd, FdSets, Kevent, Memory, PollFd, Reach, Result, Sys, Timeout};
+use conformance::sys::{
+    Disposition, Fd, FdSets, Kevent, Memory, PollFd, Reach, Result, Sys, Timeout,
+};
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::poll::{PollFlags, PollTimeout};
 use nix::sys::select::FdSet;
@@ -55,16 +57,25 @@ fn to_freebsd(error: nix::Error) -> Errno {
 }
 
 /// Flags that have other bits in Linux, and their bits in FreeBSD.
-const FLAGS: [(OFlag, i32); 2] = [(OFlag::O_NONBLOCK, abi::O_NONBLOCK), (OFlag::O_ASYNC, abi::O_ASYNC)];
+const FLAGS: [(OFlag, i32); 2] = [
+    (OFlag::O_NONBLOCK, abi::O_NONBLOCK),
+    (OFlag::O_ASYNC, abi::O_ASYNC),
+];
 
 fn to_oflag(flags: i32) -> OFlag {
     let access = OFlag::from_bits_retain(flags) & OFlag::O_ACCMODE;
-    FLAGS.iter().filter(|(_, bit)| flags & bit != 0).fold(access, |all, (flag, _)| all | *flag)
+    FLAGS
+        .iter()
+        .filter(|(_, bit)| flags & bit != 0)
+        .fold(access, |all, (flag, _)| all | *flag)
 }
 
 fn from_oflag(flags: OFlag) -> i32 {
     let access = (flags & OFlag::O_ACCMODE).bits();
-    FLAGS.iter().filter(|(flag, _)| flags.contains(*flag)).fold(access, |all, (_, bit)| all | bit)
+    FLAGS
+        .iter()
+        .filter(|(flag, _)| flags.contains(*flag))
+        .fold(access, |all, (_, bit)| all | bit)
 }
 
 /// Bits of poll(2) that are others in Linux; POLLWRNORM is POLLOUT in FreeBSD.
@@ -75,14 +86,23 @@ fn to_poll(events: i16) -> PollFlags {
 }
 
 fn from_poll(flags: PollFlags) -> i16 {
-    let band = if flags.contains(PollFlags::POLLWRBAND) { abi::POLLWRBAND } else { 0 };
+    let band = if flags.contains(PollFlags::POLLWRBAND) {
+        abi::POLLWRBAND
+    } else {
+        0
+    };
     flags.bits() & 0xff | band
 }
 
 impl LinuxSys {
     /// A process without descriptors; `device` is what it opens.
     pub fn new(device: PathBuf) -> LinuxSys {
-        LinuxSys { device, open: BTreeMap::new(), caught: Arc::default(), count: 0 }
+        LinuxSys {
+            device,
+            open: BTreeMap::new(),
+            caught: Arc::default(),
+            count: 0,
+        }
     }
 
     /// Its descriptors.
@@ -100,7 +120,9 @@ impl LinuxSys {
     }
 
     fn install(&mut self, fd: OwnedFd) -> Fd {
-        let free = (0..).find(|number| !self.open.contains_key(number)).unwrap_or_default();
+        let free = (0..)
+            .find(|number| !self.open.contains_key(number))
+            .unwrap_or_default();
         self.open.insert(free, fd);
         free
     }
@@ -118,7 +140,12 @@ impl Sys for LinuxSys {
     }
 
     fn open(&mut self, flags: i32) -> Result<Fd> {
-        let fd = open(&self.device, to_oflag(flags) | OFlag::O_CLOEXEC, Mode::empty()).map_err(to_freebsd)?;
+        let fd = open(
+            &self.device,
+            to_oflag(flags) | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(to_freebsd)?;
         Ok(self.install(fd))
     }
 
@@ -145,7 +172,10 @@ impl Sys for LinuxSys {
     }
 
     fn readv(&mut self, fd: Fd, into: &mut [Plain]) -> Result<usize> {
-        let mut parts: Vec<_> = into.iter_mut().map(|part| IoSliceMut::new(&mut part.0)).collect();
+        let mut parts: Vec<_> = into
+            .iter_mut()
+            .map(|part| IoSliceMut::new(&mut part.0))
+            .collect();
         uio::readv(self.fd(fd)?, &mut parts).map_err(to_freebsd)
     }
 
@@ -176,11 +206,14 @@ impl Sys for LinuxSys {
     }
 
     fn set_flags(&mut self, fd: Fd, flags: i32) -> Result<()> {
-        fcntl(self.fd(fd)?, FcntlArg::F_SETFL(to_oflag(flags))).map(drop).map_err(to_freebsd)
+        fcntl(self.fd(fd)?, FcntlArg::F_SETFL(to_oflag(flags)))
+            .map(drop)
+            .map_err(to_freebsd)
     }
 
     fn poll(&mut self, fds: &mut [PollFd], timeout: Timeout) -> Result<usize> {
-        // Those that are not open, or negative, have no descriptor here that Linux could be asked about.
+        // Those that are not open, or negative, have no descriptor here that Linux could be asked
+        // about.
         let (mut asked, mut places) = (Vec::new(), Vec::new());
         for (place, entry) in fds.iter_mut().enumerate() {
             match self.open.get(&entry.fd) {
@@ -212,13 +245,27 @@ impl Sys for LinuxSys {
             }
             Ok(set)
         };
-        let (mut read, mut write, mut except) = (set(&sets.read)?, set(&sets.write)?, set(&sets.except)?);
-        let mut timeout =
-            timeout.map(|milliseconds| TimeVal::new((milliseconds / 1000).into(), (milliseconds % 1000 * 1000).into()));
+        let (mut read, mut write, mut except) =
+            (set(&sets.read)?, set(&sets.write)?, set(&sets.except)?);
+        let mut timeout = timeout.map(|milliseconds| {
+            TimeVal::new(
+                (milliseconds / 1000).into(),
+                (milliseconds % 1000 * 1000).into(),
+            )
+        });
         let found =
-            nix::sys::select::select(None, &mut read, &mut write, &mut except, &mut timeout).map_err(to_freebsd)?;
-        for (numbers, set) in [(&mut sets.read, &read), (&mut sets.write, &write), (&mut sets.except, &except)] {
-            numbers.retain(|number| self.open.get(number).is_some_and(|fd| set.contains(fd.as_fd())));
+            nix::sys::select::select(None, &mut read, &mut write, &mut except, &mut timeout)
+                .map_err(to_freebsd)?;
+        for (numbers, set) in [
+            (&mut sets.read, &read),
+            (&mut sets.write, &write),
+            (&mut sets.except, &except),
+        ] {
+            numbers.retain(|number| {
+                self.open
+                    .get(number)
+                    .is_some_and(|fd| set.contains(fd.as_fd()))
+            });
         }
         Ok(found as usize)
     }
@@ -235,7 +282,13 @@ impl Sys for LinuxSys {
         Err(errno::ENOSYS)
     }
 
-    fn kevent(&mut self, _kq: Fd, _changes: &[Kevent], _max: usize, _timeout: Timeout) -> Result<Vec<Kevent>> {
+    fn kevent(
+        &mut self,
+        _kq: Fd,
+        _changes: &[Kevent],
+        _max: usize,
+        _timeout: Timeout,
+    ) -> Result<Vec<Kevent>> {
         Err(errno::ENOSYS)
     }
 
@@ -247,16 +300,20 @@ impl Sys for LinuxSys {
             // As every process here begins.
             Disposition::Default => {}
             // Blocked for good, a signal has as little effect as one that is ignored.
-            Disposition::Ignore => SigSet::from(Signal::SIGUSR1).thread_block().map_err(to_freebsd)?,
+            Disposition::Ignore => SigSet::from(Signal::SIGUSR1)
+                .thread_block()
+                .map_err(to_freebsd)?,
             Disposition::Catch { .. } => {
-                let registered = signal_hook::flag::register(Signal::SIGUSR1 as i32, self.caught.clone());
+                let registered =
+                    signal_hook::flag::register(Signal::SIGUSR1 as i32, self.caught.clone());
                 registered.map_err(|_| errno::EINVAL)?;
             }
         }
         Ok(())
     }
 
-    /// Signals between two of these calls count as one, as they do for Linux while they are pending.
+    /// Signals between two of these calls count as one, as they do for Linux while they are
+    /// pending.
     fn caught(&mut self, _signal: i32) -> u32 {
         self.count += u32::from(self.caught.swap(false, SeqCst));
         self.count

@@ -70,7 +70,10 @@ impl Bindings {
         let name = item.ident.to_string();
         if let Fields::Named(fields) = item.fields {
             for field in fields.named {
-                let ident = field.ident.map(|ident| ident.to_string()).unwrap_or_default();
+                let ident = field
+                    .ident
+                    .map(|ident| ident.to_string())
+                    .unwrap_or_default();
                 self.fields.insert(format!("{name}::{ident}"), field.ty);
             }
         }
@@ -111,7 +114,9 @@ impl Bindings {
 
     /// The offset and type of a field, which is given as a path.
     pub fn field<'a>(&'a self, name: &str, path: &str) -> Result<(u64, &'a Type)> {
-        let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+        let (first, rest) = path
+            .split_once('.')
+            .map_or((path, None), |(first, rest)| (first, Some(rest)));
         let offset = self.asserted(&format!("Offset of field: {name}::{first}"))?;
         let field = self.fields.get(&format!("{name}::{first}"));
         let field = field.with_context(|| format!("the bindings have no field {name}::{first}"))?;
@@ -129,11 +134,16 @@ impl Bindings {
     /// Whether a struct has a field of this name.
     #[cfg(test)]
     pub fn has_field(&self, name: &str) -> bool {
-        self.fields.keys().any(|field| field.split("::").nth(1) == Some(name))
+        self.fields
+            .keys()
+            .any(|field| field.split("::").nth(1) == Some(name))
     }
 
     fn asserted(&self, what: &str) -> Result<u64> {
-        self.layout.get(what).copied().with_context(|| format!("the bindings do not assert: {what}"))
+        self.layout
+            .get(what)
+            .copied()
+            .with_context(|| format!("the bindings do not assert: {what}"))
     }
 }
 

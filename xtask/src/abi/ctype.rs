@@ -42,7 +42,12 @@ impl Bindings {
                     syn::FnArg::Receiver(_) => bail!("a function of C's with a self"),
                 });
                 let parameters = parameters.collect::<Result<Vec<_>>>()?;
-                self.function(&signature.output, parameters, signature.variadic.is_some(), "")
+                self.function(
+                    &signature.output,
+                    parameters,
+                    signature.variadic.is_some(),
+                    "",
+                )
             }
         }
     }
@@ -67,7 +72,9 @@ impl Bindings {
         }
         let inner = format!("{inner}({})", parameters.join(", "));
         match output {
-            ReturnType::Type(_, result) if !matches!(**result, Type::Never(_)) => self.declare(result, "", &inner),
+            ReturnType::Type(_, result) if !matches!(**result, Type::Never(_)) => {
+                self.declare(result, "", &inner)
+            }
             _ => Ok(format!("void {inner}")),
         }
     }
@@ -76,7 +83,11 @@ impl Bindings {
     fn declare(&self, of: &Type, qualifier: &str, inner: &str) -> Result<String> {
         match of {
             Type::Ptr(pointer) => {
-                let target = if pointer.const_token.is_some() { "const " } else { "" };
+                let target = if pointer.const_token.is_some() {
+                    "const "
+                } else {
+                    ""
+                };
                 let inner = if matches!(*pointer.elem, Type::Array(_)) {
                     format!("(*{qualifier}{inner})")
                 } else {
@@ -85,18 +96,27 @@ impl Bindings {
                 self.declare(&pointer.elem, target, &inner)
             }
             Type::Array(array) => {
-                let length = integer(&array.len).context("an array whose length is not a number")?;
+                let length =
+                    integer(&array.len).context("an array whose length is not a number")?;
                 self.declare(&array.elem, qualifier, &format!("{inner}[{length}]"))
             }
             Type::Path(path) => {
                 let segment = path.path.segments.last().context("a type without a name")?;
                 if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
                     return match arguments.args.first() {
-                        Some(GenericArgument::Type(Type::BareFn(function))) if segment.ident == "Option" => {
-                            let parameters = function.inputs.iter().map(|input| self.c_type(&input.ty));
+                        Some(GenericArgument::Type(Type::BareFn(function)))
+                            if segment.ident == "Option" =>
+                        {
+                            let parameters =
+                                function.inputs.iter().map(|input| self.c_type(&input.ty));
                             let parameters = parameters.collect::<Result<Vec<_>>>()?;
                             let variadic = function.variadic.is_some();
-                            self.function(&function.output, parameters, variadic, &format!("(*{qualifier}{inner})"))
+                            self.function(
+                                &function.output,
+                                parameters,
+                                variadic,
+                                &format!("(*{qualifier}{inner})"),
+                            )
                         }
                         _ => bail!("a type {} with arguments", segment.ident),
                     };
@@ -112,10 +132,21 @@ impl Bindings {
         if let Some(alias) = self.aliases.get(name) {
             return self.declare(alias, qualifier, inner);
         }
-        let basic = BASIC.iter().find(|(rust, _)| *rust == name).map(|(_, c)| c.to_string());
+        let basic = BASIC
+            .iter()
+            .find(|(rust, _)| *rust == name)
+            .map(|(_, c)| c.to_string());
         // bindgen puts an underscore behind a word that Rust reserves, as in proc_.
-        let tagged = || Some(format!("{} {}", self.tags.get(name)?, name.trim_end_matches('_')));
-        let base = basic.or_else(tagged).with_context(|| format!("the type {name} is not in the bindings"))?;
+        let tagged = || {
+            Some(format!(
+                "{} {}",
+                self.tags.get(name)?,
+                name.trim_end_matches('_')
+            ))
+        };
+        let base = basic
+            .or_else(tagged)
+            .with_context(|| format!("the type {name} is not in the bindings"))?;
         Ok(format!("{qualifier}{base} {inner}").trim_end().into())
     }
 }

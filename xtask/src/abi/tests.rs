@@ -53,8 +53,16 @@ const BINDINGS: &str = r#"
     }
 "#;
 const SAMPLE: [Struct; 2] = [
-    Struct { name: "pair", sized: true, fields: &["second"] },
-    Struct { name: "list", sized: false, fields: &["head.next"] },
+    Struct {
+        name: "pair",
+        sized: true,
+        fields: &["second"],
+    },
+    Struct {
+        name: "list",
+        sized: false,
+        fields: &["head.next"],
+    },
 ];
 
 /// What the C compiler says of the assertions after a header.
@@ -62,9 +70,16 @@ fn compile(header: &str) -> String {
     let bindings = Bindings::parse(BINDINGS).unwrap();
     let text = format!("{header}{}", assertions(&bindings, &SAMPLE).unwrap());
     let mut cc = Command::new("cc");
-    cc.args(["-std=gnu17", "-fsyntax-only", "-x", "c", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    cc.args(["-std=gnu17", "-fsyntax-only", "-x", "c", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut running = cc.spawn().unwrap();
-    running.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    running
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
     let out = running.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert_eq!(out.status.success(), said.is_empty(), "{said}");
@@ -81,17 +96,61 @@ fn a_header_that_differs() {
     for (from, to, named) in [
         ("LIMIT 16", "LIMIT 17", "constant LIMIT is not 16"),
         ("BLUE = 5", "BLUE = 6", "constant BLUE is not 5"),
-        ("int first;", "int first, more; long last;", "struct pair: the size is not 16"),
-        ("int first; count_t second;", "count_t second; int first;", "pair: second is not at offset 8"),
-        ("typedef long count_t", "typedef unsigned long count_t", "pair: second is not of type long"),
-        ("int length;", "int length; void *more;", "struct list: head.next is not at offset 8"),
-        ("struct pair *next", "void *next", "list: head.next is not of type struct pair *"),
-        ("extern count_t counter", "extern int counter", "counter is not declared as long"),
-        ("int give(const char *", "int give(char *", "give is not declared as int (const char *"),
-        ("*const *, unsigned long", "**, unsigned long", "give is not declared as int (const char *"),
-        ("unsigned long);", "unsigned int);", "give is not declared as int (const char *"),
-        ("int give", "long give", "give is not declared as int (const char *"),
-        ("(void *, int), ...", "(void *, long), ...", "get is not declared as void *(void (*)(void *, int)"),
+        (
+            "int first;",
+            "int first, more; long last;",
+            "struct pair: the size is not 16",
+        ),
+        (
+            "int first; count_t second;",
+            "count_t second; int first;",
+            "pair: second is not at offset 8",
+        ),
+        (
+            "typedef long count_t",
+            "typedef unsigned long count_t",
+            "pair: second is not of type long",
+        ),
+        (
+            "int length;",
+            "int length; void *more;",
+            "struct list: head.next is not at offset 8",
+        ),
+        (
+            "struct pair *next",
+            "void *next",
+            "list: head.next is not of type struct pair *",
+        ),
+        (
+            "extern count_t counter",
+            "extern int counter",
+            "counter is not declared as long",
+        ),
+        (
+            "int give(const char *",
+            "int give(char *",
+            "give is not declared as int (const char *",
+        ),
+        (
+            "*const *, unsigned long",
+            "**, unsigned long",
+            "give is not declared as int (const char *",
+        ),
+        (
+            "unsigned long);",
+            "unsigned int);",
+            "give is not declared as int (const char *",
+        ),
+        (
+            "int give",
+            "long give",
+            "give is not declared as int (const char *",
+        ),
+        (
+            "(void *, int), ...",
+            "(void *, long), ...",
+            "get is not declared as void *(void (*)(void *, int)",
+        ),
         ("void stop(void);", "", "stop"),
     ] {
         let header = HEADER.replace(from, to);
@@ -104,9 +163,10 @@ fn a_header_that_differs() {
 /// All that Rust uses is in the vendored bindings.
 #[test]
 fn the_list_fits_the_bindings() {
-    for bindings in
-        [include_str!("../../../freebsd-kernel-sys/src/v14.rs"), include_str!("../../../freebsd-kernel-sys/src/v15.rs")]
-    {
+    for bindings in [
+        include_str!("../../../freebsd-kernel-sys/src/v14.rs"),
+        include_str!("../../../freebsd-kernel-sys/src/v15.rs"),
+    ] {
         let text = assertions(&Bindings::parse(bindings).unwrap(), &USED).unwrap();
         for line in [
             "_Static_assert(sizeof(struct sx) == 32, ",
@@ -123,11 +183,18 @@ fn the_list_fits_the_bindings() {
 #[test]
 fn the_list_has_what_the_driver_uses() {
     let bindings = Bindings::parse(include_str!("../../../freebsd-kernel-sys/src/v15.rs")).unwrap();
-    let listed: Vec<_> = USED.iter().flat_map(|used| used.fields).flat_map(|path| path.split('.')).collect();
+    let listed: Vec<_> = USED
+        .iter()
+        .flat_map(|used| used.fields)
+        .flat_map(|path| path.split('.'))
+        .collect();
     let mut found = 0;
     for source in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../src")) {
         for part in source.split('.').skip(1) {
-            let name = part.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+            let name = part
+                .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .next()
+                .unwrap_or_default();
             // Words without an underscore are as often Rust's own.
             if name.contains('_') && bindings.has_field(name) {
                 assert!(listed.contains(&name), "{name}");
@@ -139,9 +206,15 @@ fn the_list_has_what_the_driver_uses() {
 }
 
 fn sources(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let read = |path: std::path::PathBuf| {
-        if path.is_dir() { sources(&path) } else { vec![fs::read_to_string(path).unwrap()] }
+        if path.is_dir() {
+            sources(&path)
+        } else {
+            vec![fs::read_to_string(path).unwrap()]
+        }
     };
     entries.flat_map(read).collect()
 }

@@ -3,7 +3,8 @@
 use super::{Elf, place};
 use anyhow::{Context, Result};
 use iced_x86::{
-    CpuidFeature, Decoder, DecoderOptions, Formatter, GasFormatter, Instruction, InstructionInfoFactory, Register,
+    CpuidFeature, Decoder, DecoderOptions, Formatter, GasFormatter, Instruction,
+    InstructionInfoFactory, Register,
 };
 use object::{Object, ObjectSection, SectionKind};
 
@@ -19,8 +20,13 @@ pub fn instructions(file: &Elf<'_>) -> Result<(usize, Vec<String>)> {
         if section.kind() != SectionKind::Text {
             continue;
         }
-        let code = section.data().with_context(|| format!("cannot read section {}", section.name().unwrap_or("?")))?;
-        size += code.iter().rposition(|byte| *byte != PADDING).map_or(0, |last| last + 1);
+        let code = section
+            .data()
+            .with_context(|| format!("cannot read section {}", section.name().unwrap_or("?")))?;
+        size += code
+            .iter()
+            .rposition(|byte| *byte != PADDING)
+            .map_or(0, |last| last + 1);
         let mut infos = InstructionInfoFactory::new();
         for instruction in &mut Decoder::with_ip(64, code, 0, DecoderOptions::NONE) {
             if let Some(fault) = fault(&instruction, &mut infos) {
@@ -42,7 +48,17 @@ fn fault(instruction: &Instruction, infos: &mut InstructionInfoFactory) -> Optio
         use CpuidFeature::*;
         matches!(
             feature,
-            INTEL8086 | INTEL186 | INTEL286 | INTEL386 | INTEL486 | X64 | CMOV | MULTIBYTENOP | CPUID | CX8 | PAUSE
+            INTEL8086
+                | INTEL186
+                | INTEL286
+                | INTEL386
+                | INTEL486
+                | X64
+                | CMOV
+                | MULTIBYTENOP
+                | CPUID
+                | CX8
+                | PAUSE
         )
     };
     let info = infos.info(instruction);
@@ -54,7 +70,9 @@ fn fault(instruction: &Instruction, infos: &mut InstructionInfoFactory) -> Optio
         return Some("SSE, MMX, x87 or later instruction");
     }
     let below = |used: &iced_x86::UsedMemory| {
-        used.base() == Register::RSP && used.index() == Register::None && (used.displacement() as i64) < 0
+        used.base() == Register::RSP
+            && used.index() == Register::None
+            && (used.displacement() as i64) < 0
     };
     // A push and a call write below the stack pointer that they start from, and move it.
     if !instruction.is_stack_instruction() && info.used_memory().iter().any(below) {
@@ -70,9 +88,17 @@ mod tests {
     #[test]
     fn instructions_that_need_saved_state() {
         // movaps %xmm0,(%rdi); fld1; movq %mm0,(%rdi); sarx
-        for code in [&[0x0f, 0x29, 0x07][..], &[0xd9, 0xe8], &[0x0f, 0x7f, 0x07], &[0xc4, 0xe2, 0xfa, 0xf7, 0xc7]] {
+        for code in [
+            &[0x0f, 0x29, 0x07][..],
+            &[0xd9, 0xe8],
+            &[0x0f, 0x7f, 0x07],
+            &[0xc4, 0xe2, 0xfa, 0xf7, 0xc7],
+        ] {
             let said = Module::good(code).check();
-            assert!(said.starts_with("SSE, MMX, x87 or later instruction at echo_read+0x0:"), "{said}");
+            assert!(
+                said.starts_with("SSE, MMX, x87 or later instruction at echo_read+0x0:"),
+                "{said}"
+            );
         }
     }
 
@@ -80,7 +106,10 @@ mod tests {
     fn the_red_zone() {
         // push %rbp; mov %rdi,-0x8(%rsp); ret
         let said = Module::good(&[0x55, 0x48, 0x89, 0x7c, 0x24, 0xf8, 0xc3]).check();
-        assert!(said.starts_with("use of the red zone at echo_read+0x1:"), "{said}");
+        assert!(
+            said.starts_with("use of the red zone at echo_read+0x1:"),
+            "{said}"
+        );
     }
 
     #[test]

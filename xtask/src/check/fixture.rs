@@ -1,9 +1,12 @@
 //! Modules to check, made in memory.
 
 use super::check;
-use object::write::{Object, Relocation, SectionId, StandardSection, Symbol, SymbolId, SymbolSection};
+use object::write::{
+    Object, Relocation, SectionId, StandardSection, Symbol, SymbolId, SymbolSection,
+};
 use object::{
-    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind, SymbolScope, elf,
+    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
+    SymbolScope, elf,
 };
 
 /// The kernel version that the modules must ask for.
@@ -26,9 +29,17 @@ impl Module {
         let text = object.section_id(StandardSection::Text);
         let data = object.section_id(StandardSection::Data);
         let set = object.add_section(vec![], b"set_modmetadata_set".to_vec(), SectionKind::Data);
-        let mut module = Self { object, text, data, set };
+        let mut module = Self {
+            object,
+            text,
+            data,
+            set,
+        };
         module.function("echo_read", code);
-        let depend: Vec<u8> = [from, from, to, 0].into_iter().flat_map(u32::to_le_bytes).collect();
+        let depend: Vec<u8> = [from, from, to, 0]
+            .into_iter()
+            .flat_map(u32::to_le_bytes)
+            .collect();
         module.metadata(1, &depend, "kernel");
         module
     }
@@ -47,14 +58,28 @@ impl Module {
     /// An entry of type `md_type` in the module's metadata.
     fn metadata(&mut self, md_type: u8, data: &[u8], cval: &str) {
         let data = self.object.append_section_data(self.data, data, 8);
-        let cval = self.object.append_section_data(self.data, format!("{cval}\0").as_bytes(), 8);
+        let cval = self
+            .object
+            .append_section_data(self.data, format!("{cval}\0").as_bytes(), 8);
         let mut entry = [0; 24];
         (entry[0], entry[4]) = (1, md_type);
         let entry = self.object.append_section_data(self.data, &entry, 8);
         let place = self.object.append_section_data(self.set, &[0; 8], 8);
         let data_symbol = self.object.section_symbol(self.data);
-        self.relocate(self.data, entry + 8, elf::R_X86_64_64, data_symbol, data as i64);
-        self.relocate(self.data, entry + 16, elf::R_X86_64_64, data_symbol, cval as i64);
+        self.relocate(
+            self.data,
+            entry + 8,
+            elf::R_X86_64_64,
+            data_symbol,
+            data as i64,
+        );
+        self.relocate(
+            self.data,
+            entry + 16,
+            elf::R_X86_64_64,
+            data_symbol,
+            cval as i64,
+        );
         self.relocate(self.set, place, elf::R_X86_64_64, data_symbol, entry as i64);
     }
 
@@ -62,7 +87,14 @@ impl Module {
     pub fn function(&mut self, name: &str, code: &[u8]) -> (SymbolId, u64) {
         let value = self.object.append_section_data(self.text, code, 16);
         let function = symbol(name, SymbolSection::Section(self.text), SymbolKind::Text);
-        (self.object.add_symbol(Symbol { value, size: code.len() as u64, ..function }), value)
+        (
+            self.object.add_symbol(Symbol {
+                value,
+                size: code.len() as u64,
+                ..function
+            }),
+            value,
+        )
     }
 
     /// Adds an object of data that begins with the bytes given, with the address of a function at
@@ -70,7 +102,11 @@ impl Module {
     pub fn table(&mut self, name: &str, bytes: &[u8], pointers: &[(u64, SymbolId)]) {
         let value = self.object.append_section_data(self.data, bytes, 8);
         let table = symbol(name, SymbolSection::Section(self.data), SymbolKind::Data);
-        self.object.add_symbol(Symbol { value, size: bytes.len() as u64, ..table });
+        self.object.add_symbol(Symbol {
+            value,
+            size: bytes.len() as u64,
+            ..table
+        });
         for (offset, function) in pointers {
             self.relocate(self.data, value + offset, elf::R_X86_64_64, *function, 0);
         }
@@ -83,12 +119,30 @@ impl Module {
 
     /// An undefined symbol.
     pub fn import(&mut self, name: &str) -> SymbolId {
-        self.object.add_symbol(symbol(name, SymbolSection::Undefined, SymbolKind::Unknown))
+        self.object
+            .add_symbol(symbol(name, SymbolSection::Undefined, SymbolKind::Unknown))
     }
 
-    pub fn relocate(&mut self, at: SectionId, offset: u64, r_type: elf::RelocationType, symbol: SymbolId, addend: i64) {
+    pub fn relocate(
+        &mut self,
+        at: SectionId,
+        offset: u64,
+        r_type: elf::RelocationType,
+        symbol: SymbolId,
+        addend: i64,
+    ) {
         let flags = RelocationFlags::Elf { r_type };
-        self.object.add_relocation(at, Relocation { offset, symbol, addend, flags }).unwrap();
+        self.object
+            .add_relocation(
+                at,
+                Relocation {
+                    offset,
+                    symbol,
+                    addend,
+                    flags,
+                },
+            )
+            .unwrap();
     }
 
     /// Lets the first function call another.
@@ -124,5 +178,14 @@ fn said(bytes: &[u8]) -> String {
 /// A symbol of size 0 at the beginning of a section.
 pub fn symbol(name: &str, section: SymbolSection, kind: SymbolKind) -> Symbol {
     let scope = SymbolScope::Linkage;
-    Symbol { name: name.into(), value: 0, size: 0, kind, scope, weak: false, section, flags: SymbolFlags::None }
+    Symbol {
+        name: name.into(),
+        value: 0,
+        size: 0,
+        kind,
+        scope,
+        weak: false,
+        section,
+        flags: SymbolFlags::None,
+    }
 }

@@ -19,8 +19,11 @@ pub const DETACH: &str = "echodev_knote_detach";
 const REMOVE: &str = "knlist_remove";
 
 /// The driver's functions that run last, and the kernel's function that each of them ends in.
-const LAST: [(&str, &str); 3] =
-    [(DETACH, REMOVE), ("echodev_knlist_unlock", "_sx_xunlock"), ("echodev_dtor", "_sx_xunlock")];
+const LAST: [(&str, &str); 3] = [
+    (DETACH, REMOVE),
+    ("echodev_knlist_unlock", "_sx_xunlock"),
+    ("echodev_dtor", "_sx_xunlock"),
+];
 
 /// The names of the functions that were checked, and what is wrong with them.
 pub fn functions(file: &Elf<'_>, tables: &[Table]) -> Result<(Vec<String>, Vec<String>)> {
@@ -45,7 +48,10 @@ pub fn functions(file: &Elf<'_>, tables: &[Table]) -> Result<(Vec<String>, Vec<S
         let bad = flow::ends_in(file, &section, offset, end)?;
         let name = place(file, &section, offset);
         let name = name.trim_end_matches("+0x0");
-        wrong.extend(bad.into_iter().map(|reason| format!("{name} must end in a jump to {end}: {reason}")));
+        wrong.extend(
+            bad.into_iter()
+                .map(|reason| format!("{name} must end in a jump to {end}: {reason}")),
+        );
         names.push(name.into());
     }
     Ok((names, wrong))
@@ -53,7 +59,9 @@ pub fn functions(file: &Elf<'_>, tables: &[Table]) -> Result<(Vec<String>, Vec<S
 
 /// The function of this name in the file.
 pub fn find(file: &Elf<'_>, name: &str) -> Option<Place> {
-    let mut functions = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+    let mut functions = file
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Text);
     let function = functions.find(|symbol| symbol.name() == Ok(name))?;
     Some((function.section_index()?, function.address()))
 }
@@ -69,7 +77,11 @@ mod tests {
     fn driver(but: &str, another: Option<&[u8]>) -> Module {
         let mut module = Module::good(&CALL).named("echodev");
         for (name, end) in LAST {
-            let code = if name == but { another } else { Some(&[0xe9, 0, 0, 0, 0][..]) };
+            let code = if name == but {
+                another
+            } else {
+                Some(&[0xe9, 0, 0, 0, 0][..])
+            };
             let Some(code) = code else { continue };
             let (_, at) = module.function(name, code);
             let end = module.import(end);
@@ -101,7 +113,10 @@ mod tests {
     fn one_returns() {
         for (name, end) in LAST {
             let said = driver(name, Some(&CALL)).check();
-            assert_eq!(said, format!("{name} must end in a jump to {end}: it returns at {name}+0x5"));
+            assert_eq!(
+                said,
+                format!("{name} must end in a jump to {end}: it returns at {name}+0x5")
+            );
         }
     }
 
@@ -111,7 +126,10 @@ mod tests {
         let (other, _) = module.function("other", &[0xc3]);
         let event = module.find("event").unwrap();
         module.table("write_filterops", &[0; 104], &[(16, other), (24, event)]);
-        assert_eq!(module.check(), "other must end in a jump to knlist_remove: it returns at other+0x0");
+        assert_eq!(
+            module.check(),
+            "other must end in a jump to knlist_remove: it returns at other+0x0"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A test program, run on a module: until the first test that fails, or hangs, or takes the program down.
+//! A test program, run on a module: until the first test that fails, or hangs, or takes the program
+//! down.
 
 use crate::sh;
 use anyhow::{Context, Result};
@@ -46,15 +47,27 @@ pub enum Verdict {
 impl Suite {
     /// All, built.
     pub fn all(root: &Path) -> Result<Vec<Self>> {
-        let [conformance, model] = ["kldhost", "model"].map(|test| build(root, "conformance", test));
-        let (conformance, model, schedules) = (conformance?, model?, build(root, "schedules", "schedules")?);
+        let [conformance, model] =
+            ["kldhost", "model"].map(|test| build(root, "conformance", test));
+        let (conformance, model, schedules) =
+            (conformance?, model?, build(root, "schedules", "schedules")?);
         let suite = |name, program: &Path, filter, seconds| {
             let (program, bound) = (program.to_owned(), Duration::from_secs(seconds));
-            Self { name, program, filter, bound }
+            Self {
+                name,
+                program,
+                filter,
+                bound,
+            }
         };
         Ok(vec![
             suite("conformance", &conformance, &[], 20),
-            suite("schedules", &schedules, &["--skip=broken::", "--skip=leaving::"], 60),
+            suite(
+                "schedules",
+                &schedules,
+                &["--skip=broken::", "--skip=leaving::"],
+                60,
+            ),
             suite("model", &model, &["random::"], 600),
             suite("faults", &model, &["faults::"], 300),
         ])
@@ -64,12 +77,22 @@ impl Suite {
     pub fn run(&self, module: &Path) -> Result<Verdict> {
         let began = Instant::now();
         let mut command = Command::new(&self.program);
-        command.args(self.filter).args(["--test-threads=1", "--color=never"]).env(MODULE, module);
+        command
+            .args(self.filter)
+            .args(["--test-threads=1", "--color=never"])
+            .env(MODULE, module);
         command.env("SCHEDULES", SCHEDULES);
         // The directory that cargo would run it in.
-        command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests")).env("RUST_BACKTRACE", "0");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", self.program.display()))?;
+        command
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests"))
+            .env("RUST_BACKTRACE", "0");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
         let found = self.watch(&mut child);
         let after = began.elapsed();
         // It may have ended by itself.
@@ -78,7 +101,10 @@ impl Suite {
         Ok(match found {
             Some(by) => Verdict::Found { after, by },
             None if status.success() => Verdict::Passed { after },
-            None => Verdict::Found { after, by: format!("{status}") },
+            None => Verdict::Found {
+                after,
+                by: format!("{status}"),
+            },
         })
     }
 
@@ -89,12 +115,16 @@ impl Suite {
         loop {
             match pieces.recv_timeout(self.bound) {
                 Ok(piece) => printed.push_str(&piece),
-                Err(RecvTimeoutError::Timeout) => return Some(format!("{}: hangs", under_way(&printed)?)),
+                Err(RecvTimeoutError::Timeout) => {
+                    return Some(format!("{}: hangs", under_way(&printed)?));
+                }
                 Err(RecvTimeoutError::Disconnected) => {
                     return under_way(&printed).map(|test| format!("{test}: the program ends"));
                 }
             }
-            let failed = printed.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" FAILED"));
+            let failed = printed
+                .lines()
+                .find_map(|line| line.strip_prefix("test ")?.strip_suffix(" FAILED"));
             if let Some(test) = failed {
                 return Some(test.trim_end_matches(" ...").trim_end().to_owned());
             }
@@ -116,7 +146,10 @@ fn pieces(child: &mut Child) -> Receiver<String> {
         thread::spawn(move || {
             let mut piece = [0; 4096];
             while let Ok(n @ 1..) = stdout.read(&mut piece) {
-                if sender.send(String::from_utf8_lossy(&piece[..n]).into_owned()).is_err() {
+                if sender
+                    .send(String::from_utf8_lossy(&piece[..n]).into_owned())
+                    .is_err()
+                {
                     break;
                 }
             }
@@ -128,9 +161,22 @@ fn pieces(child: &mut Child) -> Receiver<String> {
 /// Builds a test program of a package; its path.
 fn build(root: &Path, package: &str, test: &str) -> Result<PathBuf> {
     let mut cargo = sh::cargo(root);
-    cargo.args(["test", "--quiet", "--locked", "--package", package, "--test", test]);
+    cargo.args([
+        "test",
+        "--quiet",
+        "--locked",
+        "--package",
+        package,
+        "--test",
+        test,
+    ]);
     let messages = sh::output(cargo.args(["--no-run", "--message-format=json"]))?;
-    let programs = messages.split("\"executable\":\"").skip(1).filter_map(|rest| rest.split_once('"'));
-    let last = programs.last().with_context(|| format!("cargo has not said where the test program {test} is"))?;
+    let programs = messages
+        .split("\"executable\":\"")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('"'));
+    let last = programs
+        .last()
+        .with_context(|| format!("cargo has not said where the test program {test} is"))?;
     Ok(last.0.into())
 }

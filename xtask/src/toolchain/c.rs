@@ -32,8 +32,12 @@ const KERNEL_CFLAGS: [&str; 19] = [
 ];
 
 /// `zig cc` keeps emitting SSE under `-mno-sse`: only its own `-mcpu` turns it off.
-const ZIG_CFLAGS: [&str; 4] =
-    ["-target", "x86_64-freebsd", "-mcpu=baseline-sse-sse2-mmx-x87+soft_float", "-fno-sanitize=all"];
+const ZIG_CFLAGS: [&str; 4] = [
+    "-target",
+    "x86_64-freebsd",
+    "-mcpu=baseline-sse-sse2-mmx-x87+soft_float",
+    "-fno-sanitize=all",
+];
 
 /// The same for clang, which FreeBSD's `cc` is.
 const CLANG_CFLAGS: [&str; 3] = ["-mno-sse", "-mno-mmx", "-msoft-float"];
@@ -121,21 +125,32 @@ pub struct CTools {
 }
 
 impl CTools {
-    /// The tools for one release line, with the headers that come with the compiler; fetched if they are not there. On
-    /// FreeBSD that can only be its own line, with its own compiler and headers. `build` is where links to headers go.
+    /// The tools for one release line, with the headers that come with the compiler; fetched if
+    /// they are not there. On FreeBSD that can only be its own line, with its own compiler and
+    /// headers. `build` is where links to headers go.
     pub fn release(tools: &Path, freebsd: Freebsd, build: &Path) -> Result<Self> {
         if ON_FREEBSD {
             return Self::base(freebsd, build);
         }
         let zig = freebsd.zig().get(tools)?.join("ziglang");
         let include = zig.join("lib/libc/include");
-        let own = ["x86_64-freebsd-none", "x86-freebsd-none", "generic-freebsd"].map(|dir| include.join(dir));
+        let own = ["x86_64-freebsd-none", "x86-freebsd-none", "generic-freebsd"]
+            .map(|dir| include.join(dir));
         let own_headers = [zig.join("lib/include")].into_iter().chain(own).collect();
         // The headers carry no version, and the compiler predefines one that is too new for a .0
         // kernel. For 14 they are those of 14.1 or 14.2, and the module is built from them; what it
         // uses is the same in 14.0. The version of 14.0 is what its kernel accepts.
-        let headers = vec!["-U__FreeBSD_version".into(), format!("-D__FreeBSD_version={}", freebsd.osreldate())];
-        Ok(Self { name: freebsd.major().into(), compiler: Compiler::Zig(zig), headers, own_headers, options: None })
+        let headers = vec![
+            "-U__FreeBSD_version".into(),
+            format!("-D__FreeBSD_version={}", freebsd.osreldate()),
+        ];
+        Ok(Self {
+            name: freebsd.major().into(),
+            compiler: Compiler::Zig(zig),
+            headers,
+            own_headers,
+            options: None,
+        })
     }
 
     fn base(freebsd: Freebsd, build: &Path) -> Result<Self> {
@@ -148,42 +163,84 @@ impl CTools {
         );
         let headers = header_flags(&base.headers, build)?;
         let name = freebsd.major().into();
-        let c = Self { name, compiler: Compiler::Base, headers, own_headers: vec![], options: None };
+        let c = Self {
+            name,
+            compiler: Compiler::Base,
+            headers,
+            own_headers: vec![],
+            options: None,
+        };
         c.probe(&base.headers, build)?;
         Ok(c)
     }
 
-    /// The tools for the source tree whose `sys` directory is `sysdir`. With `kernbuilddir`, where a kernel was built, the
-    /// module is built for that kernel's options (INVARIANTS, WITNESS, ...). `build` is where links to headers go.
-    pub fn source_tree(tools: &Path, sysdir: &Path, kernbuilddir: Option<&Path>, build: &Path) -> Result<Self> {
+    /// The tools for the source tree whose `sys` directory is `sysdir`. With `kernbuilddir`, where
+    /// a kernel was built, the module is built for that kernel's options (INVARIANTS, WITNESS,
+    /// ...). `build` is where links to headers go.
+    pub fn source_tree(
+        tools: &Path,
+        sysdir: &Path,
+        kernbuilddir: Option<&Path>,
+        build: &Path,
+    ) -> Result<Self> {
         if !sysdir.join("sys/param.h").is_file() {
-            bail!("{} is not the sys directory of a FreeBSD source tree: it has no sys/param.h", sysdir.display());
+            bail!(
+                "{} is not the sys directory of a FreeBSD source tree: it has no sys/param.h",
+                sysdir.display()
+            );
         }
         let mut headers = Vec::new();
         let mut options = None;
         if let Some(dir) = kernbuilddir {
             let Ok(path) = fs::canonicalize(dir.join("opt_global.h")) else {
-                bail!("{} is not where a kernel was built: it has no opt_global.h", dir.display());
+                bail!(
+                    "{} is not where a kernel was built: it has no opt_global.h",
+                    dir.display()
+                );
             };
-            headers.extend(["-DHAVE_KERNEL_OPTION_HEADERS".into(), "-include".into(), path.display().to_string()]);
+            headers.extend([
+                "-DHAVE_KERNEL_OPTION_HEADERS".into(),
+                "-include".into(),
+                path.display().to_string(),
+            ]);
             headers.push(format!("-I{}", fs::canonicalize(dir)?.display()));
             options = Some(path);
         }
         headers.extend(header_flags(sysdir, build)?);
         let compiler = Compiler::at_hand(tools)?;
-        let c = Self { name: "sysdir".into(), compiler, headers, own_headers: Vec::new(), options };
+        let c = Self {
+            name: "sysdir".into(),
+            compiler,
+            headers,
+            own_headers: Vec::new(),
+            options,
+        };
         c.probe(sysdir, build)?;
         Ok(c)
     }
 
-    /// Compiles a few lines, so that what is wrong with compiler or headers is said before anything else fails for it.
+    /// Compiles a few lines, so that what is wrong with compiler or headers is said before anything
+    /// else fails for it.
     fn probe(&self, headers: &Path, build: &Path) -> Result<()> {
         let source = build.join("probe.c");
         fs::write(&source, PROBE).with_context(|| format!("cannot write {}", source.display()))?;
-        let compiled = sh::run(self.compile(build).arg("-c").arg(&source).arg("-o").arg(build.join("probe.o")));
+        let compiled = sh::run(
+            self.compile(build)
+                .arg("-c")
+                .arg(&source)
+                .arg("-o")
+                .arg(build.join("probe.o")),
+        );
         compiled.with_context(|| {
-            let install = if ON_FREEBSD { INSTALL } else { "are they whole, and of FreeBSD 12 to 16?" };
-            format!("the C compiler cannot use the kernel headers in {}: {install}", headers.display())
+            let install = if ON_FREEBSD {
+                INSTALL
+            } else {
+                "are they whole, and of FreeBSD 12 to 16?"
+            };
+            format!(
+                "the C compiler cannot use the kernel headers in {}: {install}",
+                headers.display()
+            )
         })
     }
 
@@ -191,7 +248,10 @@ impl CTools {
     pub fn cc(&self) -> String {
         let cc = self.compiler.cc();
         let words = [cc.get_program()].into_iter().chain(cc.get_args());
-        words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+        words
+            .map(|word| word.to_string_lossy())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// A call of the compiler with [`CTools::cflags`], which keeps its cache under `cache`.
@@ -206,7 +266,9 @@ impl CTools {
     pub fn environment(&self, command: &mut Command, cache: &Path) {
         if let Compiler::Zig(_) = self.compiler {
             let cache = cache.join("zig-cache");
-            command.env("ZIG_GLOBAL_CACHE_DIR", &cache).env("ZIG_LOCAL_CACHE_DIR", &cache);
+            command
+                .env("ZIG_GLOBAL_CACHE_DIR", &cache)
+                .env("ZIG_LOCAL_CACHE_DIR", &cache);
         }
     }
 
@@ -223,7 +285,10 @@ impl CTools {
     /// Flags for C code that runs in the kernel.
     pub fn cflags(&self) -> Vec<String> {
         let flags = self.compiler.cflags().iter().copied().chain(KERNEL_CFLAGS);
-        flags.map(String::from).chain(self.headers.clone()).collect()
+        flags
+            .map(String::from)
+            .chain(self.headers.clone())
+            .collect()
     }
 
     /// Flags for another C parser: the same target and headers.
@@ -232,14 +297,19 @@ impl CTools {
         for dir in &self.own_headers {
             flags.extend(["-isystem".into(), dir.display().to_string()]);
         }
-        flags.extend(["-ffreestanding".into(), "-D_KERNEL".into(), "-DKLD_MODULE".into()]);
+        flags.extend([
+            "-ffreestanding".into(),
+            "-D_KERNEL".into(),
+            "-DKLD_MODULE".into(),
+        ]);
         flags.extend(self.headers.clone());
         flags
     }
 }
 
-/// Flags for the kernel headers in `dir`, the `sys` directory of a source tree or what is installed. A tree has those of
-/// each machine elsewhere than the compiler expects them: links to them are made in `build`.
+/// Flags for the kernel headers in `dir`, the `sys` directory of a source tree or what is
+/// installed. A tree has those of each machine elsewhere than the compiler expects them: links to
+/// them are made in `build`.
 fn header_flags(dir: &Path, build: &Path) -> Result<Vec<String>> {
     let dir = fs::canonicalize(dir)?;
     let links = build.join("include");
@@ -256,7 +326,9 @@ fn header_flags(dir: &Path, build: &Path) -> Result<Vec<String>> {
     }
     // The compiler may predefine a version of its own; sys/param.h has the headers'.
     let mut flags = vec!["-nostdinc".into(), "-U__FreeBSD_version".into()];
-    flags.extend([&links, &dir, &dir.join("contrib/ck/include")].map(|dir| format!("-I{}", dir.display())));
+    flags.extend(
+        [&links, &dir, &dir.join("contrib/ck/include")].map(|dir| format!("-I{}", dir.display())),
+    );
     // The tree's headers are not held to the warnings that the module's own code is. With -isystem
     // they would come behind the FreeBSD headers that `zig cc` has of its own.
     flags.extend(SYSTEM_HEADERS.map(|prefix| format!("--system-header-prefix={prefix}")));

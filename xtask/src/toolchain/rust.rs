@@ -7,7 +7,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The version of Debian's `rustc-web` and `rust-web-src`, a matched pair of compiler and library source.
+/// The version of Debian's `rustc-web` and `rust-web-src`, a matched pair of compiler and library
+/// source.
 const DEBIAN_RUST: &str = "1.96.0+dfsg1-1~deb12u2";
 
 /// The oldest compiler whose `core` has what the driver uses (`Location::file_as_c_str`).
@@ -26,8 +27,8 @@ pub struct Rust {
 }
 
 impl Rust {
-    /// The first compiler that has its source beside it: $RUSTC, the one in the path, the system's. Else, on Debian, a
-    /// fetched pair.
+    /// The first compiler that has its source beside it: $RUSTC, the one in the path, the system's.
+    /// Else, on Debian, a fetched pair.
     pub fn get(tools: &Path) -> Result<Self> {
         let named = env::var_os("RUSTC").map(PathBuf::from);
         let candidates = ["rustc", "/usr/bin/rustc", "/usr/local/bin/rustc"].map(PathBuf::from);
@@ -43,13 +44,26 @@ impl Rust {
                  install it with `rustup component add rust-src`, or on FreeBSD with `pkg install rust`"
             ),
         };
-        Self::with_source(fetched.join("usr/bin/rustc"), Some(fetched.join("usr/lib/x86_64-linux-gnu")))
+        Self::with_source(
+            fetched.join("usr/bin/rustc"),
+            Some(fetched.join("usr/lib/x86_64-linux-gnu")),
+        )
     }
 
     fn from_debian(tools: &Path) -> Result<PathBuf> {
-        let packages = |version: &str| ["rustc-web", "rust-web-src"].map(|name| format!("{name}{version}")).to_vec();
-        let get =
-            |version: &str| fetch::debian(tools, "rustc-web", &packages(version), "Rust compiler with its source");
+        let packages = |version: &str| {
+            ["rustc-web", "rust-web-src"]
+                .map(|name| format!("{name}{version}"))
+                .to_vec()
+        };
+        let get = |version: &str| {
+            fetch::debian(
+                tools,
+                "rustc-web",
+                &packages(version),
+                "Rust compiler with its source",
+            )
+        };
         let pinned = format!("={DEBIAN_RUST}");
         get(&pinned).or_else(|_| {
             sh::run(Command::new("apt-get").args(["update", "--quiet"]))?;
@@ -61,19 +75,39 @@ impl Rust {
     }
 
     fn with_source(rustc: PathBuf, ld_library_path: Option<PathBuf>) -> Result<Self> {
-        let mut found = Self { rustc, library: PathBuf::new(), ld_library_path, version: String::new() };
+        let mut found = Self {
+            rustc,
+            library: PathBuf::new(),
+            ld_library_path,
+            version: String::new(),
+        };
         let sysroot = sh::output(found.command().args(["--print", "sysroot"]))?;
         found.library = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
         if !found.library.join("core/src/lib.rs").is_file() {
-            bail!("{} has no source in {}", found.rustc.display(), found.library.display());
+            bail!(
+                "{} has no source in {}",
+                found.rustc.display(),
+                found.library.display()
+            );
         }
         let version = sh::output(found.command().arg("-vV"))?;
-        let release = version.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or_default();
+        let release = version
+            .lines()
+            .find_map(|line| line.strip_prefix("release: "))
+            .unwrap_or_default();
         let mut numbers = release.split('.').map(|part| part.parse().unwrap_or(0));
         if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < MIN_RUST {
-            bail!("{} is {release}; at least {}.{} is needed", found.rustc.display(), MIN_RUST.0, MIN_RUST.1);
+            bail!(
+                "{} is {release}; at least {}.{} is needed",
+                found.rustc.display(),
+                MIN_RUST.0,
+                MIN_RUST.1
+            );
         }
-        let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or_default();
+        let commit = version
+            .lines()
+            .find_map(|line| line.strip_prefix("commit-hash: "))
+            .unwrap_or_default();
         found.version = format!("{release}-{}", commit.get(..9).unwrap_or("unknown"));
         Ok(found)
     }

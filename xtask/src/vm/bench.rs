@@ -1,8 +1,8 @@
-//! How fast the device is on a FreeBSD kernel, beside a C driver and pipe(2): the guest program of `tests/vm` measures, and
-//! here it becomes a table.
+//! How fast the device is on a FreeBSD kernel, beside a C driver and pipe(2): the guest program of
+//! `tests/vm` measures, and here it becomes a table.
 //!
-//! In a virtual machine time is the number of guest instructions, of user program and kernel together: the same on every
-//! machine and however busy that is, to some tenths of a percent.
+//! In a virtual machine time is the number of guest instructions, of user program and kernel
+//! together: the same on every machine and however busy that is, to some tenths of a percent.
 
 mod table;
 
@@ -41,11 +41,24 @@ pub struct Options {
 /// Boots the kernel and measures.
 pub fn vm_bench(root: &Path, options: &Options) -> Result<()> {
     let tools = root.join("target/tools");
-    let Some(kernel) = options.target.kernel(&tools)? else { return Ok(()) };
+    let Some(kernel) = options.target.kernel(&tools)? else {
+        return Ok(());
+    };
     let c = options.target.c_tools(root, &kernel)?;
-    let c = c.with_context(|| format!("the C driver can be built for {} with SYSDIR= only", kernel.title()))?;
+    let c = c.with_context(|| {
+        format!(
+            "the C driver can be built for {} with SYSDIR= only",
+            kernel.title()
+        )
+    })?;
     let module = options.target.module(root, &kernel)?;
-    let baseline = kmod::c_module(root, &c, &root.join(BASELINE), &root.join("target/vm"), &BASELINE_CFLAGS)?;
+    let baseline = kmod::c_module(
+        root,
+        &c,
+        &root.join(BASELINE),
+        &root.join("target/vm"),
+        &BASELINE_CFLAGS,
+    )?;
     let built = build::build(root)?;
     let machine = Machine::find(&tools, Accel::Counting, built.loader)?;
     println!("booting {} with {machine}", kernel.title());
@@ -58,12 +71,25 @@ pub fn vm_bench(root: &Path, options: &Options) -> Result<()> {
         cpus: CPUS,
         timeout: Duration::from_secs(TIMEOUT),
     };
-    let env = [("echodev.job", "bench"), ("echodev.cases", options.cases.as_str())];
+    let env = [
+        ("echodev.job", "bench"),
+        ("echodev.cases", options.cases.as_str()),
+    ];
     let modules = modules::for_bench(&module, &baseline);
-    let run = parts.run(&Boot { name: "bench", modules: &modules, preload: None, env: &env, print: true })?;
+    let run = parts.run(&Boot {
+        name: "bench",
+        modules: &modules,
+        preload: None,
+        env: &env,
+        print: true,
+    })?;
     let table = judged(&run.judge)?;
     println!("instructions per operation, of user program and kernel:\n\n{table}");
-    println!("vm-bench: {} s; console: {}", run.seconds, run.log.display());
+    println!(
+        "vm-bench: {} s; console: {}",
+        run.seconds,
+        run.log.display()
+    );
     if !options.cases.is_empty() {
         return Ok(());
     }
@@ -105,6 +131,10 @@ pub fn here(root: &Path) -> Result<()> {
 
 fn judged(judge: &Judge) -> Result<Table> {
     print!("{}", judge.report());
-    ensure!(judge.passed(), "not everything could be measured: {}", judge.summary());
+    ensure!(
+        judge.passed(),
+        "not everything could be measured: {}",
+        judge.summary()
+    );
     judge.passed_cases().map(str::parse).collect()
 }

@@ -12,7 +12,8 @@ use std::process::Child;
 pub use qemu::Accel;
 use qemu::Qemu;
 
-/// The kernel environment, besides what the caller adds: the root file system, and the serial console.
+/// The kernel environment, besides what the caller adds: the root file system, and the serial
+/// console.
 const ENVIRONMENT: [(&str, &str); 13] = [
     ("vfs.root.mountfrom", "cd9660:/dev/md0"),
     ("vfs.root.mountfrom.options", "ro"),
@@ -46,7 +47,11 @@ pub struct Files<'f> {
 
 impl Files<'_> {
     fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
-        let own = self.env.iter().copied().filter(|(_, value)| !value.is_empty());
+        let own = self
+            .env
+            .iter()
+            .copied()
+            .filter(|(_, value)| !value.is_empty());
         ENVIRONMENT.into_iter().chain(own)
     }
 }
@@ -60,11 +65,15 @@ pub enum Machine {
 }
 
 impl Machine {
-    /// bhyve where it is at hand and nothing special is asked for, else QEMU, which is fetched if need be. `loader` is what
-    /// QEMU boots.
+    /// bhyve where it is at hand and nothing special is asked for, else QEMU, which is fetched if
+    /// need be. `loader` is what QEMU boots.
     pub fn find(tools: &Path, accel: Accel, loader: PathBuf) -> Result<Self> {
         let any = accel != Accel::Counting;
-        if any && bhyve::usable() { Ok(Self::Bhyve) } else { Ok(Self::Qemu(Qemu::find(tools, accel, loader)?)) }
+        if any && bhyve::usable() {
+            Ok(Self::Bhyve)
+        } else {
+            Ok(Self::Qemu(Qemu::find(tools, accel, loader)?))
+        }
     }
 
     /// What it is, and how it runs machines, in more words than [`fmt::Display`] takes.
@@ -88,7 +97,11 @@ impl Machine {
                 (child, Some(machine))
             }
         };
-        Ok(Running { child, _bhyve: bhyve, _files: cleaner })
+        Ok(Running {
+            child,
+            _bhyve: bhyve,
+            _files: cleaner,
+        })
     }
 }
 

@@ -27,7 +27,10 @@ pub fn build(root: &Path) -> Result<Built> {
             .args(["-m", "elf_x86_64", "--oformat", "binary", "-T"])
             .arg(script),
     )?;
-    Ok(Built { loader, init: guest(root)? })
+    Ok(Built {
+        loader,
+        init: guest(root)?,
+    })
 }
 
 /// Builds the guest program, which is an ordinary program, too.
@@ -36,7 +39,14 @@ pub fn guest(root: &Path) -> Result<PathBuf> {
     sh::run(
         // This emulation marks the file as FreeBSD's, which the kernel asks for.
         link(root, &archive(root, "vm-guest")?, &init)?
-            .args(["-m", "elf_x86_64_fbsd", "-static", "-z", "noexecstack", "--strip-debug"])
+            .args([
+                "-m",
+                "elf_x86_64_fbsd",
+                "-static",
+                "-z",
+                "noexecstack",
+                "--strip-debug",
+            ])
             .args(["-e", "_start", "-u", "_start"]),
     )?;
     Ok(init)
@@ -49,53 +59,86 @@ fn archive(root: &Path, package: &str) -> Result<PathBuf> {
     let sysroot = sysroot(&tools, &rust)?;
     let target_dir = root.join("target/vm/build");
     let mut rustflags: Vec<String> = RUSTFLAGS.map(String::from).into();
-    rustflags.extend(["--sysroot".into(), sysroot.display().to_string(), "-Dwarnings".into()]);
+    rustflags.extend([
+        "--sysroot".into(),
+        sysroot.display().to_string(),
+        "-Dwarnings".into(),
+    ]);
     let mut cargo = sh::cargo(root);
     rust.environment(&mut cargo);
     sh::run(
         cargo
-            .args(["rustc", "--quiet", "--locked", "--lib", "--crate-type", "staticlib", "--package", package])
+            .args([
+                "rustc",
+                "--quiet",
+                "--locked",
+                "--lib",
+                "--crate-type",
+                "staticlib",
+                "--package",
+                package,
+            ])
             .args(["--profile", "kernel", "--target", TARGET, "--target-dir"])
             .arg(&target_dir)
             .env("RUSTC", &rust.rustc)
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\x1f")),
     )?;
-    Ok(target_dir.join(TARGET).join(format!("kernel/lib{}.a", package.replace('-', "_"))))
+    Ok(target_dir
+        .join(TARGET)
+        .join(format!("kernel/lib{}.a", package.replace('-', "_"))))
 }
 
 fn link(root: &Path, archive: &Path, output: &Path) -> Result<Command> {
     let mut command = linker(&root.join("target/tools"))?;
-    command.arg("--gc-sections").arg(archive).arg("-o").arg(output);
+    command
+        .arg("--gc-sections")
+        .arg(archive)
+        .arg("-o")
+        .arg(output);
     Ok(command)
 }
 
-/// The kernel's sysroot with `alloc`, and with memcpy(3) and its like, which are the kernel's own otherwise.
+/// The kernel's sysroot with `alloc`, and with memcpy(3) and its like, which are the kernel's own
+/// otherwise.
 fn sysroot(tools: &Path, rust: &Rust) -> Result<PathBuf> {
     let kernel = core::sysroot(tools, rust)?;
-    let title = format!("core and alloc of Rust {} for the virtual machine, from their source", rust.version);
-    once(&tools.join(format!("alloc-{}", rust.version)), &title, |dir| {
-        let libraries = Path::new("lib/rustlib").join(TARGET).join("lib");
-        let lib = dir.join(&libraries);
-        fs::create_dir_all(&lib)?;
-        let core = lib.join("libcore.rlib");
-        fs::copy(kernel.join(&libraries).join("libcore.rlib"), &core).context("core of the kernel")?;
-        for (name, source, cfg) in [
-            (
-                "compiler_builtins",
-                "compiler-builtins/compiler-builtins/src/lib.rs",
-                &["--cfg", "feature=\"compiler-builtins\"", "--cfg", "feature=\"mem\""][..],
-            ),
-            ("alloc", "alloc/src/lib.rs", &[]),
-        ] {
-            sh::run(
-                core::compile(rust, &lib, name, &rust.library.join(source))
-                    .args(cfg)
-                    .arg("--extern")
-                    .arg(format!("core={}", core.display()))
-                    .arg("-o")
-                    .arg(lib.join(format!("lib{name}.rlib"))),
-            )?;
-        }
-        Ok(())
-    })
+    let title = format!(
+        "core and alloc of Rust {} for the virtual machine, from their source",
+        rust.version
+    );
+    once(
+        &tools.join(format!("alloc-{}", rust.version)),
+        &title,
+        |dir| {
+            let libraries = Path::new("lib/rustlib").join(TARGET).join("lib");
+            let lib = dir.join(&libraries);
+            fs::create_dir_all(&lib)?;
+            let core = lib.join("libcore.rlib");
+            fs::copy(kernel.join(&libraries).join("libcore.rlib"), &core)
+                .context("core of the kernel")?;
+            for (name, source, cfg) in [
+                (
+                    "compiler_builtins",
+                    "compiler-builtins/compiler-builtins/src/lib.rs",
+                    &[
+                        "--cfg",
+                        "feature=\"compiler-builtins\"",
+                        "--cfg",
+                        "feature=\"mem\"",
+                    ][..],
+                ),
+                ("alloc", "alloc/src/lib.rs", &[]),
+            ] {
+                sh::run(
+                    core::compile(rust, &lib, name, &rust.library.join(source))
+                        .args(cfg)
+                        .arg("--extern")
+                        .arg(format!("core={}", core.display()))
+                        .arg("-o")
+                        .arg(lib.join(format!("lib{name}.rlib"))),
+                )?;
+            }
+            Ok(())
+        },
+    )
 }

@@ -1,7 +1,8 @@
-//! A writer for the root file system: ISO 9660 (ECMA-119), which every GENERIC kernel can mount, 12 to 15.
+//! A writer for the root file system: ISO 9660 (ECMA-119), which every GENERIC kernel can mount, 12
+//! to 15.
 //!
-//! No more than is needed here: one level of directories, names of capitals, digits and a dot. The kernel shows them in
-//! small letters, and every file as executable, owned by root.
+//! No more than is needed here: one level of directories, names of capitals, digits and a dot. The
+//! kernel shows them in small letters, and every file as executable, owned by root.
 
 use anyhow::{Result, ensure};
 
@@ -23,7 +24,8 @@ pub struct Directory<'f> {
     pub files: Vec<(&'f str, Vec<u8>)>,
 }
 
-/// The image of a file system with these directories, which are in the order of their names, as the files in each are.
+/// The image of a file system with these directories, which are in the order of their names, as the
+/// files in each are.
 pub fn image(directories: &[Directory<'_>]) -> Result<Vec<u8>> {
     // The blocks, in order: two descriptors, two path tables, the root, each directory, the files.
     let root = DESCRIPTORS + 4;
@@ -34,10 +36,20 @@ pub fn image(directories: &[Directory<'_>]) -> Result<Vec<u8>> {
     let mut contents = Vec::new();
     for (i, directory) in directories.iter().enumerate() {
         let place = root + 1 + i;
-        root_entries.add(&directory.name.to_ascii_uppercase(), place, BLOCK, DIRECTORY);
+        root_entries.add(
+            &directory.name.to_ascii_uppercase(),
+            place,
+            BLOCK,
+            DIRECTORY,
+        );
         let mut entries = Entries::new(place, root);
         for (name, bytes) in &directory.files {
-            entries.add(&format!("{};1", name.to_ascii_uppercase()), next, bytes.len(), FILE);
+            entries.add(
+                &format!("{};1", name.to_ascii_uppercase()),
+                next,
+                bytes.len(),
+                FILE,
+            );
             next += bytes.len().div_ceil(BLOCK);
             contents.push(bytes);
         }
@@ -45,7 +57,10 @@ pub fn image(directories: &[Directory<'_>]) -> Result<Vec<u8>> {
     }
 
     let mut image = vec![0; DESCRIPTORS * BLOCK];
-    append(&mut image, &primary_descriptor(root, next, path_table(root, directories, false).len()));
+    append(
+        &mut image,
+        &primary_descriptor(root, next, path_table(root, directories, false).len()),
+    );
     append(&mut image, b"\xffCD001\x01");
     for big_endian in [false, true] {
         append(&mut image, &path_table(root, directories, big_endian));
@@ -53,7 +68,11 @@ pub fn image(directories: &[Directory<'_>]) -> Result<Vec<u8>> {
     append(&mut image, &root_entries.block()?);
     blocks.iter().for_each(|block| append(&mut image, block));
     contents.iter().for_each(|bytes| append(&mut image, bytes));
-    assert_eq!(image.len(), next * BLOCK, "every block is where it was said to be");
+    assert_eq!(
+        image.len(),
+        next * BLOCK,
+        "every block is where it was said to be"
+    );
     Ok(image)
 }
 
@@ -80,7 +99,10 @@ impl Entries {
     }
 
     fn block(self) -> Result<Vec<u8>> {
-        ensure!(self.0.len() <= BLOCK, "too many files in one directory of the image");
+        ensure!(
+            self.0.len() <= BLOCK,
+            "too many files in one directory of the image"
+        );
         Ok(self.0)
     }
 }
@@ -126,13 +148,23 @@ fn primary_descriptor(root: usize, blocks: usize, path_table_len: usize) -> Vec<
 /// The path table (9.4), of one byte order: the root, and the directories in it.
 fn path_table(root: usize, directories: &[Directory<'_>], big_endian: bool) -> Vec<u8> {
     let mut table = Vec::new();
-    let names = directories.iter().map(|directory| directory.name.to_ascii_uppercase());
+    let names = directories
+        .iter()
+        .map(|directory| directory.name.to_ascii_uppercase());
     for (i, name) in ["\0".to_owned()].into_iter().chain(names).enumerate() {
         let place = (root + i) as u32;
         table.extend([name.len() as u8, 0]);
-        table.extend(if big_endian { place.to_be_bytes() } else { place.to_le_bytes() });
+        table.extend(if big_endian {
+            place.to_be_bytes()
+        } else {
+            place.to_le_bytes()
+        });
         // The directory above is the first of this table.
-        table.extend(if big_endian { 1u16.to_be_bytes() } else { 1u16.to_le_bytes() });
+        table.extend(if big_endian {
+            1u16.to_be_bytes()
+        } else {
+            1u16.to_le_bytes()
+        });
         table.extend(name.as_bytes());
         table.resize(table.len().next_multiple_of(2), 0);
     }
@@ -162,13 +194,19 @@ mod tests {
 
     /// The records of a directory's block: name, place, length.
     fn entries(block: &[u8]) -> Vec<(String, usize, usize)> {
-        let word = |record: &[u8], at: usize| u32::from_le_bytes(record[at..at + 4].try_into().unwrap()) as usize;
+        let word = |record: &[u8], at: usize| {
+            u32::from_le_bytes(record[at..at + 4].try_into().unwrap()) as usize
+        };
         let mut rest = block;
         let mut found = Vec::new();
         while rest[0] != 0 {
             let (record, after) = rest.split_at(usize::from(rest[0]));
             let name = &record[33..33 + usize::from(record[32])];
-            found.push((String::from_utf8_lossy(name).into_owned(), word(record, 2), word(record, 10)));
+            found.push((
+                String::from_utf8_lossy(name).into_owned(),
+                word(record, 2),
+                word(record, 10),
+            ));
             rest = after;
         }
         found
@@ -177,19 +215,42 @@ mod tests {
     #[test]
     fn files_are_where_the_directories_say() {
         let content = |len: usize, seed: u8| (0..len).map(|i| i as u8 ^ seed).collect::<Vec<u8>>();
-        let files = [("init", content(5000, 1)), ("none", vec![]), ("whole.ko", content(4096, 2))];
-        let image =
-            image(&[Directory { name: "dev", files: vec![] }, Directory { name: "sbin", files: files.to_vec() }])
-                .unwrap();
+        let files = [
+            ("init", content(5000, 1)),
+            ("none", vec![]),
+            ("whole.ko", content(4096, 2)),
+        ];
+        let image = image(&[
+            Directory {
+                name: "dev",
+                files: vec![],
+            },
+            Directory {
+                name: "sbin",
+                files: files.to_vec(),
+            },
+        ])
+        .unwrap();
 
         let block = |n: usize| &image[n * BLOCK..(n + 1) * BLOCK];
         assert_eq!(&block(16)[..6], b"\x01CD001");
-        assert_eq!(image.len(), u32::from_le_bytes(block(16)[80..84].try_into().unwrap()) as usize * BLOCK);
+        assert_eq!(
+            image.len(),
+            u32::from_le_bytes(block(16)[80..84].try_into().unwrap()) as usize * BLOCK
+        );
         let root = u32::from_le_bytes(block(16)[158..162].try_into().unwrap()) as usize;
         let directories = entries(block(root));
-        assert_eq!(directories.iter().map(|entry| entry.0.as_str()).collect::<Vec<_>>(), ["\0", "\x01", "DEV", "SBIN"]);
+        assert_eq!(
+            directories
+                .iter()
+                .map(|entry| entry.0.as_str())
+                .collect::<Vec<_>>(),
+            ["\0", "\x01", "DEV", "SBIN"]
+        );
         assert_eq!(entries(block(directories[2].1)).len(), 2);
-        for ((name, place, len), (wanted, bytes)) in entries(block(directories[3].1))[2..].iter().zip(&files) {
+        for ((name, place, len), (wanted, bytes)) in
+            entries(block(directories[3].1))[2..].iter().zip(&files)
+        {
             assert_eq!(*name, format!("{};1", wanted.to_uppercase()));
             assert_eq!(&image[place * BLOCK..place * BLOCK + len], bytes);
         }

@@ -38,7 +38,10 @@ impl Judge {
     pub fn line(&mut self, line: &str) -> bool {
         self.lines.push(line.to_owned());
         self.started |= line.starts_with("TAP version");
-        if let Some(complaint) = COMPLAINTS.lines().find(|complaint| line.contains(complaint)) {
+        if let Some(complaint) = COMPLAINTS
+            .lines()
+            .find(|complaint| line.contains(complaint))
+        {
             // A kernel may complain of itself while it starts; that is not the module's fault.
             let panic = line.contains(PANIC);
             if !line.starts_with('#') && (self.started || panic) {
@@ -99,7 +102,10 @@ impl Judge {
             Some(case) => format!("{what}, in {case}"),
             None => what,
         };
-        self.faults.push(Fault { what, line: self.lines.len().saturating_sub(1) });
+        self.faults.push(Fault {
+            what,
+            line: self.lines.len().saturating_sub(1),
+        });
     }
 
     /// Whether all was as it should be.
@@ -114,19 +120,33 @@ impl Judge {
 
     /// The first line that contains `text`.
     pub fn line_with(&self, text: &str) -> Option<&str> {
-        self.lines.iter().map(String::as_str).find(|line| line.contains(text))
+        self.lines
+            .iter()
+            .map(String::as_str)
+            .find(|line| line.contains(text))
     }
 
     /// The names of the cases that passed.
     pub fn passed_cases(&self) -> impl Iterator<Item = &str> {
-        let results = self.lines.iter().filter_map(|line| line.strip_prefix("ok "));
-        results.filter_map(|result| result.split_once(" - ")).map(|(_, name)| name)
+        let results = self
+            .lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("ok "));
+        results
+            .filter_map(|result| result.split_once(" - "))
+            .map(|(_, name)| name)
     }
 
     /// The counts.
     pub fn summary(&self) -> String {
-        let not_run = self.plan.unwrap_or(0).saturating_sub(self.passed + self.skipped + self.failed);
-        let mut text = format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped);
+        let not_run = self
+            .plan
+            .unwrap_or(0)
+            .saturating_sub(self.passed + self.skipped + self.failed);
+        let mut text = format!(
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        );
         if not_run > 0 {
             let _ = write!(text, ", {not_run} not run");
         }
@@ -167,7 +187,9 @@ mod tests {
 
     #[test]
     fn a_run_without_faults() {
-        let judge = judged("lock order reversal:\nTAP version 13\n1..2\n# case a::b\nok 1 - a::b\nok 2 - c # SKIP no");
+        let judge = judged(
+            "lock order reversal:\nTAP version 13\n1..2\n# case a::b\nok 1 - a::b\nok 2 - c # SKIP no",
+        );
         assert!(judge.passed(), "{}", judge.report());
         assert_eq!(judge.summary(), "1 passed, 0 failed, 1 skipped");
     }
@@ -180,13 +202,23 @@ mod tests {
             ("TAP version 13\n1..2\nok 1 - a", "before the last case"),
             ("TAP version 13\n1..1\nnot ok 1 - a", "not ok 1 - a"),
             ("TAP version 13\n1..1\nBail out! x\nok 1 - a", "Bail out! x"),
-            ("TAP version 13\n1..1\n# case a::b\nlock order reversal:\nok 1 - a", "\"lock order reversal\", in a::b"),
+            (
+                "TAP version 13\n1..1\n# case a::b\nlock order reversal:\nok 1 - a",
+                "\"lock order reversal\", in a::b",
+            ),
             ("panic: early", "the kernel said \"panic:\""),
             ("loader: there is no file kernel", "there is no file kernel"),
-            ("Mounting from cd9660:/dev/md0 failed with error 19.", "failed with error 19"),
+            (
+                "Mounting from cd9660:/dev/md0 failed with error 19.",
+                "failed with error 19",
+            ),
         ] {
             let judge = judged(console);
-            assert!(!judge.passed() && judge.report().contains(fault), "{console:?}: {}", judge.report());
+            assert!(
+                !judge.passed() && judge.report().contains(fault),
+                "{console:?}: {}",
+                judge.report()
+            );
         }
     }
 

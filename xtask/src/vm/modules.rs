@@ -34,10 +34,13 @@ impl CModules {
     }
 }
 
-/// The files for the suite, in the order of their names: the module under test, a copy of it, and the C
-/// modules where they could be built.
+/// The files for the suite, in the order of their names: the module under test, a copy of it, and
+/// the C modules where they could be built.
 pub fn for_suite(tested: &Path, c: Option<&CModules>) -> Vec<(&'static str, PathBuf)> {
-    let mut files = vec![("copy.ko", tested.to_path_buf()), ("echodev.ko", tested.to_path_buf())];
+    let mut files = vec![
+        ("copy.ko", tested.to_path_buf()),
+        ("echodev.ko", tested.to_path_buf()),
+    ];
     if let Some(c) = c {
         files.push(("hungmap.ko", c.hungmap.clone()));
         files.push(("other.ko", c.squatter.clone()));
@@ -48,5 +51,8 @@ pub fn for_suite(tested: &Path, c: Option<&CModules>) -> Vec<(&'static str, Path
 
 /// The files for the benchmarks: the module under test, and the C driver that is measured as well.
 pub fn for_bench(tested: &Path, baseline: &Path) -> Vec<(&'static str, PathBuf)> {
-    vec![("echodev.ko", tested.to_path_buf()), ("other.ko", baseline.to_path_buf())]
+    vec![
+        ("echodev.ko", tested.to_path_buf()),
+        ("other.ko", baseline.to_path_buf()),
+    ]
 }

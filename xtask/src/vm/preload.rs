@@ -1,4 +1,5 @@
-//! The same machine, whose kernel starts with the module, as after `echodev_load="YES"` in loader.conf(5).
+//! The same machine, whose kernel starts with the module, as after `echodev_load="YES"` in
+//! loader.conf(5).
 
 use anyhow::{Result, ensure};
 use std::path::Path;
@@ -14,10 +15,24 @@ const ENVIRONMENT: [(&str, &str); 2] = [("echodev.job", "preload"), ("hw.echodev
 /// Boots the machine; an error if the module is not there, or anything else is not as it should.
 pub fn show(parts: &Parts, module: &Path) -> Result<()> {
     let modules = modules::for_suite(module, parts.c.as_ref());
-    let boot = Boot { name: "preload", modules: &modules, preload: Some(module), env: &ENVIRONMENT, print: true };
+    let boot = Boot {
+        name: "preload",
+        modules: &modules,
+        preload: Some(module),
+        env: &ENVIRONMENT,
+        print: true,
+    };
     let run = parts.run(&boot)?;
     print!("{}", run.judge.report());
-    println!("the module loaded with the kernel: {}, {} s", run.judge.summary(), run.seconds);
-    ensure!(run.judge.passed(), "the module loaded with the kernel failed on {}", parts.kernel.title());
+    println!(
+        "the module loaded with the kernel: {}, {} s",
+        run.judge.summary(),
+        run.seconds
+    );
+    ensure!(
+        run.judge.passed(),
+        "the module loaded with the kernel failed on {}",
+        parts.kernel.title()
+    );
     Ok(())
 }

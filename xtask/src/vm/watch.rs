@@ -32,11 +32,22 @@ impl Default for Limits {
     }
 }
 
-/// Judges the machine's console, line by line, and writes it to `log`; with `print`, the TAP goes to standard output as
-/// it comes. Gives how long the machine ran, too.
-pub fn watch(mut running: Running, log: &Path, limits: &Limits, print: bool) -> Result<(Judge, Duration)> {
+/// Judges the machine's console, line by line, and writes it to `log`; with `print`, the TAP goes
+/// to standard output as it comes. Gives how long the machine ran, too.
+pub fn watch(
+    mut running: Running,
+    log: &Path,
+    limits: &Limits,
+    print: bool,
+) -> Result<(Judge, Duration)> {
     let mut log = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
-    let lines = lines_of(running.child.stdout.take().context("a machine without a console")?);
+    let lines = lines_of(
+        running
+            .child
+            .stdout
+            .take()
+            .context("a machine without a console")?,
+    );
     let start = Instant::now();
     let mut death: Option<Instant> = None;
     let mut judge = Judge::default();
@@ -60,10 +71,16 @@ pub fn watch(mut running: Running, log: &Path, limits: &Limits, print: bool) -> 
             // What the kernel said is the fault then.
             Err(RecvTimeoutError::Timeout) if death.is_some() => break None,
             Err(RecvTimeoutError::Timeout) if until_total <= limits.silence => {
-                break Some(format!("the machine did not finish within {} s", limits.total.as_secs()));
+                break Some(format!(
+                    "the machine did not finish within {} s",
+                    limits.total.as_secs()
+                ));
             }
             Err(RecvTimeoutError::Timeout) => {
-                break Some(format!("the machine said nothing for {} s", limits.silence.as_secs()));
+                break Some(format!(
+                    "the machine said nothing for {} s",
+                    limits.silence.as_secs()
+                ));
             }
         }
     };
@@ -80,7 +97,10 @@ fn lines_of(console: ChildStdout) -> Receiver<String> {
         while console.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
             let text = String::from_utf8_lossy(&line);
             // Nobody listens once the machine is to be stopped.
-            if sender.send(text.trim_end_matches(['\r', '\n']).to_owned()).is_err() {
+            if sender
+                .send(text.trim_end_matches(['\r', '\n']).to_owned())
+                .is_err()
+            {
                 break;
             }
             line.clear();

@@ -19,14 +19,20 @@ fn function(td: &Thread, note: NotePtr, member: Member) -> Result<usize, Stop> {
 }
 
 /// `f_event`. With `locked`, the lock of that kqueue is held meanwhile.
-pub fn event(td: &Thread, note: NotePtr, hint: c_long, locked: Option<&Kqueue>) -> Result<bool, Stop> {
+pub fn event(
+    td: &Thread,
+    note: NotePtr,
+    hint: c_long,
+    locked: Option<&Kqueue>,
+) -> Result<bool, Stop> {
     let f_event = function(td, note, table::EVENT)?;
     let before = td.own().kq_locked.get();
     if let Some(kq) = locked {
         td.own().kq_locked.set(kq);
     }
     // SAFETY: f_event takes the knote and the hint.
-    let result = unsafe { module_call::call(td, f_event, [note.addr(), hint as usize, 0, 0, 0, 0]) };
+    let result =
+        unsafe { module_call::call(td, f_event, [note.addr(), hint as usize, 0, 0, 0, 0]) };
     td.own().kq_locked.set(before);
     Ok(result? as c_int != 0)
 }
@@ -74,5 +80,9 @@ pub fn lock_list_of(td: &Thread, note: NotePtr) -> Result<*mut Knlist, Stop> {
 
 /// `kn_list_unlock`.
 pub fn unlock_list_of(td: &Thread, knl: *mut Knlist) -> Result<(), Stop> {
-    if knl.is_null() { Ok(()) } else { unlock_list(td, knl) }
+    if knl.is_null() {
+        Ok(())
+    } else {
+        unlock_list(td, knl)
+    }
 }

@@ -52,7 +52,11 @@ impl Copying {
         }
         // SAFETY: the fields are plain data. The file is counted when the filter has agreed.
         let kn = unsafe { std::ptr::read(original) };
-        let copy = Box::into_raw(Box::new(Note { kn, file: None, table: 0 }));
+        let copy = Box::into_raw(Box::new(Note {
+            kn,
+            file: None,
+            table: 0,
+        }));
         // SAFETY: just made, and only known here.
         unsafe {
             (*copy).kn.kn_kq = Arc::as_ptr(&self.to).cast();
@@ -81,7 +85,8 @@ impl Copying {
         if status(note) & KN_QUEUED != 0 {
             self.to.enqueue(td, &mut state, copy);
         }
-        // FreeBSD does not: a thread that waits for the copy sleeps until the child uses the kqueue.
+        // FreeBSD does not: a thread that waits for the copy sleeps until the child uses the
+        // kqueue.
         self.to.flux_wakeup(td, &mut state);
         Ok(())
     }

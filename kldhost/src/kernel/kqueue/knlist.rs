@@ -65,13 +65,22 @@ pub fn check_locked(td: &Thread, call: &str, knl: &Knlist) -> Result<(), Stop> {
         return Ok(());
     }
     let kernel = td.kernel();
-    let lock =
-        if kernel.witness.is_lock(arg) { Some(arg) } else { kernel.knlists.locks.lock().get(&addr(knl)).copied() };
+    let lock = if kernel.witness.is_lock(arg) {
+        Some(arg)
+    } else {
+        kernel.knlists.locks.lock().get(&addr(knl)).copied()
+    };
     let (message, name) = match lock {
         Some(lock) => match td.holds(lock) {
             Some(held) if held.exclusive => return Ok(()),
-            Some(_) => ("called with the knlist's lock held shared, not exclusively", kernel.name_of_lock(lock)),
-            None => ("called without the knlist's lock", kernel.name_of_lock(lock)),
+            Some(_) => (
+                "called with the knlist's lock held shared, not exclusively",
+                kernel.name_of_lock(lock),
+            ),
+            None => (
+                "called without the knlist's lock",
+                kernel.name_of_lock(lock),
+            ),
         },
         None if td.own().held.borrow().iter().any(|held| held.exclusive) => return Ok(()),
         None => ("called without any lock held exclusively", None),
@@ -86,17 +95,29 @@ struct ListLock<'a> {
 }
 
 impl<'a> ListLock<'a> {
-    fn take(td: &Thread, call: &str, knl: &'a Knlist, is_locked: bool) -> Result<ListLock<'a>, Stop> {
+    fn take(
+        td: &Thread,
+        call: &str,
+        knl: &'a Knlist,
+        is_locked: bool,
+    ) -> Result<ListLock<'a>, Stop> {
         if is_locked {
             check_locked(td, call, knl)?;
         } else {
             lock_list(td, knl)?;
         }
-        Ok(ListLock { knl, taken: !is_locked })
+        Ok(ListLock {
+            knl,
+            taken: !is_locked,
+        })
     }
 
     fn release(self, td: &Thread) -> Result<(), Stop> {
-        if self.taken { unlock_list(td, self.knl) } else { Ok(()) }
+        if self.taken {
+            unlock_list(td, self.knl)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -176,7 +197,10 @@ pub fn add(td: &Thread, knl: &Knlist, kn: *mut Knote, is_locked: bool) -> Result
 
 /// Takes the knote off the list, which is locked.
 fn unlink(td: &Thread, knl: &Knlist, note: NotePtr) {
-    let remaining: Vec<NotePtr> = notes(knl).into_iter().filter(|&other| other != note).collect();
+    let remaining: Vec<NotePtr> = notes(knl)
+        .into_iter()
+        .filter(|&other| other != note)
+        .collect();
     let mut next = null_mut();
     for &other in remaining.iter().rev() {
         // SAFETY: knotes on the list exist while it is locked.
@@ -214,13 +238,18 @@ pub fn is_empty(td: &Thread, knl: &Knlist) -> Result<bool, Stop> {
 pub fn destroy(td: &Thread, knl: &Knlist) -> Result<(), Stop> {
     if !knl.kl_list.load(Relaxed).is_null() {
         let name = td.kernel().name_of_lock(knl.kl_lockarg.addr());
-        return Err(td.misuse("knlist_destroy", "destroying knlist with knotes on it", name));
+        return Err(td.misuse(
+            "knlist_destroy",
+            "destroying knlist with knotes on it",
+            name,
+        ));
     }
     td.kernel().knlists.forget(addr(knl));
     Ok(())
 }
 
-/// `knlist_cleardel`: takes all knotes off the list, and with `kill` drops them. Waits for those in flux.
+/// `knlist_cleardel`: takes all knotes off the list, and with `kill` drops them. Waits for those in
+/// flux.
 pub fn cleardel(td: &Thread, knl: &Knlist, is_locked: bool, kill: bool) -> Result<(), Stop> {
     const CALL: &str = "knlist_cleardel";
     check_no_kqueue(td, CALL)?;
@@ -248,8 +277,11 @@ pub fn cleardel(td: &Thread, knl: &Knlist, is_locked: bool, kill: bool) -> Resul
                 unsafe { (*note).kn.kn_kevent.flags |= EV_EOF | EV_ONESHOT };
             }
         }
-        let Some(&note) = notes(knl).first() else { break };
-        // The kqueue is locked before the list is unlocked, so the knote and its kqueue stay until the sleep.
+        let Some(&note) = notes(knl).first() else {
+            break;
+        };
+        // The kqueue is locked before the list is unlocked, so the knote and its kqueue stay until
+        // the sleep.
         let kq = kqueue(note);
         let state = kq.state.lock();
         if !in_flux(note) {
@@ -259,5 +291,9 @@ pub fn cleardel(td: &Thread, knl: &Knlist, is_locked: bool, kill: bool) -> Resul
         kq.wait_flux(td, state, "kqkclr")?;
         lock_list(td, knl)?;
     }
-    if is_locked { Ok(()) } else { unlock_list(td, knl) }
+    if is_locked {
+        Ok(())
+    } else {
+        unlock_list(td, knl)
+    }
 }

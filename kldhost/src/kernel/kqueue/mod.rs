@@ -1,7 +1,7 @@
 //! kqueues and their knotes, kqueue(9).
 //!
-//! Lock order: the lock of a knlist (the module's), then that of a kqueue. A knote that is in flux is not dropped by
-//! others while the kqueue is unlocked.
+//! Lock order: the lock of a knlist (the module's), then that of a kqueue. A knote that is in flux
+//! is not dropped by others while the kqueue is unlocked.
 
 mod filter;
 mod fork;
@@ -36,7 +36,8 @@ pub struct Kqueue {
     pub cponfork: bool,
 }
 
-// SAFETY: the raw pointers in `sel` are not used, its atomics are; the knotes are only used as their locks allow.
+// SAFETY: the raw pointers in `sel` are not used, its atomics are; the knotes are only used as
+// their locks allow.
 unsafe impl Send for Kqueue {}
 // SAFETY: as above.
 unsafe impl Sync for Kqueue {}
@@ -98,7 +99,11 @@ impl Kqueues {
     pub fn create(&self, cponfork: bool) -> Arc<Kqueue> {
         // SAFETY: all-zero bytes are a valid selinfo, that nobody waits on.
         let sel = unsafe { std::mem::zeroed() };
-        Arc::new(Kqueue { state: SleepMutex::default(), sel, cponfork })
+        Arc::new(Kqueue {
+            state: SleepMutex::default(),
+            sel,
+            cponfork,
+        })
     }
 
     /// Whether the kernel may still read a filter's table that satisfies `ours`, for some knote.
@@ -111,7 +116,11 @@ impl Note {
     fn new(file: FileRef) -> NotePtr {
         // SAFETY: all-zero bytes are valid for every field.
         let kn = unsafe { std::mem::zeroed() };
-        Box::into_raw(Box::new(Note { kn, file: Some(file), table: 0 }))
+        Box::into_raw(Box::new(Note {
+            kn,
+            file: Some(file),
+            table: 0,
+        }))
     }
 }
 
@@ -221,8 +230,8 @@ impl Kqueue {
         self.drop_detached(td, note)
     }
 
-    /// `knote_drop_detached`. It waits until nobody else has the knote in flux: a report of the kqueue
-    /// may, or a fork(2) that copies it. In 14.0 there is neither.
+    /// `knote_drop_detached`. It waits until nobody else has the knote in flux: a report of the
+    /// kqueue may, or a fork(2) that copies it. In 14.0 there is neither.
     fn drop_detached(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
         let mut state = self.state.lock();
         while flux(note) > 1 {
@@ -251,11 +260,20 @@ impl Kqueue {
 
     /// `knote_fdclose`: drops the knotes of a descriptor that is being closed.
     pub fn fd_closed(&self, td: &Thread, fd: usize) -> Result<(), Stop> {
-        self.drop_notes(td, |state| state.notes.get(&fd).and_then(|list| list.first().copied()), "kqflxwt")
+        self.drop_notes(
+            td,
+            |state| state.notes.get(&fd).and_then(|list| list.first().copied()),
+            "kqflxwt",
+        )
     }
 
     /// Drops knotes until `next` finds none.
-    fn drop_notes(&self, td: &Thread, next: impl Fn(&State) -> Option<NotePtr>, wmesg: &str) -> Result<(), Stop> {
+    fn drop_notes(
+        &self,
+        td: &Thread,
+        next: impl Fn(&State) -> Option<NotePtr>,
+        wmesg: &str,
+    ) -> Result<(), Stop> {
         loop {
             let state = self.state.lock();
             match next(&state) {
@@ -274,8 +292,13 @@ impl Kqueue {
     pub fn close(&self, td: &Thread) -> Result<(), Errno> {
         self.state.lock().closing = true;
         let how = Sleep::on(self.chan(), "kqclose");
-        td.kernel().sleep_until(td, how, || self.state.lock().users == 0)?;
-        self.drop_notes(td, |state| state.notes.values().flatten().next().copied(), "kqclo1")?;
+        td.kernel()
+            .sleep_until(td, how, || self.state.lock().users == 0)?;
+        self.drop_notes(
+            td,
+            |state| state.notes.values().flatten().next().copied(),
+            "kqclo1",
+        )?;
         td.kernel().selwakeup(&self.sel);
         Ok(())
     }

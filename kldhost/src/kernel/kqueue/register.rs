@@ -1,6 +1,8 @@
 //! kevent(2), first half: changes to the knotes of a kqueue.
 
-use super::{Kqueue, Locked, Note, NotePtr, change_flux, change_status, filter, in_flux, status, table};
+use super::{
+    Kqueue, Locked, Note, NotePtr, change_flux, change_status, filter, in_flux, status, table,
+};
 use crate::kernel::file::{FileRef, Kind};
 use crate::kernel::report::Stop;
 use crate::kernel::thread::Thread;
@@ -22,7 +24,9 @@ impl Kqueue {
         file_of: &dyn Fn(Fd) -> Result<FileRef, Errno>,
         change: &Kevent,
     ) -> Result<(), Errno> {
-        if change.flags & (EV_ENABLE | EV_DISABLE) == EV_ENABLE | EV_DISABLE || !is_fd_filter(change.filter) {
+        if change.flags & (EV_ENABLE | EV_DISABLE) == EV_ENABLE | EV_DISABLE
+            || !is_fd_filter(change.filter)
+        {
             return Err(Errno::EINVAL);
         }
         loop {
@@ -34,7 +38,11 @@ impl Kqueue {
             let state = self.state.lock();
             // SAFETY: the knotes of a locked kqueue exist.
             let same = |note: &&NotePtr| unsafe { (***note).kn.kn_kevent.filter == change.filter };
-            let note = state.notes.get(&change.ident).and_then(|list| list.iter().find(same)).copied();
+            let note = state
+                .notes
+                .get(&change.ident)
+                .and_then(|list| list.iter().find(same))
+                .copied();
             return match note {
                 Some(note) if in_flux(note) => {
                     self.wait_flux(td, state, "kqflxwt")?;
@@ -52,7 +60,13 @@ impl Kqueue {
         }
     }
 
-    fn attach(&self, td: &Thread, mut state: Locked<'_>, file: FileRef, change: &Kevent) -> Result<(), Errno> {
+    fn attach(
+        &self,
+        td: &Thread,
+        mut state: Locked<'_>,
+        file: FileRef,
+        change: &Kevent,
+    ) -> Result<(), Errno> {
         if state.closing {
             return Err(Errno::EBADF);
         }
@@ -63,9 +77,20 @@ impl Kqueue {
         kn.kn_kq = std::ptr::from_ref(self).cast();
         kn.kn_sfflags = change.fflags as i32;
         kn.kn_sdata = change.data;
-        let flags = change.flags & !(EV_ADD | EV_DELETE | EV_ENABLE | EV_DISABLE | EV_FORCEONESHOT | EV_KEEPUDATA);
-        kn.kn_kevent = Kevent { flags, fflags: 0, data: 0, ..*change };
-        kn.kn_status = KN_DETACHED | if change.flags & EV_DISABLE != 0 { KN_DISABLED } else { 0 };
+        let flags = change.flags
+            & !(EV_ADD | EV_DELETE | EV_ENABLE | EV_DISABLE | EV_FORCEONESHOT | EV_KEEPUDATA);
+        kn.kn_kevent = Kevent {
+            flags,
+            fflags: 0,
+            data: 0,
+            ..*change
+        };
+        kn.kn_status = KN_DETACHED
+            | if change.flags & EV_DISABLE != 0 {
+                KN_DISABLED
+            } else {
+                0
+            };
         kn.kn_influx = 1;
         table::set_file_filtops(note);
         state.notes.entry(change.ident).or_default().insert(0, note);
@@ -79,7 +104,9 @@ impl Kqueue {
             return Err(error);
         }
         if table::is_file_filtops(note) {
-            return Err(td.misuse_at(0, "d_kqfilter", "returned 0, but has not set kn_fop", None).into());
+            return Err(td
+                .misuse_at(0, "d_kqfilter", "returned 0, but has not set kn_fop", None)
+                .into());
         }
         td.kernel().kqueues.tables.hold(note);
         table::check_new(td, note)?;
@@ -88,7 +115,13 @@ impl Kqueue {
     }
 
     /// Changes a knote that is there. Comes with the kqueue locked.
-    fn change(&self, td: &Thread, mut state: Locked<'_>, note: NotePtr, change: &Kevent) -> Result<(), Stop> {
+    fn change(
+        &self,
+        td: &Thread,
+        mut state: Locked<'_>,
+        note: NotePtr,
+        change: &Kevent,
+    ) -> Result<(), Stop> {
         if change.flags & EV_DELETE != 0 {
             change_flux(note, 1);
             drop(state);
@@ -130,7 +163,8 @@ impl Kqueue {
         }
         change_status(note, 0, KN_SCAN);
         change_flux(note, -1);
-        // Under the kqueue's lock, so that nobody can drop the knote, and go on to unload, before this has returned.
+        // Under the kqueue's lock, so that nobody can drop the knote, and go on to unload, before
+        // this has returned.
         filter::unlock_list_of(td, knl)?;
         self.flux_wakeup(td, &mut state);
         Ok(())
@@ -147,19 +181,32 @@ impl Kqueue {
     ) -> Result<usize, Errno> {
         let mut receipts = 0;
         for change in changes.iter().filter(|change| change.filter != 0) {
-            let change = Kevent { flags: change.flags & !EV_SYSFLAGS, ..*change };
+            let change = Kevent {
+                flags: change.flags & !EV_SYSFLAGS,
+                ..*change
+            };
             let result = self.register(td, file_of, &change);
             if let Err(Errno::PANICKED) = result {
                 return Err(Errno::PANICKED);
             }
             if result.is_err() || change.flags & EV_RECEIPT != 0 {
                 let error = result.map_or_else(|error| error.0, |()| 0);
-                let Some(event) = events.get_mut(receipts) else { return result.map(|()| 0) };
-                *event = Kevent { flags: EV_ERROR, data: error.into(), ..change };
+                let Some(event) = events.get_mut(receipts) else {
+                    return result.map(|()| 0);
+                };
+                *event = Kevent {
+                    flags: EV_ERROR,
+                    data: error.into(),
+                    ..change
+                };
                 receipts += 1;
             }
         }
-        if receipts > 0 { Ok(receipts) } else { self.scan(td, events, timeout) }
+        if receipts > 0 {
+            Ok(receipts)
+        } else {
+            self.scan(td, events, timeout)
+        }
     }
 }
 

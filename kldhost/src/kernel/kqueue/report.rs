@@ -14,26 +14,39 @@ use crate::syscall::abi::Fd;
 use crate::syscall::errno::Errno;
 
 impl State {
-    /// The knote after `note`, by descriptor, and of one descriptor the newest first. Without `note`,
-    /// the first. A knote that the caller has had in flux is still there.
+    /// The knote after `note`, by descriptor, and of one descriptor the newest first. Without
+    /// `note`, the first. A knote that the caller has had in flux is still there.
     pub fn after(&self, note: Option<NotePtr>) -> Option<NotePtr> {
         // SAFETY: as the caller says, so it exists.
         let ident = note.map(|note| unsafe { (*note).kn.kn_kevent.ident });
         let rest = ident.and_then(|ident| {
             let list = self.notes.get(&ident)?;
-            list.iter().copied().skip_while(|&other| Some(other) != note).nth(1)
+            list.iter()
+                .copied()
+                .skip_while(|&other| Some(other) != note)
+                .nth(1)
         });
         rest.or_else(|| {
-            let later =
-                self.notes.iter().filter(|(fd, list)| ident.is_none_or(|ident| **fd > ident) && !list.is_empty());
-            later.min_by_key(|(fd, _)| **fd).and_then(|(_, list)| list.first().copied())
+            let later = self
+                .notes
+                .iter()
+                .filter(|(fd, list)| ident.is_none_or(|ident| **fd > ident) && !list.is_empty());
+            later
+                .min_by_key(|(fd, _)| **fd)
+                .and_then(|(_, list)| list.first().copied())
         })
     }
 }
 
 impl Kqueue {
     /// `kern_proc_kqueue_report`: adds the knotes of this kqueue, which process `of` has as `kq`.
-    fn report_notes(&self, td: &Thread, of: &Proc, kq: Fd, to: &mut Vec<KnoteInfo>) -> Result<(), Errno> {
+    fn report_notes(
+        &self,
+        td: &Thread,
+        of: &Proc,
+        kq: Fd,
+        to: &mut Vec<KnoteInfo>,
+    ) -> Result<(), Errno> {
         let mut state = self.state.lock();
         let mut last = None;
         let mut result = Ok(());
@@ -64,25 +77,53 @@ impl Kqueue {
     }
 }
 
-/// `kern_proc_kqueue_report_one`, while the knote is in flux and its kqueue unlocked. The filter may
-/// add to the report, which then gets the memory that it needs.
+/// `kern_proc_kqueue_report_one`, while the knote is in flux and its kqueue unlocked. The filter
+/// may add to the report, which then gets the memory that it needs.
 fn report_one(td: &Thread, of: &Proc, note: NotePtr, info: &mut KinfoKnote) -> Result<(), Errno> {
     let f_userdump = table::read(td, note, table::USERDUMP)?;
     if f_userdump != 0 {
-        let args = [std::ptr::from_ref(of).addr(), note.addr(), std::ptr::from_mut(info).addr(), 0, 0, 0];
+        let args = [
+            std::ptr::from_ref(of).addr(),
+            note.addr(),
+            std::ptr::from_mut(info).addr(),
+            0,
+            0,
+            0,
+        ];
         // SAFETY: f_userdump takes the process, the knote and the report.
         unsafe { module_call::call(td, f_userdump, args)? };
     }
     sync::switch("sbuf_bcat");
-    let call = KpiCall { name: "sbuf_bcat", args: [0, note.addr() as u64, size_of::<KinfoKnote>() as u64, 0, 0, 0] };
+    let call = KpiCall {
+        name: "sbuf_bcat",
+        args: [
+            0,
+            note.addr() as u64,
+            size_of::<KinfoKnote>() as u64,
+            0,
+            0,
+            0,
+        ],
+    };
     let error = td.kernel().hook.as_ref().and_then(|hook| hook(&call));
     error.map_or(Ok(()), |error| Errno::check(error as i32))
 }
 
 impl From<&KinfoKnote> for KnoteInfo {
     fn from(info: &KinfoKnote) -> KnoteInfo {
-        let KinfoKnote { knt_kq_fd: kq, knt_event: event, knt_status: status, knt_extdata: extdata, .. } = *info;
-        KnoteInfo { kq, event, status, extdata }
+        let KinfoKnote {
+            knt_kq_fd: kq,
+            knt_event: event,
+            knt_status: status,
+            knt_extdata: extdata,
+            ..
+        } = *info;
+        KnoteInfo {
+            kq,
+            event,
+            status,
+            extdata,
+        }
     }
 }
 

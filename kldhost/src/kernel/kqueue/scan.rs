@@ -1,6 +1,8 @@
 //! kevent(2), second half: waiting for events, and reporting them.
 
-use super::{Entry, Kqueue, Locked, NotePtr, change_flux, change_status, filter, flags, in_flux, table};
+use super::{
+    Entry, Kqueue, Locked, NotePtr, change_flux, change_status, filter, flags, in_flux, table,
+};
 use crate::kernel::report::Stop;
 use crate::kernel::sleepq::Sleep;
 use crate::kernel::thread::Thread;
@@ -18,7 +20,12 @@ impl Kqueue {
     /// # Errors
     ///
     /// EINTR on a signal.
-    pub fn scan(&self, td: &Thread, events: &mut [Kevent], timeout: Timeout) -> Result<usize, Errno> {
+    pub fn scan(
+        &self,
+        td: &Thread,
+        events: &mut [Kevent],
+        timeout: Timeout,
+    ) -> Result<usize, Errno> {
         if events.is_empty() {
             return Ok(0);
         }
@@ -41,10 +48,21 @@ impl Kqueue {
     }
 
     /// Sleeps until a knote is enqueued.
-    fn sleep(&self, td: &Thread, mut state: Locked<'_>, timeout: Timeout) -> Result<Result<(), Errno>, Stop> {
-        let Some(deadline) = timeout.deadline() else { return Ok(Err(Errno::EWOULDBLOCK)) };
+    fn sleep(
+        &self,
+        td: &Thread,
+        mut state: Locked<'_>,
+        timeout: Timeout,
+    ) -> Result<Result<(), Errno>, Stop> {
+        let Some(deadline) = timeout.deadline() else {
+            return Ok(Err(Errno::EWOULDBLOCK));
+        };
         state.sleep = true;
-        let how = Sleep { catch: true, deadline, ..Sleep::on(self.chan(), "kqread") };
+        let how = Sleep {
+            catch: true,
+            deadline,
+            ..Sleep::on(self.chan(), "kqread")
+        };
         td.kernel().sleep(td, how, || {
             drop(state);
             Ok(())
@@ -52,7 +70,12 @@ impl Kqueue {
     }
 
     /// Goes once through the knotes that are queued now, as marked by an entry behind them.
-    fn collect<'a>(&'a self, td: &Thread, mut state: Locked<'a>, events: &mut [Kevent]) -> Result<usize, Stop> {
+    fn collect<'a>(
+        &'a self,
+        td: &Thread,
+        mut state: Locked<'a>,
+        events: &mut [Kevent],
+    ) -> Result<usize, Stop> {
         let marker = Entry::Marker(state.next_marker);
         state.next_marker += 1;
         state.queue.push_back(marker);
@@ -62,7 +85,8 @@ impl Kqueue {
                 Some(&entry) if entry == marker => break,
                 Some(&Entry::Note(note)) if !in_flux(note) => note,
                 _ => {
-                    // A knote in flux, or the marker of another scan. Our own marker is in the queue, so it is not empty.
+                    // A knote in flux, or the marker of another scan. Our own marker is in the
+                    // queue, so it is not empty.
                     self.flux_wakeup(td, &mut state);
                     self.wait_flux(td, state, "kqflxwt")?;
                     state = self.state.lock();
@@ -111,7 +135,8 @@ impl Kqueue {
         let knl = filter::lock_list_of(td, note)?;
         let stands = filter::event(td, note, 0, None)?;
         if stands {
-            // The kernel asks whether it has to call f_touch, which filters of descriptors do not get.
+            // The kernel asks whether it has to call f_touch, which filters of descriptors do not
+            // get.
             table::check_isfd(td, note)?;
         }
         let mut state = self.state.lock();
@@ -127,7 +152,11 @@ impl Kqueue {
                 kn.kn_kevent.data = 0;
                 kn.kn_kevent.fflags = 0;
             }
-            let disabled = if kn_flags & EV_DISPATCH != 0 { KN_DISABLED } else { 0 };
+            let disabled = if kn_flags & EV_DISPATCH != 0 {
+                KN_DISABLED
+            } else {
+                0
+            };
             change_status(note, disabled, KN_QUEUED | KN_ACTIVE | KN_SCAN);
             state.count -= 1;
         } else {

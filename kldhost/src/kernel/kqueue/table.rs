@@ -16,8 +16,15 @@ use crate::kpi::layout::Filterops;
 use crate::sync::Mutex;
 
 /// What `kn_fop` is until the device's d_kqfilter has set it, `file_filtops`.
-static FILE_FILTOPS: Filterops =
-    Filterops { f_isfd: 1, f_attach: 0, f_detach: 0, f_event: 0, f_touch: 0, f_userdump: 0, f_copy: 0 };
+static FILE_FILTOPS: Filterops = Filterops {
+    f_isfd: 1,
+    f_attach: 0,
+    f_detach: 0,
+    f_event: 0,
+    f_touch: 0,
+    f_userdump: 0,
+    f_copy: 0,
+};
 
 /// A member of the table.
 #[derive(Clone, Copy)]
@@ -51,13 +58,22 @@ const TAIL: usize = 8;
 impl Release {
     /// Bytes of the table in the first release of the line, for which its modules are compiled.
     fn first_table(self) -> usize {
-        if self < Release::V15_0 { USERDUMP.offset } else { COPY.offset }
+        if self < Release::V15_0 {
+            USERDUMP.offset
+        } else {
+            COPY.offset
+        }
     }
 
     /// Whether the kernel calls this word of a table, and what it calls it.
     fn reads(self, offset: usize) -> Option<&'static str> {
-        let read = [(USERDUMP, self.reports_kqueues()), (COPY, self.copies_kqueues())];
-        read.iter().find(|(member, reads)| member.offset == offset && *reads).map(|(member, _)| member.name)
+        let read = [
+            (USERDUMP, self.reports_kqueues()),
+            (COPY, self.copies_kqueues()),
+        ];
+        read.iter()
+            .find(|(member, reads)| member.offset == offset && *reads)
+            .map(|(member, _)| member.name)
     }
 }
 
@@ -116,7 +132,13 @@ pub fn read(td: &Thread, note: NotePtr, member: Member) -> Result<usize, Stop> {
     let table = address(note);
     let mut word = 0usize;
     // SAFETY: `word` is ours. The table is the module's, and may be anything.
-    let copied = unsafe { copy_user((&raw mut word).cast(), (table + member.offset) as *const u8, member.size) };
+    let copied = unsafe {
+        copy_user(
+            (&raw mut word).cast(),
+            (table + member.offset) as *const u8,
+            member.size,
+        )
+    };
     copied.map_err(|_| unreadable(td, table, member.name))?;
     Ok(word)
 }
@@ -126,13 +148,24 @@ fn check_present(td: &Thread, note: NotePtr) -> Result<(), Stop> {
     let (kernel, table) = (td.kernel(), address(note));
     if is_file_filtops(note)
         || kernel.is_in_module(table)
-        || kernel.with_memory(table, kernel.release.first_table(), |_| ()).is_some()
+        || kernel
+            .with_memory(table, kernel.release.first_table(), |_| ())
+            .is_some()
     {
         return Ok(());
     }
     let module = kernel.unloaded(table);
-    let place = if module.is_some() { "the unloaded module" } else { "memory that is not in use" };
-    Err(td.misuse_at(table, "knote_drop", format!("kn_fop points into {place}"), module))
+    let place = if module.is_some() {
+        "the unloaded module"
+    } else {
+        "memory that is not in use"
+    };
+    Err(td.misuse_at(
+        table,
+        "knote_drop",
+        format!("kn_fop points into {place}"),
+        module,
+    ))
 }
 
 /// Reads f_isfd, which must not be 0: the knotes here are all of descriptors.
@@ -142,7 +175,12 @@ pub fn check_isfd(td: &Thread, note: NotePtr) -> Result<(), Stop> {
         return Ok(());
     }
     let table = address(note);
-    Err(td.misuse_at(0, ISFD.name, "the table is not of a filter of descriptors", table_name(td, table)))
+    Err(td.misuse_at(
+        0,
+        ISFD.name,
+        "the table is not of a filter of descriptors",
+        table_name(td, table),
+    ))
 }
 
 /// Checks a table that a knote has got from d_kqfilter: what follows it must be zeroes, except for
@@ -153,13 +191,21 @@ pub fn check_new(td: &Thread, note: NotePtr) -> Result<(), Stop> {
     let first = kernel.release.first_table();
     let mut tail = [0usize; TAIL];
     // SAFETY: `tail` is ours. What is behind the table may be anything.
-    let copied = unsafe { copy_user(tail.as_mut_ptr().cast(), (table + first) as *const u8, size_of_val(&tail)) };
+    let copied = unsafe {
+        copy_user(
+            tail.as_mut_ptr().cast(),
+            (table + first) as *const u8,
+            size_of_val(&tail),
+        )
+    };
     copied.map_err(|_| unreadable(td, table, "the members that later releases have"))?;
     for (number, word) in tail.into_iter().enumerate().filter(|(_, word)| *word != 0) {
         let offset = first + number * WORD;
         let message = match kernel.release.reads(offset) {
             Some(_) if kernel.is_code(word) => continue,
-            Some(name) => format!("the word at {offset} of the table is {word:#x}, which this kernel calls as {name}"),
+            Some(name) => format!(
+                "the word at {offset} of the table is {word:#x}, which this kernel calls as {name}"
+            ),
             None => format!(
                 "the word at {offset} of the table is {word:#x}, which a later kernel of this line calls: \
                  struct filterops grows, so zeroes must follow it"
@@ -177,7 +223,9 @@ fn unreadable(td: &Thread, table: usize, what: &str) -> Stop {
 
 /// The table, for people: by symbol, or by the memory that it is in.
 fn table_name(td: &Thread, table: usize) -> Option<String> {
-    td.kernel().symbolize(table).or_else(|| td.kernel().block_name(table))
+    td.kernel()
+        .symbolize(table)
+        .or_else(|| td.kernel().block_name(table))
 }
 
 impl Inner {

@@ -80,7 +80,10 @@ macro_rules! all {
 #[test]
 fn structures_are_those_of_14() {
     all!(v14);
-    assert_eq!(size_of::<v14::filterops>(), offset_of!(Filterops, f_userdump));
+    assert_eq!(
+        size_of::<v14::filterops>(),
+        offset_of!(Filterops, f_userdump)
+    );
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! Programs of system calls, as they are read from the fuzzer's bytes: most of it makes sense, and all of it may come.
+//! Programs of system calls, as they are read from the fuzzer's bytes: most of it makes sense, and
+//! all of it may come.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use echodev::ioctl::{ECHODEV_CLEAR, ECHODEV_GBUFSIZE, ECHODEV_SBUFSIZE};
 use kldhost::{
-    EV_ADD, EV_CLEAR, EV_DELETE, EV_DISABLE, EV_DISPATCH, EV_ENABLE, EV_ONESHOT, EVFILT_READ, EVFILT_WRITE, FIOASYNC,
-    FIOCLEX, FIODGNAME, FIODTYPE, FIONBIO, FIONREAD, FIONWRITE, O_ASYNC, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY,
-    POLLIN, POLLOUT, POLLPRI, POLLRDNORM, SigAction, Signal,
+    EV_ADD, EV_CLEAR, EV_DELETE, EV_DISABLE, EV_DISPATCH, EV_ENABLE, EV_ONESHOT, EVFILT_READ,
+    EVFILT_WRITE, FIOASYNC, FIOCLEX, FIODGNAME, FIODTYPE, FIONBIO, FIONREAD, FIONWRITE, O_ASYNC,
+    O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, SigAction,
+    Signal,
 };
 
 /// A kernel's life.
@@ -126,34 +128,71 @@ impl<'a> Arbitrary<'a> for Program {
         let (bufsize, exit_first) = (u.arbitrary()?, u.arbitrary()?);
         let mut steps = Vec::new();
         while !u.is_empty() {
-            steps.push(Step { process: u.arbitrary()?, call: call(u)? });
+            steps.push(Step {
+                process: u.arbitrary()?,
+                call: call(u)?,
+            });
         }
-        Ok(Program { bufsize, exit_first, steps })
+        Ok(Program {
+            bufsize,
+            exit_first,
+            steps,
+        })
     }
 }
 
 fn call(u: &mut Unstructured<'_>) -> Result<Call> {
     Ok(match u.arbitrary::<u8>()? {
-        0..=23 => Call::Open(one_of(u, &[O_RDWR, O_RDONLY, O_WRONLY])? | one_of(u, &[0, O_NONBLOCK])?),
+        0..=23 => {
+            Call::Open(one_of(u, &[O_RDWR, O_RDONLY, O_WRONLY])? | one_of(u, &[0, O_NONBLOCK])?)
+        }
         24..=95 => Call::Move(movement(u)?),
         96..=107 => Call::Close(any_fd(u)?),
         108..=111 => Call::Dup(any_fd(u)?),
         112..=115 => Call::Dup2(any_fd(u)?, any_fd(u)?),
         116..=117 => Call::GetFlags(any_fd(u)?),
-        118..=123 => Call::SetFlags(any_fd(u)?, one_of(u, &[0, O_NONBLOCK, O_ASYNC, O_NONBLOCK | O_ASYNC])?),
+        118..=123 => Call::SetFlags(
+            any_fd(u)?,
+            one_of(u, &[0, O_NONBLOCK, O_ASYNC, O_NONBLOCK | O_ASYNC])?,
+        ),
         124..=147 => Call::Ioctl(any_fd(u)?, request(u)?, argument(u)?),
-        148..=159 => Call::Poll { entries: few(u, |u| Ok((any_fd(u)?, events(u)?)))?, wait: u.arbitrary()? },
-        160..=167 => Call::Select { nfds: u.arbitrary::<u8>()? % 12, sets: u.arbitrary()?, wait: u.arbitrary()? },
+        148..=159 => Call::Poll {
+            entries: few(u, |u| Ok((any_fd(u)?, events(u)?)))?,
+            wait: u.arbitrary()?,
+        },
+        160..=167 => Call::Select {
+            nfds: u.arbitrary::<u8>()? % 12,
+            sets: u.arbitrary()?,
+            wait: u.arbitrary()?,
+        },
         168..=173 => Call::Kqueue,
         174..=191 => Call::Kevent {
-            kq: if u.ratio(15, 16)? { AnyFd::Kqueue(u.arbitrary()?) } else { any_fd(u)? },
+            kq: if u.ratio(15, 16)? {
+                AnyFd::Kqueue(u.arbitrary()?)
+            } else {
+                any_fd(u)?
+            },
             changes: few(u, change)?,
             max: u.int_in_range(0..=4)?,
             wait: u.arbitrary()?,
         },
         192..=199 => {
-            let actions = [SigAction::Handler { restart: true }, SigAction::Handler { restart: false }];
-            Call::Sigaction(signal(u)?, one_of(u, &[actions[0], actions[1], SigAction::Default, SigAction::Ignore])?)
+            let actions = [
+                SigAction::Handler { restart: true },
+                SigAction::Handler { restart: false },
+            ];
+            Call::Sigaction(
+                signal(u)?,
+                one_of(
+                    u,
+                    &[
+                        actions[0],
+                        actions[1],
+                        SigAction::Default,
+                        SigAction::Ignore,
+                    ],
+                )?,
+            )
         }
         200..=209 => Call::Kill(signal(u)?),
         210..=213 => Call::Interrupt(u.arbitrary()?),
@@ -175,7 +214,10 @@ fn one_of<T: Copy>(u: &mut Unstructured<'_>, choices: &[T]) -> Result<T> {
 }
 
 /// At most four.
-fn few<T>(u: &mut Unstructured<'_>, one: impl Fn(&mut Unstructured<'_>) -> Result<T>) -> Result<Vec<T>> {
+fn few<T>(
+    u: &mut Unstructured<'_>,
+    one: impl Fn(&mut Unstructured<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
     let count = u.int_in_range(0..=4)?;
     (0..count).map(|_| one(u)).collect()
 }
@@ -195,7 +237,12 @@ fn movement(u: &mut Unstructured<'_>) -> Result<Move> {
         192..=239 => (Kind::Vector, few(u, buffer)?),
         240..=255 => (Kind::At(u.arbitrary()?), vec![buffer(u)?]),
     };
-    Ok(Move { write, fd, kind, buffers })
+    Ok(Move {
+        write,
+        fd,
+        kind,
+        buffers,
+    })
 }
 
 fn buffer(u: &mut Unstructured<'_>) -> Result<Buffer> {
@@ -237,11 +284,23 @@ fn argument(u: &mut Unstructured<'_>) -> Result<Argument> {
 
 fn events(u: &mut Unstructured<'_>) -> Result<i16> {
     let sense = [POLLIN, POLLOUT, POLLIN | POLLOUT, POLLRDNORM, POLLPRI, 0];
-    if u.ratio(15, 16)? { one_of(u, &sense) } else { u.arbitrary() }
+    if u.ratio(15, 16)? {
+        one_of(u, &sense)
+    } else {
+        u.arbitrary()
+    }
 }
 
 fn signal(u: &mut Unstructured<'_>) -> Result<Signal> {
-    let signals = [Signal::USR1, Signal::USR1, Signal::USR2, Signal::CHLD, Signal::TERM, Signal::KILL, Signal(128)];
+    let signals = [
+        Signal::USR1,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::CHLD,
+        Signal::TERM,
+        Signal::KILL,
+        Signal(128),
+    ];
     one_of(u, &signals)
 }
 
@@ -258,7 +317,15 @@ fn change(u: &mut Unstructured<'_>) -> Result<Change> {
     ];
     let fd = any_fd(u)?;
     // The high half is what kevent(2) returns, and the kernel's own.
-    let flags = if u.ratio(7, 8)? { one_of(u, &flags)? } else { u.arbitrary::<u16>()? & 0x0fff };
-    let filter = if u.ratio(15, 16)? { one_of(u, &[EVFILT_READ, EVFILT_WRITE])? } else { u.arbitrary()? };
+    let flags = if u.ratio(7, 8)? {
+        one_of(u, &flags)?
+    } else {
+        u.arbitrary::<u16>()? & 0x0fff
+    };
+    let filter = if u.ratio(15, 16)? {
+        one_of(u, &[EVFILT_READ, EVFILT_WRITE])?
+    } else {
+        u.arbitrary()?
+    };
     Ok(Change { fd, filter, flags })
 }

@@ -2,8 +2,8 @@
 
 use kldhost::sync::{Arc, Duration, Mutex};
 use kldhost::{
-    Config, Errno, FIONREAD, FIONWRITE, Fd, Kernel, KldId, O_NONBLOCK, O_RDONLY, POLLIN, POLLOUT, PollFd, PollWatch,
-    Process, ThreadInfo, ThreadState,
+    Config, Errno, FIONREAD, FIONWRITE, Fd, Kernel, KldId, O_NONBLOCK, O_RDONLY, POLLIN, POLLOUT,
+    PollFd, PollWatch, Process, ThreadInfo, ThreadState,
 };
 
 use super::Seen;
@@ -37,14 +37,22 @@ pub struct Slot {
 impl Slot {
     /// A process with nothing open.
     pub fn new(process: Process) -> Slot {
-        Slot { process, generation: 0, end: 0, kqueues: Vec::new() }
+        Slot {
+            process,
+            generation: 0,
+            end: 0,
+            kqueues: Vec::new(),
+        }
     }
 
     /// The descriptor that a program means.
     pub fn descriptor(&self, fd: AnyFd) -> Fd {
         match fd {
             AnyFd::Open(number) => Fd::from(number) % self.end.max(1),
-            AnyFd::Kqueue(number) => *self.kqueues.get(usize::from(number) % self.kqueues.len().max(1)).unwrap_or(&0),
+            AnyFd::Kqueue(number) => *self
+                .kqueues
+                .get(usize::from(number) % self.kqueues.len().max(1))
+                .unwrap_or(&0),
             AnyFd::Number(number) => number.into(),
         }
     }
@@ -78,9 +86,15 @@ impl Machine {
     /// A kernel with the module loaded, and one process.
     pub fn boot(module: &'static [u8], bufsize: u8, seen: Seen) -> Machine {
         let unloading = Arc::default();
-        let tunables = [("hw.echodev.bufsize", bufsize.to_string()), ("hw.echodev.maxsize", "4096".to_owned())];
+        let tunables = [
+            ("hw.echodev.bufsize", bufsize.to_string()),
+            ("hw.echodev.maxsize", "4096".to_owned()),
+        ];
         let kernel = Kernel::new(Config {
-            tunables: tunables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            tunables: tunables
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             hook: Some(hook(Arc::clone(&unloading), seen)),
             ..Config::default()
         });
@@ -121,7 +135,10 @@ impl Machine {
     pub fn unload(&mut self, process: &Process) {
         let Some(id) = self.loaded else { return };
         let in_kevent = self.pending.iter().any(|call| call.is_kevent);
-        *self.unloading.lock() = Some(Unloading { kernel: self.kernel.clone(), in_kevent });
+        *self.unloading.lock() = Some(Unloading {
+            kernel: self.kernel.clone(),
+            in_kevent,
+        });
         let result = process.kldunload(id);
         self.unloading.lock().take();
         self.check_panic();
@@ -142,16 +159,32 @@ impl Machine {
     pub fn look(&mut self, ended: Option<Ended>) {
         self.wait_quiet();
         let mut ended: Vec<Ended> = ended.into_iter().collect();
-        ended.extend(self.pending.extract_if(.., |call| call.is_done()).map(Pending::end));
+        ended.extend(
+            self.pending
+                .extract_if(.., |call| call.is_done())
+                .map(Pending::end),
+        );
         for (done, _) in &ended {
             self.check(done.call, done.result);
         }
         if let Some(count) = self.held() {
-            let reads = ended.iter_mut().map(|(done, _)| std::mem::take(&mut done.bytes));
+            let reads = ended
+                .iter_mut()
+                .map(|(done, _)| std::mem::take(&mut done.bytes));
             let reads = reads.filter(|bytes| !bytes.is_empty()).collect();
-            let done = ended.iter_mut().filter_map(|(done, writer)| Some(taking(done.result, writer.as_mut()?)));
-            let waiting = self.pending.iter_mut().filter_map(|call| call.writer.as_mut());
-            let writes = done.chain(waiting.map(|writer| Taking { writer, total: None })).collect();
+            let done = ended
+                .iter_mut()
+                .filter_map(|(done, writer)| Some(taking(done.result, writer.as_mut()?)));
+            let waiting = self
+                .pending
+                .iter_mut()
+                .filter_map(|call| call.writer.as_mut());
+            let writes = done
+                .chain(waiting.map(|writer| Taking {
+                    writer,
+                    total: None,
+                }))
+                .collect();
             self.stream.look(reads, writes, count);
             (self.seen)((count + 1).ilog2());
         }
@@ -173,9 +206,15 @@ impl Machine {
         self.loaded?;
         let mut count = [0; 4];
         // Ours may have been revoked.
-        while self.eye.is_none_or(|eye| self.observer.ioctl(eye, FIONREAD, &mut count).is_err()) {
+        while self
+            .eye
+            .is_none_or(|eye| self.observer.ioctl(eye, FIONREAD, &mut count).is_err())
+        {
             self.check_panic();
-            let eye = self.observer.open(DEVICE, O_RDONLY | O_NONBLOCK).expect("anybody may open the device to read");
+            let eye = self
+                .observer
+                .open(DEVICE, O_RDONLY | O_NONBLOCK)
+                .expect("anybody may open the device to read");
             if let Some(old) = self.eye.replace(eye) {
                 let _ = self.observer.close(old);
             }
@@ -183,14 +222,16 @@ impl Machine {
         Some(i32::from_ne_bytes(count) as usize)
     }
 
-    /// Whether a write(2) of so many bytes has to wait for room; of 0 bytes: whether a read(2) has to wait for bytes.
+    /// Whether a write(2) of so many bytes has to wait for room; of 0 bytes: whether a read(2) has
+    /// to wait for bytes.
     pub fn has_to_wait(&self, room: usize) -> bool {
         let Some(eye) = self.eye else { return false };
         if room == 0 {
             return self.observer.poll(&mut [PollFd::new(eye, POLLIN)], 0) == Ok(0);
         }
         let mut space = [0; 4];
-        self.observer.ioctl(eye, FIONWRITE, &mut space).is_err() || (i32::from_ne_bytes(space) as usize) < room
+        self.observer.ioctl(eye, FIONWRITE, &mut space).is_err()
+            || (i32::from_ne_bytes(space) as usize) < room
     }
 
     /// Nobody sleeps who has reason to be awake.
@@ -202,12 +243,21 @@ impl Machine {
             }
         }
         for (wmesg, events) in [("echord", POLLIN), ("echowr", POLLOUT)] {
-            if !threads.iter().any(|td| matches!(&td.state, ThreadState::Sleeping { wmesg: at } if at == wmesg)) {
+            if !threads
+                .iter()
+                .any(|td| matches!(&td.state, ThreadState::Sleeping { wmesg: at } if at == wmesg))
+            {
                 continue;
             }
-            let eye = self.eye.unwrap_or_else(|| panic!("somebody sleeps on {wmesg} in a module that is gone"));
+            let eye = self
+                .eye
+                .unwrap_or_else(|| panic!("somebody sleeps on {wmesg} in a module that is gone"));
             let ready = self.observer.poll(&mut [PollFd::new(eye, events)], 0);
-            assert_eq!(ready, Ok(0), "somebody sleeps on {wmesg} for no reason: {threads:?}");
+            assert_eq!(
+                ready,
+                Ok(0),
+                "somebody sleeps on {wmesg} for no reason: {threads:?}"
+            );
         }
         for call in &self.pending {
             let slot = &self.slots[call.slot];
@@ -216,13 +266,18 @@ impl Machine {
                 && let Some(question) = &call.question
             {
                 let answer = question.ask(&slot.process);
-                assert_eq!(answer, Ok(0), "somebody sleeps in poll(2) or select(2) for no reason: {threads:?}");
+                assert_eq!(
+                    answer,
+                    Ok(0),
+                    "somebody sleeps in poll(2) or select(2) for no reason: {threads:?}"
+                );
             }
         }
         self.check_panic();
     }
 
-    /// Ends everything. With `exit_first`, the processes end before the module is unloaded, else after it.
+    /// Ends everything. With `exit_first`, the processes end before the module is unloaded, else
+    /// after it.
     pub fn finish(mut self, exit_first: bool) {
         if exit_first {
             self.exit_all();
@@ -231,13 +286,25 @@ impl Machine {
         self.unload(&process);
         self.look(None);
         self.exit_all();
-        assert!(self.pending.is_empty(), "a process has ended, and its calls have not: {:?}", self.kernel.threads());
+        assert!(
+            self.pending.is_empty(),
+            "a process has ended, and its calls have not: {:?}",
+            self.kernel.threads()
+        );
         self.watches.clear();
         if let Err(report) = self.kernel.check_memory() {
             panic!("{report}");
         }
-        assert_eq!(self.kernel.leaks(), [], "memory is left of the unloaded module");
-        assert_eq!(self.kernel.malloc_stats(MALLOC_TYPE).allocations, 0, "memory is left of the unloaded module");
+        assert_eq!(
+            self.kernel.leaks(),
+            [],
+            "memory is left of the unloaded module"
+        );
+        assert_eq!(
+            self.kernel.malloc_stats(MALLOC_TYPE).allocations,
+            0,
+            "memory is left of the unloaded module"
+        );
     }
 
     fn exit_all(&mut self) {
@@ -252,7 +319,10 @@ impl Machine {
         self.check_panic();
         let error = result.err().unwrap_or(Errno(0));
         let inner = [Errno::ERESTART, Errno::ENOIOCTL].contains(&error);
-        assert!(error == Errno(0) || error.name().is_some() && !inner, "{call}(2) returns {error:?}");
+        assert!(
+            error == Errno(0) || error.name().is_some() && !inner,
+            "{call}(2) returns {error:?}"
+        );
         (self.seen)(hash(call) ^ error.0 as u32);
     }
 
@@ -268,7 +338,8 @@ impl Machine {
 fn taking(result: Result<usize, Errno>, writer: &mut Writer) -> Taking<'_> {
     let total = match result {
         Ok(total) => Some(total),
-        // What was moved before the bad address stays moved, and the error does not tell how much that was.
+        // What was moved before the bad address stays moved, and the error does not tell how much
+        // that was.
         Err(Errno::EFAULT) => None,
         // It was asleep: nothing since the last look.
         Err(Errno::KILLED) => writer.taken,

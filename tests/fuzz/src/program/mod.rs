@@ -1,7 +1,8 @@
 //! Programs of system calls by several processes, against the hosted module.
 //!
-//! One thread makes all the calls; one that may block gets a thread of its own, and the next call is made when every
-//! thread is back or asleep. So a program has the same outcome each time, or almost.
+//! One thread makes all the calls; one that may block gets a thread of its own, and the next call
+//! is made when every thread is back or asleep. So a program has the same outcome each time, or
+//! almost.
 
 mod call;
 mod machine;
@@ -22,17 +23,21 @@ use self::machine::Machine;
 /// A program may take so many steps.
 const STEPS: usize = 64;
 
-/// Gets a number for everything that the module and the calls do, as a hint to the fuzzer: it cannot see into the module.
+/// Gets a number for everything that the module and the calls do, as a hint to the fuzzer: it
+/// cannot see into the module.
 pub type Seen = fn(u32);
 
-/// Runs a program on a kernel of its own. Every call must come back, the device must neither lose bytes nor make up any,
-/// nobody may sleep who has reason to be awake, and nothing may be left when the module is unloaded.
+/// Runs a program on a kernel of its own. Every call must come back, the device must neither lose
+/// bytes nor make up any, nobody may sleep who has reason to be awake, and nothing may be left when
+/// the module is unloaded.
 ///
 /// # Panics
 ///
 /// Over a find, and when there is no module: `make kmod` builds it.
 pub fn program(bytes: &[u8], seen: Seen) {
-    let Ok(mut program) = Program::arbitrary(&mut Unstructured::new(bytes)) else { return };
+    let Ok(mut program) = Program::arbitrary(&mut Unstructured::new(bytes)) else {
+        return;
+    };
     program.steps.truncate(STEPS);
     let mut machine = Machine::boot(module(), program.bufsize, seen);
     for step in program.steps {
@@ -50,6 +55,7 @@ fn module() -> &'static [u8] {
             None => std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kmod"),
         };
         let path = dir.join("15/echodev.ko");
-        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `make kmod` builds it", path.display()))
+        std::fs::read(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}; `make kmod` builds it", path.display()))
     })
 }

@@ -29,9 +29,18 @@ impl Pending {
         let token = Interrupt::new();
         let (question, is_kevent) = (work.question(), matches!(work, Work::Kevent { .. }));
         let theirs = token.clone();
-        let call =
-            slot.process.spawn(move |process| process.interruptible(&theirs, |process| work.perform(process, true)));
-        Pending { slot: at, generation: slot.generation, token, question, is_kevent, writer, call }
+        let call = slot.process.spawn(move |process| {
+            process.interruptible(&theirs, |process| work.perform(process, true))
+        });
+        Pending {
+            slot: at,
+            generation: slot.generation,
+            token,
+            question,
+            is_kevent,
+            writer,
+            call,
+        }
     }
 
     /// Whether it has ended.
@@ -45,6 +54,9 @@ impl Pending {
     ///
     /// If the kernel has panicked, with its report.
     pub fn end(self) -> Ended {
-        (self.call.wait().unwrap_or_else(|report| panic!("{report}")), self.writer)
+        (
+            self.call.wait().unwrap_or_else(|report| panic!("{report}")),
+            self.writer,
+        )
     }
 }

@@ -8,10 +8,22 @@ use super::memory::Memory;
 
 /// A call that may have to wait.
 pub enum Work {
-    Read { fd: Fd, into: Vec<Memory>, kind: Kind },
-    Write { fd: Fd, from: Vec<Memory>, kind: Kind },
+    Read {
+        fd: Fd,
+        into: Vec<Memory>,
+        kind: Kind,
+    },
+    Write {
+        fd: Fd,
+        from: Vec<Memory>,
+        kind: Kind,
+    },
     Question(Question),
-    Kevent { kq: Fd, changes: Vec<Kevent>, max: usize },
+    Kevent {
+        kq: Fd,
+        changes: Vec<Kevent>,
+        max: usize,
+    },
 }
 
 /// A call that changes nothing.
@@ -37,7 +49,11 @@ pub struct Done {
 impl Work {
     /// What it asks, if it is a question.
     pub fn question(&self) -> Option<Question> {
-        if let Work::Question(question) = self { Some(question.clone()) } else { None }
+        if let Work::Question(question) = self {
+            Some(question.clone())
+        } else {
+            None
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -50,26 +66,43 @@ impl Work {
         }
     }
 
-    /// Makes the call. With `wait`, poll(2), select(2) and kevent(2) wait for ever, else not at all.
+    /// Makes the call. With `wait`, poll(2), select(2) and kevent(2) wait for ever, else not at
+    /// all.
     pub fn perform(&mut self, process: &Process, wait: bool) -> Done {
         let mut bytes = Vec::new();
         let result = match self {
             Work::Read { fd, into, kind } => {
                 let result = read(process, *fd, into, *kind);
-                bytes = into.iter().flat_map(Memory::bytes).take(result.unwrap_or(0)).collect();
-                assert_eq!(bytes.len(), result.unwrap_or(0), "more is read than there is room for");
+                bytes = into
+                    .iter()
+                    .flat_map(Memory::bytes)
+                    .take(result.unwrap_or(0))
+                    .collect();
+                assert_eq!(
+                    bytes.len(),
+                    result.unwrap_or(0),
+                    "more is read than there is room for"
+                );
                 result
             }
             Work::Write { fd, from, kind } => write(process, *fd, from, *kind),
             Work::Question(question) => question.perform(process, wait),
             Work::Kevent { kq, changes, max } => {
                 let mut events = vec![Kevent::default(); *max];
-                let result = process.kevent(*kq, changes, &mut events, (!wait).then_some(Duration::ZERO));
-                assert!(result.unwrap_or(0) <= *max, "more events than there is room for");
+                let result =
+                    process.kevent(*kq, changes, &mut events, (!wait).then_some(Duration::ZERO));
+                assert!(
+                    result.unwrap_or(0) <= *max,
+                    "more events than there is room for"
+                );
                 result
             }
         };
-        Done { call: self.name(), result, bytes }
+        Done {
+            call: self.name(),
+            result,
+            bytes,
+        }
     }
 }
 
@@ -81,12 +114,24 @@ impl Question {
 
     fn perform(&self, process: &Process, wait: bool) -> Result<usize, Errno> {
         match self {
-            Question::Poll(entries) => process.poll(&mut entries.clone(), if wait { -1 } else { 0 }),
+            Question::Poll(entries) => {
+                process.poll(&mut entries.clone(), if wait { -1 } else { 0 })
+            }
             Question::Select { nfds, sets } => {
-                let set = |bits| FdSet(std::array::from_fn(|word| if word == 0 { u64::from(bits) } else { 0 }));
+                let set = |bits| {
+                    FdSet(std::array::from_fn(|word| {
+                        if word == 0 { u64::from(bits) } else { 0 }
+                    }))
+                };
                 let [mut read, mut write, mut except] = sets.map(set);
                 let timeout = (!wait).then_some(Duration::ZERO);
-                process.select(*nfds, Some(&mut read), Some(&mut write), Some(&mut except), timeout)
+                process.select(
+                    *nfds,
+                    Some(&mut read),
+                    Some(&mut write),
+                    Some(&mut except),
+                    timeout,
+                )
             }
         }
     }
@@ -96,7 +141,10 @@ fn read(process: &Process, fd: Fd, into: &mut [Memory], kind: Kind) -> Result<us
     match (kind, into) {
         (Kind::Plain, [one]) => process.read(fd, one.out()),
         (Kind::At(offset), [one]) => process.pread(fd, one.out(), offset),
-        (_, many) => process.readv(fd, &mut many.iter_mut().map(Memory::out).collect::<Vec<_>>()),
+        (_, many) => process.readv(
+            fd,
+            &mut many.iter_mut().map(Memory::out).collect::<Vec<_>>(),
+        ),
     }
 }
 

@@ -52,12 +52,17 @@ impl Machine {
                 self.ioctl(&process, on, request, argument);
             }
             Call::Poll { entries, wait } => {
-                let entries = entries.into_iter().map(|(of, events)| PollFd::new(fd(of), events));
+                let entries = entries
+                    .into_iter()
+                    .map(|(of, events)| PollFd::new(fd(of), events));
                 let question = Question::Poll(entries.collect());
                 self.wait(at, Work::Question(question), wait);
             }
             Call::Select { nfds, sets, wait } => {
-                let question = Question::Select { nfds: nfds.into(), sets };
+                let question = Question::Select {
+                    nfds: nfds.into(),
+                    sets,
+                };
                 self.wait(at, Work::Question(question), wait);
             }
             Call::Kqueue => {
@@ -65,22 +70,40 @@ impl Machine {
                 self.slots[at].kqueues.extend(result);
                 self.opened(at, "kqueue", result);
             }
-            Call::Kevent { kq, changes, max, wait } => {
-                let changes = changes.into_iter().map(|one| Kevent::new(fd(one.fd), one.filter, one.flags)).collect();
+            Call::Kevent {
+                kq,
+                changes,
+                max,
+                wait,
+            } => {
+                let changes = changes
+                    .into_iter()
+                    .map(|one| Kevent::new(fd(one.fd), one.filter, one.flags))
+                    .collect();
                 let kq = fd(kq);
                 self.wait(at, Work::Kevent { kq, changes, max }, wait);
             }
-            Call::Sigaction(signal, action) => self.check("sigaction", process.sigaction(signal, action)),
+            Call::Sigaction(signal, action) => {
+                self.check("sigaction", process.sigaction(signal, action))
+            }
             Call::Kill(signal) => process.kill(signal),
             Call::Interrupt(which) => {
-                if let Some(call) = self.pending.get(usize::from(which) % self.pending.len().max(1)) {
+                if let Some(call) = self
+                    .pending
+                    .get(usize::from(which) % self.pending.len().max(1))
+                {
                     call.token.interrupt();
                 }
             }
             Call::Fork if self.slots.len() < CROWD => {
-                let child = process.fork().unwrap_or_else(|error| panic!("fork(2): {error:?}"));
+                let child = process
+                    .fork()
+                    .unwrap_or_else(|error| panic!("fork(2): {error:?}"));
                 // kqueues are not inherited.
-                self.slots.push(Slot { end: self.slots[at].end, ..Slot::new(child) });
+                self.slots.push(Slot {
+                    end: self.slots[at].end,
+                    ..Slot::new(child)
+                });
             }
             Call::Fork => {}
             Call::Exit => process.exit(),
@@ -129,12 +152,17 @@ impl Machine {
         }
     }
 
-    /// Makes a call that can be told whether to wait. If it has to wait for ever, it does so on a thread of its own.
+    /// Makes a call that can be told whether to wait. If it has to wait for ever, it does so on a
+    /// thread of its own.
     fn wait(&mut self, at: usize, mut work: Work, wait: bool) {
         let slot = &self.slots[at];
         let wait = wait && self.pending.len() < CROWD;
         // Threads are slow: a question is asked first.
-        if !wait || work.question().is_some_and(|question| question.ask(&slot.process) != Ok(0)) {
+        if !wait
+            || work
+                .question()
+                .is_some_and(|question| question.ask(&slot.process) != Ok(0))
+        {
             let done = work.perform(&slot.process, false);
             self.check(done.call, done.result);
         } else {
@@ -147,18 +175,35 @@ impl Machine {
         let fd = self.slots[at].descriptor(wanted.fd);
         let kind = wanted.kind;
         let mut memory: Vec<Memory> = wanted.buffers.into_iter().map(Memory::new).collect();
-        let room = if wanted.write { memory.iter().map(Memory::len).sum() } else { 0 };
-        let may_wait = process.getfl(fd).is_ok_and(|flags| flags & O_NONBLOCK == 0) && self.has_to_wait(room);
+        let room = if wanted.write {
+            memory.iter().map(Memory::len).sum()
+        } else {
+            0
+        };
+        let may_wait =
+            process.getfl(fd).is_ok_and(|flags| flags & O_NONBLOCK == 0) && self.has_to_wait(room);
         if may_wait && self.pending.len() == CROWD {
             return None;
         }
-        let writer = wanted.write.then(|| Writer { bytes: self.fill(&mut memory), taken: Some(0) });
+        let writer = wanted.write.then(|| Writer {
+            bytes: self.fill(&mut memory),
+            taken: Some(0),
+        });
         let mut work = match wanted.write {
-            true => Work::Write { fd, from: memory, kind },
-            false => Work::Read { fd, into: memory, kind },
+            true => Work::Write {
+                fd,
+                from: memory,
+                kind,
+            },
+            false => Work::Read {
+                fd,
+                into: memory,
+                kind,
+            },
         };
         if may_wait {
-            self.pending.push(Pending::start(at, &self.slots[at], work, writer));
+            self.pending
+                .push(Pending::start(at, &self.slots[at], work, writer));
             return None;
         }
         Some((work.perform(process, false), writer))
@@ -170,7 +215,8 @@ impl Machine {
         for piece in memory {
             let from = all.len();
             for _ in 0..piece.len() {
-                // A prime, so that a byte lost or doubled does not go unseen at the turn of a buffer.
+                // A prime, so that a byte lost or doubled does not go unseen at the turn of a
+                // buffer.
                 self.next = (self.next + 1) % 251;
                 all.push(self.next);
             }

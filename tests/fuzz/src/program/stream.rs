@@ -1,7 +1,8 @@
 //! What goes in comes out: the bytes that the device should hold.
 //!
-//! Looked at between the calls, when every thread is back or asleep. Where several writers have moved bytes since the last
-//! look, their order is not known: then only the counts are checked, until the device is empty again.
+//! Looked at between the calls, when every thread is back or asleep. Where several writers have
+//! moved bytes since the last look, their order is not known: then only the counts are checked,
+//! until the device is empty again.
 
 use std::collections::VecDeque;
 
@@ -30,11 +31,14 @@ pub struct Stream {
 impl Stream {
     /// An empty device.
     pub fn new() -> Stream {
-        Stream { held: Some(VecDeque::new()), count: 0 }
+        Stream {
+            held: Some(VecDeque::new()),
+            count: 0,
+        }
     }
 
-    /// Takes in what has happened since the last look: these reads and writes, in any order. The device says now that it
-    /// holds `count` bytes.
+    /// Takes in what has happened since the last look: these reads and writes, in any order. The
+    /// device says now that it holds `count` bytes.
     ///
     /// # Panics
     ///
@@ -42,13 +46,21 @@ impl Stream {
     pub fn look(&mut self, reads: Vec<Vec<u8>>, mut writes: Vec<Taking<'_>>, count: usize) {
         let read: usize = reads.iter().map(Vec::len).sum();
         let added = (count + read).checked_sub(self.count);
-        let added = added.unwrap_or_else(|| panic!("bytes are lost: {} held, {read} read, {count} left", self.count));
+        let added = added.unwrap_or_else(|| {
+            panic!(
+                "bytes are lost: {} held, {read} read, {count} left",
+                self.count
+            )
+        });
         let known = self.settle(&mut writes, added);
         self.count = count;
         match (&mut self.held, known) {
             (Some(held), Some(bytes)) => {
                 held.extend(bytes);
-                assert!(take(held, reads), "the bytes read are not those that were written");
+                assert!(
+                    take(held, reads),
+                    "the bytes read are not those that were written"
+                );
                 assert_eq!(held.len(), count, "bytes held");
             }
             _ => self.held = None,
@@ -60,16 +72,30 @@ impl Stream {
 
     /// Finds out who has added the `added` bytes. Returns them, if their order is known.
     fn settle(&self, writes: &mut [Taking<'_>], added: usize) -> Option<Vec<u8>> {
-        let moved =
-            |taking: &Taking<'_>| Some(taking.total?.checked_sub(taking.writer.taken?).expect("moved backwards"));
+        let moved = |taking: &Taking<'_>| {
+            Some(
+                taking
+                    .total?
+                    .checked_sub(taking.writer.taken?)
+                    .expect("moved backwards"),
+            )
+        };
         let told: usize = writes.iter().filter_map(moved).sum();
-        let mut silent: Vec<usize> = (0..writes.len()).filter(|&at| moved(&writes[at]).is_none()).collect();
+        let mut silent: Vec<usize> = (0..writes.len())
+            .filter(|&at| moved(&writes[at]).is_none())
+            .collect();
         // One that was never known stays so, and may have moved anything.
         let murky = silent.iter().any(|&at| writes[at].writer.taken.is_none());
-        let left = added.checked_sub(told).unwrap_or_else(|| panic!("{told} bytes written, {added} have come"));
-        assert!(!silent.is_empty() || left == 0, "{left} bytes that nobody has written");
-        let mut order: Vec<(usize, usize)> =
-            (0..writes.len()).filter_map(|at| Some((at, moved(&writes[at])?))).collect();
+        let left = added
+            .checked_sub(told)
+            .unwrap_or_else(|| panic!("{told} bytes written, {added} have come"));
+        assert!(
+            !silent.is_empty() || left == 0,
+            "{left} bytes that nobody has written"
+        );
+        let mut order: Vec<(usize, usize)> = (0..writes.len())
+            .filter_map(|at| Some((at, moved(&writes[at])?)))
+            .collect();
         if left == 0 && !murky {
             silent.clear();
         }
@@ -86,7 +112,11 @@ impl Stream {
             let writer = &mut *writes[at].writer;
             let from = writer.taken.expect("it is known");
             writer.taken = Some(from + moved);
-            writer.bytes.get(from..from + moved).expect("more is moved than was to be written").to_vec()
+            writer
+                .bytes
+                .get(from..from + moved)
+                .expect("more is moved than was to be written")
+                .to_vec()
         });
         match (pieces.next(), pieces.count()) {
             (None, _) => Some(Vec::new()),
@@ -128,15 +158,24 @@ mod tests {
     use super::{Stream, Taking, Writer};
 
     fn writer(bytes: &[u8]) -> Writer {
-        Writer { bytes: bytes.to_vec(), taken: Some(0) }
+        Writer {
+            bytes: bytes.to_vec(),
+            taken: Some(0),
+        }
     }
 
     fn told(writer: &mut Writer, total: usize) -> Taking<'_> {
-        Taking { writer, total: Some(total) }
+        Taking {
+            writer,
+            total: Some(total),
+        }
     }
 
     fn silent(writer: &mut Writer) -> Taking<'_> {
-        Taking { writer, total: None }
+        Taking {
+            writer,
+            total: None,
+        }
     }
 
     /// A device that holds 1 2 3 4.
@@ -167,7 +206,11 @@ mod tests {
     fn writers_whose_order_is_unknown_are_counted() {
         let mut stream = filled();
         let (mut one, mut other) = (writer(&[5, 6]), writer(&[7, 8]));
-        stream.look(vec![vec![1, 2]], vec![silent(&mut one), silent(&mut other)], 4);
+        stream.look(
+            vec![vec![1, 2]],
+            vec![silent(&mut one), silent(&mut other)],
+            4,
+        );
         assert_eq!((one.taken, other.taken), (None, None));
         stream.look(vec![vec![9; 4]], vec![silent(&mut one)], 0);
         // Empty, it is known again.

@@ -15,9 +15,10 @@ pub struct Unloading {
     pub in_kevent: bool,
 }
 
-/// Tells what the module does, and takes the guesswork out of its unloading. It sleeps until those in kevent(2) have looked
-/// at their events, or a timeout: where nobody is, there is nothing to wait for. And it pauses, for threads that it cannot
-/// see to get out of it; on a busy machine that may not be long enough, so they are waited for here.
+/// Tells what the module does, and takes the guesswork out of its unloading. It sleeps until those
+/// in kevent(2) have looked at their events, or a timeout: where nobody is, there is nothing to
+/// wait for. And it pauses, for threads that it cannot see to get out of it; on a busy machine that
+/// may not be long enough, so they are waited for here.
 pub fn hook(unloading: Arc<Mutex<Option<Unloading>>>, seen: Seen) -> KpiHook {
     /// Which argument of _sleep(9) is the timeout.
     const SBT: usize = 4;
@@ -39,7 +40,13 @@ pub fn hook(unloading: Arc<Mutex<Option<Unloading>>>, seen: Seen) -> KpiHook {
 /// Waits until nobody but the caller runs in the kernel.
 fn wait_others(kernel: &Kernel) {
     let end = Instant::now() + BOUND;
-    let running = || kernel.threads().iter().filter(|td| td.state == ThreadState::Running).count();
+    let running = || {
+        kernel
+            .threads()
+            .iter()
+            .filter(|td| td.state == ThreadState::Running)
+            .count()
+    };
     while running() > 1 && Instant::now() < end {
         std::thread::yield_now();
     }
@@ -47,5 +54,7 @@ fn wait_others(kernel: &Kernel) {
 
 /// A number for a name: FNV-1a.
 pub fn hash(name: &str) -> u32 {
-    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    name.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }

@@ -31,7 +31,11 @@ impl Condvar {
     }
 
     /// Waits for a notification until `deadline`, which comes when nothing else can run.
-    pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, deadline: Instant) -> WaitTimeoutResult {
+    pub fn wait_until<T>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        deadline: Instant,
+    ) -> WaitTimeoutResult {
         WaitTimeoutResult(self.wait_for(guard, Some(deadline)))
     }
 

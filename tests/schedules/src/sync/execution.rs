@@ -1,7 +1,8 @@
-//! One run of a function on one schedule: who waits, what time it is, what has happened, and what went wrong.
+//! One run of a function on one schedule: who waits, what time it is, what has happened, and what
+//! went wrong.
 //!
-//! To shuttle all threads can always run: who waits is left out here, before its scheduler chooses. So the thread that runs
-//! when nobody else can, [`quiesce`], is a matter of that choice, too.
+//! To shuttle all threads can always run: who waits is left out here, before its scheduler chooses.
+//! So the thread that runs when nobody else can, [`quiesce`], is a matter of that choice, too.
 
 use std::cell::RefCell;
 use std::ptr::null;
@@ -15,8 +16,8 @@ use crate::kernel::pcpu::{self, Running};
 /// The thread that an execution begins with, by its number.
 const MAIN: usize = 0;
 
-/// A thread that may stay away does so one time in this many. One that stays away comes back, rather
-/// than time passes, one time in this many.
+/// A thread that may stay away does so one time in this many. One that stays away comes back,
+/// rather than time passes, one time in this many.
 const CHANCE: usize = 4;
 
 /// An execution that takes more steps than this does not end.
@@ -85,7 +86,11 @@ impl Execution {
 
     /// The threads that can run.
     fn able<'a>(&self, unfinished: &[&'a Task]) -> Vec<&'a Task> {
-        unfinished.iter().copied().filter(|task| !self.waits(task.id().into())).collect()
+        unfinished
+            .iter()
+            .copied()
+            .filter(|task| !self.waits(task.id().into()))
+            .collect()
     }
 
     fn name(&self, thread: usize) -> &str {
@@ -97,7 +102,11 @@ impl Execution {
         let place = |task: &&Task| {
             let thread = usize::from(task.id());
             let last = self.steps.iter().rev().find(|(other, _)| *other == thread);
-            format!("{} at {}", self.name(thread), last.map_or("its start", |(_, at)| at))
+            format!(
+                "{} at {}",
+                self.name(thread),
+                last.map_or("its start", |(_, at)| at)
+            )
         };
         unfinished.iter().map(place).collect::<Vec<_>>().join(", ")
     }
@@ -121,8 +130,12 @@ pub(crate) fn begin() {
     });
 }
 
-/// Decides who runs next: by `choose`, unless there is no choice. `None` ends the execution, which has failed.
-pub(crate) fn next(unfinished: &[&Task], choose: impl FnOnce(&[&Task]) -> Option<TaskId>) -> Option<TaskId> {
+/// Decides who runs next: by `choose`, unless there is no choice. `None` ends the execution, which
+/// has failed.
+pub(crate) fn next(
+    unfinished: &[&Task],
+    choose: impl FnOnce(&[&Task]) -> Option<TaskId>,
+) -> Option<TaskId> {
     with(|execution| {
         let mut able = execution.able(unfinished);
         while able.is_empty() && !execution.away.is_empty() {
@@ -142,7 +155,11 @@ pub(crate) fn next(unfinished: &[&Task], choose: impl FnOnce(&[&Task]) -> Option
             execution.over = true;
             return None;
         }
-        let next = if let [only] = able[..] { only.id() } else { choose(&able)? };
+        let next = if let [only] = able[..] {
+            only.id()
+        } else {
+            choose(&able)?
+        };
         execution.current = next.into();
         Some(next)
     })
@@ -197,7 +214,8 @@ pub fn switch(at: &'static str) {
         return;
     }
     let running = pcpu::running();
-    // To shuttle this is a switch, and no more; its yield_now() would tell the scheduler to prefer others.
+    // To shuttle this is a switch, and no more; its yield_now() would tell the scheduler to prefer
+    // others.
     shuttle::thread::sleep(Duration::ZERO);
     pcpu::set_running(running);
 }
@@ -206,7 +224,9 @@ pub fn switch(at: &'static str) {
 /// comes back when no other thread can run. By chance, time passes before: see [`quiesce`].
 pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
     let me = current();
-    let can = with(|execution| me != MAIN && !execution.over && execution.locks.get(me).is_none_or(|&held| held == 0));
+    let can = with(|execution| {
+        me != MAIN && !execution.over && execution.locks.get(me).is_none_or(|&held| held == 0)
+    });
     if !can || !may() || choose(CHANCE) != 0 {
         return switch(at);
     }
@@ -235,7 +255,9 @@ pub(super) fn wait(at: &'static str, deadline: Option<Instant>) {
     with(|execution| {
         assert!(!execution.over, "what is dropped after the end cannot wait");
         execution.set_waiting(me, true);
-        execution.deadlines.extend(deadline.map(|deadline| (deadline, me)));
+        execution
+            .deadlines
+            .extend(deadline.map(|deadline| (deadline, me)));
     });
     switch(at);
     with(|execution| execution.deadlines.retain(|&(_, thread)| thread != me));
@@ -246,8 +268,9 @@ pub(super) fn wake(thread: usize) {
     with(|execution| execution.set_waiting(thread, false));
 }
 
-/// For the first thread: lets the others run until all of them wait or have ended. Then `look` says whether that is as it
-/// should be. If one of them waits for a time, this time comes next, and they run on; else this returns.
+/// For the first thread: lets the others run until all of them wait or have ended. Then `look` says
+/// whether that is as it should be. If one of them waits for a time, this time comes next, and they
+/// run on; else this returns.
 ///
 /// So time never rescues a thread that a wake-up has missed: before it passes, `look` has found the
 /// thread asleep. Only while a thread stays away, time passes without a look.
@@ -276,11 +299,23 @@ pub fn quiesce(mut look: impl FnMut() -> Result<(), String>) {
 /// Sets the clock to the next deadline, if there is one, and wakes those whose it is.
 fn advance() -> bool {
     with(|execution| {
-        let Some(next) = execution.deadlines.iter().map(|&(deadline, _)| deadline).min() else { return false };
+        let Some(next) = execution
+            .deadlines
+            .iter()
+            .map(|&(deadline, _)| deadline)
+            .min()
+        else {
+            return false;
+        };
         execution.now = execution.now.max(next);
-        let due: Vec<usize> =
-            execution.deadlines.iter().filter(|(deadline, _)| *deadline <= next).map(|&(_, thread)| thread).collect();
-        due.into_iter().for_each(|thread| execution.set_waiting(thread, false));
+        let due: Vec<usize> = execution
+            .deadlines
+            .iter()
+            .filter(|(deadline, _)| *deadline <= next)
+            .map(|&(_, thread)| thread)
+            .collect();
+        due.into_iter()
+            .for_each(|thread| execution.set_waiting(thread, false));
         true
     })
 }

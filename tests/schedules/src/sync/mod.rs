@@ -1,8 +1,8 @@
-//! The engine: what kldhost finds in place of its own module of this name. Everything here belongs to one execution, of
-//! which a thread of the operating system runs one at a time.
+//! The engine: what kldhost finds in place of its own module of this name. Everything here belongs
+//! to one execution, of which a thread of the operating system runs one at a time.
 //!
-//! A [`Mutex`] is never held over a switch, so it is an ordinary one. Nothing is weaker than sequentially consistent here:
-//! what the processor may reorder is not explored.
+//! A [`Mutex`] is never held over a switch, so it is an ordinary one. Nothing is weaker than
+//! sequentially consistent here: what the processor may reorder is not explored.
 
 mod clock;
 mod condvar;
@@ -32,16 +32,25 @@ pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
         set_running(Running::new(null()));
         body();
     };
-    // Starting a thread is a switch. Nobody joins it: an execution does not end well before all its threads have.
+    // Starting a thread is a switch. Nobody joins it: an execution does not end well before all its
+    // threads have.
     let running = running();
-    shuttle::thread::Builder::new().name(name).spawn(body).expect("shuttle always has a thread");
+    shuttle::thread::Builder::new()
+        .name(name)
+        .spawn(body)
+        .expect("shuttle always has a thread");
     set_running(running);
 }
 
-/// Lets others run while waiting for something that is about to happen. What happens, happens at a switch.
+/// Lets others run while waiting for something that is about to happen. What happens, happens at a
+/// switch.
 pub fn spin() {}
 
 /// Which of `n` sleepers goes first, by index: any may have the highest priority.
 pub fn choose(n: usize) -> usize {
-    if n < 2 { 0 } else { (thread_rng().next_u64() % n as u64) as usize }
+    if n < 2 {
+        0
+    } else {
+        (thread_rng().next_u64() % n as u64) as usize
+    }
 }

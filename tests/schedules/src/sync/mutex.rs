@@ -21,7 +21,10 @@ pub struct SleepMutexGuard<'a, T> {
 impl<T> SleepMutex<T> {
     /// A mutex over `value`.
     pub const fn new(value: T) -> SleepMutex<T> {
-        SleepMutex { inner: parking_lot::Mutex::new(value), waiters: parking_lot::Mutex::new(Vec::new()) }
+        SleepMutex {
+            inner: parking_lot::Mutex::new(value),
+            waiters: parking_lot::Mutex::new(Vec::new()),
+        }
     }
 
     /// Takes it. Of those who wait for it, any may be the next.
@@ -30,7 +33,10 @@ impl<T> SleepMutex<T> {
         loop {
             if let Some(inner) = self.inner.try_lock() {
                 execution::count_lock(1);
-                return SleepMutexGuard { mutex: self, inner: Some(inner) };
+                return SleepMutexGuard {
+                    mutex: self,
+                    inner: Some(inner),
+                };
             }
             self.waiters.lock().push(execution::current());
             execution::wait("lock, held by another", None);
@@ -42,7 +48,11 @@ impl<T> Drop for SleepMutexGuard<'_, T> {
     fn drop(&mut self) {
         self.inner = None;
         execution::count_lock(-1);
-        self.mutex.waiters.lock().drain(..).for_each(execution::wake);
+        self.mutex
+            .waiters
+            .lock()
+            .drain(..)
+            .for_each(execution::wake);
     }
 }
 

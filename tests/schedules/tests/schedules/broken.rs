@@ -1,5 +1,5 @@
-//! What is broken must be found: a kernel that swallows calls of the module stands in for a module that forgets them. And
-//! the seed that has led there must lead there again.
+//! What is broken must be found: a kernel that swallows calls of the module stands in for a module
+//! that forgets them. And the seed that has led there must lead there again.
 
 use std::sync::Arc;
 
@@ -26,7 +26,13 @@ pub struct Broken {
 }
 
 const fn broken(call: &'static str, scenario: &'static str, says: &'static str) -> Broken {
-    Broken { call, scenario, unload: false, strategies: &[Strategy::Random, Strategy::Pct], says }
+    Broken {
+        call,
+        scenario,
+        unload: false,
+        strategies: &[Strategy::Random, Strategy::Pct],
+        says,
+    }
 }
 
 /// What is tried.
@@ -41,8 +47,14 @@ pub const ALL: [Broken; 12] = [
     broken("_sx_xunlock", "crowd", "d_open"),
     broken("uiomove", "crowd", "of writer"),
     broken("free", "signal_reader", "something is left"),
-    Broken { unload: true, ..broken("wakeup", "signal_writer", "unload") },
-    Broken { unload: true, ..broken("knlist_cleardel", "kqueue_of_two", "knotes") },
+    Broken {
+        unload: true,
+        ..broken("wakeup", "signal_writer", "unload")
+    },
+    Broken {
+        unload: true,
+        ..broken("knlist_cleardel", "kqueue_of_two", "knotes")
+    },
 ];
 
 /// So many schedules must be enough.
@@ -56,10 +68,25 @@ impl Broken {
     /// What was not found, or otherwise the second time.
     pub fn find(self, scenario: Scenario, setup: &Setup) -> Result<(), String> {
         let swallow = move |call: &KpiCall| call.name.starts_with(self.call).then_some(0);
-        let setup = Setup { hook: Some(Arc::new(swallow)), unload: self.unload, ..setup.clone() };
+        let setup = Setup {
+            hook: Some(Arc::new(swallow)),
+            unload: self.unload,
+            ..setup.clone()
+        };
         for &strategy in self.strategies {
-            let Err(failure) = play(scenario, &setup, Seed { strategy, number: 1 }, ENOUGH) else {
-                return Err(format!("without {}(9), {ENOUGH} {strategy} schedules went well", self.call));
+            let Err(failure) = play(
+                scenario,
+                &setup,
+                Seed {
+                    strategy,
+                    number: 1,
+                },
+                ENOUGH,
+            ) else {
+                return Err(format!(
+                    "without {}(9), {ENOUGH} {strategy} schedules went well",
+                    self.call
+                ));
             };
             if !failure.what.contains(self.says) {
                 return Err(format!("it should say \"{}\": {failure}", self.says));

@@ -35,11 +35,14 @@ fn decode(byte: u8) -> (usize, usize) {
 }
 
 impl Bytes {
-    /// The next `n` bytes of a writer, which is about to write them. Those that were not taken before come again.
+    /// The next `n` bytes of a writer, which is about to write them. Those that were not taken
+    /// before come again.
     pub fn next(&self, writer: usize, n: usize) -> Vec<u8> {
         let first = self.taken[writer].load(SeqCst);
         self.tried[writer].fetch_max(first + n, SeqCst);
-        (first..first + n).map(|place| (writer << 6 | place) as u8).collect()
+        (first..first + n)
+            .map(|place| (writer << 6 | place) as u8)
+            .collect()
     }
 
     /// `n` of them were taken.
@@ -49,7 +52,11 @@ impl Bytes {
 
     /// A read(2) that was called at step `called` has returned these.
     pub fn read(&self, called: usize, bytes: &[u8]) {
-        self.chunks.lock().unwrap().push(Chunk { called, returned: steps(), bytes: bytes.to_vec() });
+        self.chunks.lock().unwrap().push(Chunk {
+            called,
+            returned: steps(),
+            bytes: bytes.to_vec(),
+        });
     }
 
     /// From now on, bytes may be discarded.
@@ -63,19 +70,32 @@ impl Bytes {
 
     /// While nothing moves, and the device holds `held` bytes: none may be lost, or too many.
     pub fn check_held(&self, held: usize) -> Result<(), String> {
-        let read: usize = self.chunks.lock().unwrap().iter().map(|chunk| chunk.bytes.len()).sum();
+        let read: usize = self
+            .chunks
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|chunk| chunk.bytes.len())
+            .sum();
         let (taken, tried) = (Bytes::total(&self.taken), Bytes::total(&self.tried));
-        let fewest = if *self.discarding.lock().unwrap() { 0 } else { taken };
+        let fewest = if *self.discarding.lock().unwrap() {
+            0
+        } else {
+            taken
+        };
         match read + held {
-            sum if sum < fewest => Err(format!("{taken} bytes were written, but {read} were read and {held} are held")),
-            sum if sum > tried => {
-                Err(format!("only {tried} bytes were written, but {read} were read and {held} are held"))
-            }
+            sum if sum < fewest => Err(format!(
+                "{taken} bytes were written, but {read} were read and {held} are held"
+            )),
+            sum if sum > tried => Err(format!(
+                "only {tried} bytes were written, but {read} were read and {held} are held"
+            )),
             _ => Ok(()),
         }
     }
 
-    /// At the end: no byte of a writer was lost, doubled or overtaken by a later one. `cut` says that not all had to come.
+    /// At the end: no byte of a writer was lost, doubled or overtaken by a later one. `cut` says
+    /// that not all had to come.
     pub fn check_all(&self, cut: bool) -> Result<(), String> {
         let chunks = self.chunks.lock().unwrap();
         let discarding = *self.discarding.lock().unwrap();
@@ -89,7 +109,8 @@ impl Bytes {
                     .map(|(_, place)| place)
                     .collect()
             };
-            let read: Vec<(&Chunk, Vec<usize>)> = chunks.iter().map(|chunk| (chunk, places(chunk))).collect();
+            let read: Vec<(&Chunk, Vec<usize>)> =
+                chunks.iter().map(|chunk| (chunk, places(chunk))).collect();
             let mut all: Vec<usize> = read.iter().flat_map(|(_, places)| places.clone()).collect();
             let came = all.clone();
             all.sort_unstable();
@@ -99,16 +120,23 @@ impl Bytes {
             if once != all || all.last().is_some_and(|&last| last >= tried) {
                 return Err(format!("of writer {writer}, {tried} bytes, came {came:?}"));
             }
-            if !discarding && (!all.iter().copied().eq(0..all.len()) || !cut && all.len() != tried) {
-                return Err(format!("of writer {writer}, {tried} bytes, came only {came:?}"));
+            if !discarding && (!all.iter().copied().eq(0..all.len()) || !cut && all.len() != tried)
+            {
+                return Err(format!(
+                    "of writer {writer}, {tried} bytes, came only {came:?}"
+                ));
             }
             let in_order = read.iter().all(|(_, places)| places.is_sorted());
             let overtaken = read.iter().any(|(early, first)| {
                 let later = read.iter().filter(|(late, _)| early.returned < late.called);
-                later.flat_map(|(_, places)| places).any(|place| first.iter().any(|other| other > place))
+                later
+                    .flat_map(|(_, places)| places)
+                    .any(|place| first.iter().any(|other| other > place))
             });
             if !in_order || overtaken {
-                return Err(format!("of writer {writer}, {tried} bytes, came out of order {came:?}"));
+                return Err(format!(
+                    "of writer {writer}, {tried} bytes, came out of order {came:?}"
+                ));
             }
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! Threads that stay away while they leave a module, `testmods/stays.c`. The explorer must find each
-//! way in which such a thread still runs or reads the module. The safe way must pass.
+//! Threads that stay away while they leave a module, `testmods/stays.c`. The explorer must find
+//! each way in which such a thread still runs or reads the module. The safe way must pass.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -21,12 +21,36 @@ pub struct Way {
 
 /// All of them.
 pub const ALL: [Way; 6] = [
-    Way { name: "safe", number: 0, says: None },
-    Way { name: "detach", number: 1, says: Some("is still in stays.ko: stays_detach_returns") },
-    Way { name: "unlock", number: 2, says: Some("is still in stays.ko: stays_unlock_returns") },
-    Way { name: "destructor", number: 3, says: Some("is still in stays.ko: stays_dtor_returns") },
-    Way { name: "table", number: 4, says: Some("stays.ko") },
-    Way { name: "table_freed", number: 5, says: Some("knotes still refer to a filter's table") },
+    Way {
+        name: "safe",
+        number: 0,
+        says: None,
+    },
+    Way {
+        name: "detach",
+        number: 1,
+        says: Some("is still in stays.ko: stays_detach_returns"),
+    },
+    Way {
+        name: "unlock",
+        number: 2,
+        says: Some("is still in stays.ko: stays_unlock_returns"),
+    },
+    Way {
+        name: "destructor",
+        number: 3,
+        says: Some("is still in stays.ko: stays_dtor_returns"),
+    },
+    Way {
+        name: "table",
+        number: 4,
+        says: Some("stays.ko"),
+    },
+    Way {
+        name: "table_freed",
+        number: 5,
+        says: Some("knotes still refer to a filter's table"),
+    },
 ];
 
 /// The number of schedules that must be enough.
@@ -34,7 +58,8 @@ const ENOUGH: usize = 2000;
 
 fn file() -> PathBuf {
     let dir = std::env::var_os("KLDHOST_TESTMODS").map(PathBuf::from);
-    let dir = dir.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testmods"));
+    let dir =
+        dir.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testmods"));
     dir.join("15/stays.ko")
 }
 
@@ -46,12 +71,25 @@ impl Way {
     /// What was not found, or should not have been.
     pub fn try_it(self) -> Result<(), String> {
         let file = file();
-        let module = std::fs::read(&file).map_err(|error| format!("{}: {error}: run `make test`", file.display()))?;
+        let module = std::fs::read(&file)
+            .map_err(|error| format!("{}: {error}: run `make test`", file.display()))?;
         let module = Arc::new(module);
         for strategy in [Strategy::Random, Strategy::Pct] {
-            match (self.play(&module, Seed { strategy, number: 1 }, ENOUGH), self.says) {
+            match (
+                self.play(
+                    &module,
+                    Seed {
+                        strategy,
+                        number: 1,
+                    },
+                    ENOUGH,
+                ),
+                self.says,
+            ) {
                 (Ok(()), None) => {}
-                (Ok(()), Some(_)) => return Err(format!("{ENOUGH} {strategy} schedules went well")),
+                (Ok(()), Some(_)) => {
+                    return Err(format!("{ENOUGH} {strategy} schedules went well"));
+                }
                 (Err(failure), Some(says)) if failure.what.contains(says) => {
                     let again = self.play(&module, failure.seed, BATCH);
                     if again.as_ref() != Err(&failure) {
@@ -70,19 +108,23 @@ impl Way {
         let module = module.clone();
         let explored = explore(first, count, move || {
             let tunables = vec![("hw.stays.way".to_owned(), self.number.to_string())];
-            let kernel = Kernel::new(Config { tunables, ..Config::default() });
+            let kernel = Kernel::new(Config {
+                tunables,
+                ..Config::default()
+            });
             let id = match kernel.kldload_bytes("stays.ko", &module) {
                 Ok(id) => id,
                 Err(error) => fail(format!("kldload: {error}")),
             };
             let results = Arc::new(Mutex::new(Vec::new()));
-            let start = |name: &'static str, body: Box<dyn FnOnce() -> Result<(), Errno> + Send>| {
-                let results = results.clone();
-                spawn(name.to_owned(), move || {
-                    let result = body();
-                    results.lock().unwrap().push((name, result));
-                });
-            };
+            let start =
+                |name: &'static str, body: Box<dyn FnOnce() -> Result<(), Errno> + Send>| {
+                    let results = results.clone();
+                    spawn(name.to_owned(), move || {
+                        let result = body();
+                        results.lock().unwrap().push((name, result));
+                    });
+                };
             let process = kernel.process();
             let (kq, fd) = open(&process).unwrap_or_else(|error| fail(format!("open: {error}")));
             let (theirs, kernel) = (process.clone(), Arc::new(kernel));
@@ -90,8 +132,13 @@ impl Way {
             start("device", Box::new(move || theirs.close(fd)));
             let unloaded = kernel.clone();
             start("unload", Box::new(move || unloaded.kldunload(id)));
-            quiesce(|| kernel.panic_report().map_or(Ok(()), |report| Err(report.to_string())));
-            let gone = |(_, result): &(_, Result<(), Errno>)| matches!(result, Ok(()) | Err(Errno::ENXIO));
+            quiesce(|| {
+                kernel
+                    .panic_report()
+                    .map_or(Ok(()), |report| Err(report.to_string()))
+            });
+            let gone =
+                |(_, result): &(_, Result<(), Errno>)| matches!(result, Ok(()) | Err(Errno::ENXIO));
             let results = results.lock().unwrap();
             if results.len() != 3 || !results.iter().all(gone) {
                 fail(format!("not all have ended well: {results:?}"));

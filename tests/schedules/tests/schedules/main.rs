@@ -1,9 +1,10 @@
 //! Explores schedules: `scenarios.rs` says what is tried, `stage.rs` and `bytes.rs` what must hold.
 //!
-//! `SCHEDULES` is the number of schedules for each scenario (10000), half of them random, half by PCT, and `FIRST` the number
-//! of the first seed (1). `SEED`, such as `random:17`, as a failure tells it: the schedules of that seed only.
-//! `ECHODEV_KMOD_DIR` names the directory that has `15/echodev.ko`; without it, it is where `make
-//! kmod` puts it. `ECHODEV_KMOD` names the file itself.
+//! `SCHEDULES` is the number of schedules for each scenario (10000), half of them random, half by
+//! PCT, and `FIRST` the number of the first seed (1). `SEED`, such as `random:17`, as a failure
+//! tells it: the schedules of that seed only. `ECHODEV_KMOD_DIR` names the directory that has
+//! `15/echodev.ko`; without it, it is where `make kmod` puts it. `ECHODEV_KMOD` names the file
+//! itself.
 #![forbid(unsafe_code)]
 
 mod broken;
@@ -63,8 +64,10 @@ impl Settings {
             Some(dir) => dir.into(),
             None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/kmod"),
         };
-        let file = std::env::var_os("ECHODEV_KMOD").map_or_else(|| dir.join("15/echodev.ko"), PathBuf::from);
-        let module = std::fs::read(&file).map_err(|error| format!("{}: {error}: run `make kmod`", file.display()))?;
+        let file = std::env::var_os("ECHODEV_KMOD")
+            .map_or_else(|| dir.join("15/echodev.ko"), PathBuf::from);
+        let module = std::fs::read(&file)
+            .map_err(|error| format!("{}: {error}: run `make kmod`", file.display()))?;
         Ok(Settings {
             module: Arc::new(module),
             count: setting("SCHEDULES")?.unwrap_or(10_000),
@@ -74,16 +77,22 @@ impl Settings {
     }
 
     fn setup(&self, scenario: &Scenario, unload: bool) -> Setup {
-        Setup { module: self.module.clone(), bufsize: scenario.bufsize, unload, hook: None }
+        Setup {
+            module: self.module.clone(),
+            bufsize: scenario.bufsize,
+            unload,
+            hook: None,
+        }
     }
 }
 
 /// The value of an environment variable; an empty one is as good as none.
 fn setting<T: FromStr<Err: ToString>>(name: &str) -> Result<Option<T>, String> {
     match std::env::var(name) {
-        Ok(value) if !value.is_empty() => {
-            value.parse().map(Some).map_err(|error: T::Err| format!("{name}={value}: {}", error.to_string()))
-        }
+        Ok(value) if !value.is_empty() => value
+            .parse()
+            .map(Some)
+            .map_err(|error: T::Err| format!("{name}={value}: {}", error.to_string())),
         _ => Ok(None),
     }
 }
@@ -92,19 +101,36 @@ fn trials(settings: &Arc<Settings>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for scenario in scenarios::ALL {
         for unload in [false, true] {
-            let name = if unload { format!("{}_and_unload", scenario.name) } else { scenario.name.to_owned() };
+            let name = if unload {
+                format!("{}_and_unload", scenario.name)
+            } else {
+                scenario.name.to_owned()
+            };
             let (settings, title) = (settings.clone(), name.clone());
-            trials.push(Trial::test(name, move || Ok(trial(&title, scenario, unload, &settings)?)));
+            trials.push(Trial::test(name, move || {
+                Ok(trial(&title, scenario, unload, &settings)?)
+            }));
         }
-        for broken in broken::ALL.into_iter().filter(|broken| broken.scenario == scenario.name) {
+        for broken in broken::ALL
+            .into_iter()
+            .filter(|broken| broken.scenario == scenario.name)
+        {
             let unload = if broken.unload { "_and_unload" } else { "" };
-            let name = format!("broken::{}{unload}_without_{}", broken.scenario, broken.call);
+            let name = format!(
+                "broken::{}{unload}_without_{}",
+                broken.scenario, broken.call
+            );
             let setup = settings.setup(&scenario, broken.unload);
-            trials.push(Trial::test(name, move || Ok(broken.find(scenario, &setup)?)));
+            trials.push(Trial::test(
+                name,
+                move || Ok(broken.find(scenario, &setup)?),
+            ));
         }
     }
     for way in leaving::ALL {
-        trials.push(Trial::test(format!("leaving::{}", way.name), move || Ok(way.try_it()?)));
+        trials.push(Trial::test(format!("leaving::{}", way.name), move || {
+            Ok(way.try_it()?)
+        }));
     }
     trials
 }
@@ -115,24 +141,48 @@ fn trial(name: &str, scenario: Scenario, unload: bool, settings: &Settings) -> R
     let plans = match settings.seed {
         Some(seed) => vec![(seed, BATCH)],
         None => [Strategy::Random, Strategy::Pct]
-            .map(|strategy| (Seed { strategy, number: settings.first }, settings.count.div_ceil(2)))
+            .map(|strategy| {
+                (
+                    Seed {
+                        strategy,
+                        number: settings.first,
+                    },
+                    settings.count.div_ceil(2),
+                )
+            })
             .to_vec(),
     };
     let mut all = Explored::default();
     for (seed, count) in plans {
-        let explored = play(scenario, &settings.setup(&scenario, unload), seed, count)
-            .map_err(|failure| format!("{failure}\nAgain: make prove SCENARIO={name} SEED={}", failure.seed))?;
+        let explored =
+            play(scenario, &settings.setup(&scenario, unload), seed, count).map_err(|failure| {
+                format!(
+                    "{failure}\nAgain: make prove SCENARIO={name} SEED={}",
+                    failure.seed
+                )
+            })?;
         all.schedules += explored.schedules;
         all.different += explored.different;
         all.steps += explored.steps;
     }
-    let (steps, seconds) = (all.steps / all.schedules.max(1), start.elapsed().as_secs_f32());
-    eprintln!("{name}: {} schedules, {} different, of {steps} steps, {seconds:.1} s", all.schedules, all.different);
+    let (steps, seconds) = (
+        all.steps / all.schedules.max(1),
+        start.elapsed().as_secs_f32(),
+    );
+    eprintln!(
+        "{name}: {} schedules, {} different, of {steps} steps, {seconds:.1} s",
+        all.schedules, all.different
+    );
     TOTAL.fetch_add(all.schedules, Relaxed);
     Ok(())
 }
 
-fn play(scenario: Scenario, setup: &Setup, first: Seed, count: usize) -> Result<Explored, Box<Failure>> {
+fn play(
+    scenario: Scenario,
+    setup: &Setup,
+    first: Seed,
+    count: usize,
+) -> Result<Explored, Box<Failure>> {
     let setup = setup.clone();
     explore(first, count, move || {
         let stage = Stage::new(&setup);

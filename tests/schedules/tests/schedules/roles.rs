@@ -1,9 +1,11 @@
-//! What the threads of the scenarios do. Each ends well when the module is unloaded under it, if it may be.
+//! What the threads of the scenarios do. Each ends well when the module is unloaded under it, if it
+//! may be.
 
 use conformance::abi::{ECHODEV_CLEAR, ECHODEV_SBUFSIZE};
 use kldhost_shuttle::sync::{choose, steps};
 use kldhost_shuttle::{
-    EV_ADD, EV_EOF, EVFILT_READ, EVFILT_WRITE, Errno, Fd, Kevent, POLLHUP, POLLIN, POLLOUT, PollFd, Process,
+    EV_ADD, EV_EOF, EVFILT_READ, EVFILT_WRITE, Errno, Fd, Kevent, POLLHUP, POLLIN, POLLOUT, PollFd,
+    Process,
 };
 
 use crate::stage::Stage;
@@ -50,7 +52,8 @@ pub fn read_all(stage: &Stage, process: &Process, fd: Fd, size: usize) -> Result
     }
 }
 
-/// Reads once, `size` bytes at most, or not at all if a signal comes first. The descriptor stays open.
+/// Reads once, `size` bytes at most, or not at all if a signal comes first. The descriptor stays
+/// open.
 pub fn read_once_only(stage: &Stage, process: &Process, fd: Fd, size: usize) -> Result<(), String> {
     match read_some(stage, process, fd, size)? {
         Outcome::Later => Err("read: EWOULDBLOCK, but it may wait".to_owned()),
@@ -69,7 +72,13 @@ fn drain(stage: &Stage, process: &Process, fd: Fd) -> Result<bool, String> {
     }
 }
 
-fn write_some(stage: &Stage, process: &Process, fd: Fd, writer: usize, n: usize) -> Result<Outcome, String> {
+fn write_some(
+    stage: &Stage,
+    process: &Process,
+    fd: Fd,
+    writer: usize,
+    n: usize,
+) -> Result<Outcome, String> {
     let bytes = stage.bytes().next(writer, n);
     let result = process.write(fd, &bytes);
     if let Ok(n) = result {
@@ -78,9 +87,15 @@ fn write_some(stage: &Stage, process: &Process, fd: Fd, writer: usize, n: usize)
     outcome(stage, "write", result)
 }
 
-/// Writes as writer number `writer`, in calls of these sizes; what a signal cuts off comes next. The descriptor stays open,
-/// unless the module goes.
-pub fn write_all(stage: &Stage, process: &Process, fd: Fd, writer: usize, calls: &[usize]) -> Result<(), String> {
+/// Writes as writer number `writer`, in calls of these sizes; what a signal cuts off comes next.
+/// The descriptor stays open, unless the module goes.
+pub fn write_all(
+    stage: &Stage,
+    process: &Process,
+    fd: Fd,
+    writer: usize,
+    calls: &[usize],
+) -> Result<(), String> {
     'calls: for &size in calls {
         let mut left = size;
         while left > 0 {
@@ -92,7 +107,11 @@ pub fn write_all(stage: &Stage, process: &Process, fd: Fd, writer: usize, calls:
             }
         }
     }
-    if stage.unloads() { stage.close_writer(process, fd) } else { Ok(()) }
+    if stage.unloads() {
+        stage.close_writer(process, fd)
+    } else {
+        Ok(())
+    }
 }
 
 /// Waits for `events`; false if the device is gone.
@@ -114,7 +133,13 @@ pub fn poll_and_read(stage: &Stage, process: &Process, fd: Fd) -> Result<(), Str
 }
 
 /// Writes `n` bytes one by one, waiting in poll(2).
-pub fn poll_and_write(stage: &Stage, process: &Process, fd: Fd, writer: usize, n: usize) -> Result<(), String> {
+pub fn poll_and_write(
+    stage: &Stage,
+    process: &Process,
+    fd: Fd,
+    writer: usize,
+    n: usize,
+) -> Result<(), String> {
     let mut left = n;
     while left > 0 && poll(stage, process, fd, POLLOUT)? {
         match write_some(stage, process, fd, writer, 1)? {
@@ -123,13 +148,30 @@ pub fn poll_and_write(stage: &Stage, process: &Process, fd: Fd, writer: usize, n
             Outcome::Gone => break,
         }
     }
-    if stage.unloads() { stage.close_writer(process, fd) } else { Ok(()) }
+    if stage.unloads() {
+        stage.close_writer(process, fd)
+    } else {
+        Ok(())
+    }
 }
 
 /// A kqueue that waits for one event of the device; `None` if that is gone.
-pub fn kqueue(stage: &Stage, process: &Process, fd: Fd, filter: i16, flags: u16) -> Result<Option<Fd>, String> {
-    let kq = process.kqueue().map_err(|error| format!("kqueue: {error}"))?;
-    match process.kevent(kq, &[Kevent::new(fd, filter, EV_ADD | flags)], &mut [], None) {
+pub fn kqueue(
+    stage: &Stage,
+    process: &Process,
+    fd: Fd,
+    filter: i16,
+    flags: u16,
+) -> Result<Option<Fd>, String> {
+    let kq = process
+        .kqueue()
+        .map_err(|error| format!("kqueue: {error}"))?;
+    match process.kevent(
+        kq,
+        &[Kevent::new(fd, filter, EV_ADD | flags)],
+        &mut [],
+        None,
+    ) {
         Ok(_) => Ok(Some(kq)),
         Err(error) if stage.is_gone(error) => Ok(None),
         Err(error) => Err(format!("kevent: {error}")),
@@ -141,7 +183,11 @@ fn kevent(stage: &Stage, process: &Process, kq: Fd) -> Result<Option<Kevent>, St
     let mut events = [Kevent::default()];
     match process.kevent(kq, &[], &mut events, None) {
         Err(Errno::EINTR) => kevent(stage, process, kq),
-        Ok(1) if events[0].flags & EV_EOF != 0 && events[0].fflags == Errno::ENXIO.0 as u32 && stage.unloads() => {
+        Ok(1)
+            if events[0].flags & EV_EOF != 0
+                && events[0].fflags == Errno::ENXIO.0 as u32
+                && stage.unloads() =>
+        {
             Ok(None)
         }
         Ok(1) if events[0].fflags == 0 => Ok(Some(events[0])),
@@ -149,7 +195,8 @@ fn kevent(stage: &Stage, process: &Process, kq: Fd) -> Result<Option<Kevent>, St
     }
 }
 
-/// Waits on `kq` for something to read, reads it, and so on until the end of the file, which the event must tell, too.
+/// Waits on `kq` for something to read, reads it, and so on until the end of the file, which the
+/// event must tell, too.
 pub fn wait_and_read(stage: &Stage, process: &Process, fd: Fd, kq: Fd) -> Result<(), String> {
     while let Some(event) = kevent(stage, process, kq)? {
         if !drain(stage, process, fd)? {
@@ -194,7 +241,11 @@ pub fn kevent_and_write(
         }
         stage.close(process, kq)?;
     }
-    if stage.unloads() { stage.close_writer(process, fd) } else { Ok(()) }
+    if stage.unloads() {
+        stage.close_writer(process, fd)
+    } else {
+        Ok(())
+    }
 }
 
 /// Starts a thread that closes the device, which is open for writing and has a knote. By chance it

@@ -1,5 +1,5 @@
-//! The scenarios. Each starts its threads and, when nothing moves any more, lets the last writers close, so that the readers
-//! end: what woke nobody when it should have, comes out before.
+//! The scenarios. Each starts its threads and, when nothing moves any more, lets the last writers
+//! close, so that the readers end: what woke nobody when it should have, comes out before.
 
 use kldhost_shuttle::sync::fail;
 use kldhost_shuttle::{EV_CLEAR, EVFILT_READ, Fd, O_NONBLOCK, Process, SigAction, Signal};
@@ -41,20 +41,76 @@ impl Scenario {
 
 /// All of them.
 pub const ALL: [Scenario; 14] = [
-    Scenario { name: "crowd", bufsize: 2, begin: crowd },
-    Scenario { name: "read_once", bufsize: 2, begin: read_once },
-    Scenario { name: "write_once", bufsize: 2, begin: write_once },
-    Scenario { name: "last_close", bufsize: 2, begin: last_close },
-    Scenario { name: "resize", bufsize: 1, begin: resize_against_writers },
-    Scenario { name: "clear", bufsize: 1, begin: clear_against_writers },
-    Scenario { name: "poll", bufsize: 1, begin: poll_against_events },
-    Scenario { name: "kevent", bufsize: 1, begin: kevent_against_events },
-    Scenario { name: "kqueue_of_two", bufsize: 2, begin: kqueue_of_two },
-    Scenario { name: "report", bufsize: 2, begin: report_of_a_waiter },
-    Scenario { name: "signal_reader", bufsize: 2, begin: signal_reader },
-    Scenario { name: "signal_writer", bufsize: 1, begin: signal_writer },
-    Scenario { name: "signal_waiter", bufsize: 1, begin: signal_waiter },
-    Scenario { name: "revoke", bufsize: 3, begin: revoke_against_waiters },
+    Scenario {
+        name: "crowd",
+        bufsize: 2,
+        begin: crowd,
+    },
+    Scenario {
+        name: "read_once",
+        bufsize: 2,
+        begin: read_once,
+    },
+    Scenario {
+        name: "write_once",
+        bufsize: 2,
+        begin: write_once,
+    },
+    Scenario {
+        name: "last_close",
+        bufsize: 2,
+        begin: last_close,
+    },
+    Scenario {
+        name: "resize",
+        bufsize: 1,
+        begin: resize_against_writers,
+    },
+    Scenario {
+        name: "clear",
+        bufsize: 1,
+        begin: clear_against_writers,
+    },
+    Scenario {
+        name: "poll",
+        bufsize: 1,
+        begin: poll_against_events,
+    },
+    Scenario {
+        name: "kevent",
+        bufsize: 1,
+        begin: kevent_against_events,
+    },
+    Scenario {
+        name: "kqueue_of_two",
+        bufsize: 2,
+        begin: kqueue_of_two,
+    },
+    Scenario {
+        name: "report",
+        bufsize: 2,
+        begin: report_of_a_waiter,
+    },
+    Scenario {
+        name: "signal_reader",
+        bufsize: 2,
+        begin: signal_reader,
+    },
+    Scenario {
+        name: "signal_writer",
+        bufsize: 1,
+        begin: signal_writer,
+    },
+    Scenario {
+        name: "signal_waiter",
+        bufsize: 1,
+        begin: signal_waiter,
+    },
+    Scenario {
+        name: "revoke",
+        bufsize: 3,
+        begin: revoke_against_waiters,
+    },
 ];
 
 fn start_reader(stage: &Stage, name: &str, size: usize) -> Process {
@@ -64,22 +120,33 @@ fn start_reader(stage: &Stage, name: &str, size: usize) -> Process {
     process
 }
 
-fn start_writer(stage: &Stage, name: &str, number: usize, calls: &'static [usize]) -> (Process, Fd) {
+fn start_writer(
+    stage: &Stage,
+    name: &str,
+    number: usize,
+    calls: &'static [usize],
+) -> (Process, Fd) {
     let (process, fd) = stage.writer(0);
     let theirs = process.clone();
-    stage.spawn(name, move |stage| write_all(stage, &theirs, fd, number, calls));
+    stage.spawn(name, move |stage| {
+        write_all(stage, &theirs, fd, number, calls)
+    });
     (process, fd)
 }
 
 /// Two readers and two writers, with room for two bytes.
 fn crowd(stage: &Stage) -> Vec<(Process, Fd)> {
-    let writers = vec![start_writer(stage, "writer 0", 0, &[2, 1]), start_writer(stage, "writer 1", 1, &[3])];
+    let writers = vec![
+        start_writer(stage, "writer 0", 0, &[2, 1]),
+        start_writer(stage, "writer 1", 1, &[3]),
+    ];
     start_reader(stage, "reader 0", 2);
     start_reader(stage, "reader 1", 1);
     writers
 }
 
-/// Two bytes come at once, and each of two readers takes one and leaves; one of them gives up on a signal.
+/// Two bytes come at once, and each of two readers takes one and leaves; one of them gives up on a
+/// signal.
 fn read_once(stage: &Stage) -> Vec<(Process, Fd)> {
     let writer = start_writer(stage, "writer 0", 0, &[2]);
     let readers = ["reader 0", "reader 1"].map(|name| {
@@ -92,13 +159,19 @@ fn read_once(stage: &Stage) -> Vec<(Process, Fd)> {
     vec![writer]
 }
 
-/// Two bytes leave at once, and each of two writers puts one in their place; what they do after a signal is up to SA_RESTART.
+/// Two bytes leave at once, and each of two writers puts one in their place; what they do after a
+/// signal is up to SA_RESTART.
 fn write_once(stage: &Stage) -> Vec<(Process, Fd)> {
     let filler = full(stage, 2);
-    let writers = [start_writer(stage, "writer 0", 0, &[1]), start_writer(stage, "writer 1", 1, &[1])];
+    let writers = [
+        start_writer(stage, "writer 0", 0, &[1]),
+        start_writer(stage, "writer 1", 1, &[1]),
+    ];
     start_signals(stage, &writers[0].0, true, &[Signal::USR1]);
     let (process, fd) = stage.reader(0);
-    stage.spawn("reader", move |stage| read_once_only(stage, &process, fd, 2));
+    stage.spawn("reader", move |stage| {
+        read_once_only(stage, &process, fd, 2)
+    });
     writers.into_iter().chain([filler]).collect()
 }
 
@@ -110,13 +183,21 @@ fn last_close(stage: &Stage) -> Vec<(Process, Fd)> {
     stage.spawn("writer 0", move |stage| {
         let (process, fd) = first;
         write_all(stage, &process, fd, 0, &[1])?;
-        if stage.unloads() { Ok(()) } else { stage.close_writer(&process, fd) }
+        if stage.unloads() {
+            Ok(())
+        } else {
+            stage.close_writer(&process, fd)
+        }
     });
-    stage.spawn("closer", move |stage| stage.close_writer(&second.0, second.1));
+    stage.spawn("closer", move |stage| {
+        stage.close_writer(&second.0, second.1)
+    });
     let (process, _) = stage.reader(0);
-    stage.spawn("opener", move |stage| match stage.open_writer(&process)? {
-        Some(fd) => stage.close_writer(&process, fd),
-        None => Ok(()),
+    stage.spawn("opener", move |stage| {
+        match stage.open_writer(&process)? {
+            Some(fd) => stage.close_writer(&process, fd),
+            None => Ok(()),
+        }
     });
     Vec::new()
 }
@@ -124,7 +205,10 @@ fn last_close(stage: &Stage) -> Vec<(Process, Fd)> {
 /// The device full, two writers who wait or are about to, and its size changed three times.
 fn resize_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
     let changer = full(stage, 1);
-    let writers = [start_writer(stage, "writer 0", 0, &[2]), start_writer(stage, "writer 1", 1, &[1, 1])];
+    let writers = [
+        start_writer(stage, "writer 0", 0, &[2]),
+        start_writer(stage, "writer 1", 1, &[1, 1]),
+    ];
     let (process, fd) = changer.clone();
     stage.spawn("resizer", move |stage| {
         resize(stage, &process, fd, 3)?;
@@ -137,7 +221,10 @@ fn resize_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
 /// The device full, two writers who wait or are about to, and everything discarded twice.
 fn clear_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
     let changer = full(stage, 1);
-    let writers = [start_writer(stage, "writer 0", 0, &[2]), start_writer(stage, "writer 1", 1, &[1])];
+    let writers = [
+        start_writer(stage, "writer 0", 0, &[2]),
+        start_writer(stage, "writer 1", 1, &[1]),
+    ];
     let (process, fd) = changer.clone();
     stage.spawn("clearer", move |stage| {
         clear(stage, &process, fd)?;
@@ -163,7 +250,9 @@ fn poll_against_events(stage: &Stage) -> Vec<(Process, Fd)> {
     let (process, fd) = stage.writer(O_NONBLOCK);
     stage.wants(&process, Side::Write);
     let theirs = process.clone();
-    stage.spawn("polling writer", move |stage| poll_and_write(stage, &theirs, fd, 0, 2));
+    stage.spawn("polling writer", move |stage| {
+        poll_and_write(stage, &theirs, fd, 0, 2)
+    });
     start_poller(stage, "poller 0");
     start_poller(stage, "poller 1");
     vec![(process, fd), writer]
@@ -175,7 +264,9 @@ fn kevent_against_events(stage: &Stage) -> Vec<(Process, Fd)> {
     let (process, fd) = stage.writer(O_NONBLOCK);
     stage.wants(&process, Side::Write);
     let theirs = process.clone();
-    stage.spawn("kevent writer", move |stage| kevent_and_write(stage, &theirs, fd, 0, 2, EV_CLEAR));
+    stage.spawn("kevent writer", move |stage| {
+        kevent_and_write(stage, &theirs, fd, 0, 2, EV_CLEAR)
+    });
     start_kevent_reader(stage, "kevent 0", 0);
     start_kevent_reader(stage, "kevent 1", EV_CLEAR);
     vec![(process, fd), writer]
@@ -197,8 +288,9 @@ fn kqueue_of_two(stage: &Stage) -> Vec<(Process, Fd)> {
     vec![writer]
 }
 
-/// The kqueue of a thread that waits is reported, as procstat(1) does. Nothing else happens but unloading: the kernel
-/// passes over a knote that is being reported, so a change of the device could go unnoticed.
+/// The kqueue of a thread that waits is reported, as procstat(1) does. Nothing else happens but
+/// unloading: the kernel passes over a knote that is being reported, so a change of the device
+/// could go unnoticed.
 fn report_of_a_waiter(stage: &Stage) -> Vec<(Process, Fd)> {
     let writer = stage.writer(0);
     let waiters = ["kevent 0", "kevent 1"].into_iter().zip([0, EV_CLEAR]);
@@ -220,7 +312,10 @@ fn signal_reader(stage: &Stage) -> Vec<(Process, Fd)> {
 
 /// Signals against what wakes writers.
 fn signal_writer(stage: &Stage) -> Vec<(Process, Fd)> {
-    let writers = vec![start_writer(stage, "writer 0", 0, &[3]), start_writer(stage, "writer 1", 1, &[2])];
+    let writers = vec![
+        start_writer(stage, "writer 0", 0, &[3]),
+        start_writer(stage, "writer 1", 1, &[2]),
+    ];
     start_signals(stage, &writers[0].0, false, &[Signal::USR1]);
     start_signals(stage, &writers[1].0, true, &[Signal::USR1]);
     start_reader(stage, "reader 0", 1);
@@ -263,11 +358,14 @@ fn start_kevent_reader(stage: &Stage, name: &str, flags: u16) -> Process {
     let (process, fd) = stage.reader(O_NONBLOCK);
     stage.wants(&process, Side::Read);
     let theirs = process.clone();
-    stage.spawn(name, move |stage| kevent_and_read(stage, &theirs, fd, flags));
+    stage.spawn(name, move |stage| {
+        kevent_and_read(stage, &theirs, fd, flags)
+    });
     process
 }
 
-/// A thread that sends signals to a process, which handles them: with `restart`, as SA_RESTART says.
+/// A thread that sends signals to a process, which handles them: with `restart`, as SA_RESTART
+/// says.
 fn start_signals(stage: &Stage, process: &Process, restart: bool, signals: &'static [Signal]) {
     for &signal in signals {
         if let Err(error) = process.sigaction(signal, SigAction::Handler { restart }) {
@@ -276,7 +374,9 @@ fn start_signals(stage: &Stage, process: &Process, restart: bool, signals: &'sta
     }
     let process = process.clone();
     stage.spawn("signals", move |stage| {
-        signals.iter().for_each(|&signal| stage.kill(&process, signal));
+        signals
+            .iter()
+            .for_each(|&signal| stage.kill(&process, signal));
         Ok(())
     });
 }

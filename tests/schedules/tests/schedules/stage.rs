@@ -87,7 +87,11 @@ impl Stage {
     /// Boots a kernel, and loads the module.
     pub fn new(setup: &Setup) -> Stage {
         let tunables = vec![("hw.echodev.bufsize".to_owned(), setup.bufsize.to_string())];
-        let kernel = Kernel::new(Config { tunables, hook: setup.hook.clone(), ..Config::default() });
+        let kernel = Kernel::new(Config {
+            tunables,
+            hook: setup.hook.clone(),
+            ..Config::default()
+        });
         let module = match kernel.kldload_bytes("echodev.ko", &setup.module) {
             Ok(module) => module,
             Err(error) => fail(format!("kldload: {error}")),
@@ -175,24 +179,38 @@ impl Stage {
         Ok(())
     }
 
-    /// Whether a call may fail like this, since the module is being unloaded, or the device was revoked.
+    /// Whether a call may fail like this, since the module is being unloaded, or the device was
+    /// revoked.
     pub fn is_gone(&self, error: Errno) -> bool {
         (self.0.unloading.load(SeqCst) || self.0.revoking.load(SeqCst))
-            && matches!(error, Errno::ENXIO | Errno::EIO | Errno::ENOENT | Errno::ENOTTY)
+            && matches!(
+                error,
+                Errno::ENXIO | Errno::EIO | Errno::ENOENT | Errno::ENOTTY
+            )
     }
 
-    /// Whether the module is unloaded while the scenario plays, so that threads have to close what they use.
+    /// Whether the module is unloaded while the scenario plays, so that threads have to close what
+    /// they use.
     pub fn unloads(&self) -> bool {
         self.0.unload
     }
 
     /// Starts a thread. It must end before the scenario does.
-    pub fn spawn(&self, name: &str, body: impl FnOnce(&Stage) -> Result<(), String> + Send + 'static) {
+    pub fn spawn(
+        &self,
+        name: &str,
+        body: impl FnOnce(&Stage) -> Result<(), String> + Send + 'static,
+    ) {
         self.0.unfinished.lock().unwrap().push(name.to_owned());
         let (stage, name) = (self.clone(), name.to_owned());
         sync::spawn(name.clone(), move || {
             if let Err(what) = body(&stage) {
-                stage.0.wrong.lock().unwrap().push(format!("{name}: {what}"));
+                stage
+                    .0
+                    .wrong
+                    .lock()
+                    .unwrap()
+                    .push(format!("{name}: {what}"));
             }
             let mut unfinished = stage.0.unfinished.lock().unwrap();
             if let Some(at) = unfinished.iter().position(|other| *other == name) {
@@ -209,7 +227,10 @@ impl Stage {
     /// kill(2), of a process that handles the signal.
     pub fn kill(&self, process: &Process, signal: Signal) {
         let mut signals = self.0.signals.lock().unwrap();
-        match signals.iter_mut().find(|(other, of, _)| other.pid() == process.pid() && *of == signal) {
+        match signals
+            .iter_mut()
+            .find(|(other, of, _)| other.pid() == process.pid() && *of == signal)
+        {
             Some((_, _, sent)) => *sent += 1,
             None => signals.push((process.clone(), signal, 1)),
         }
@@ -227,8 +248,8 @@ impl Stage {
         });
     }
 
-    /// Starts the thread that unloads the module. In half of the schedules, another thread leaves the
-    /// device meanwhile.
+    /// Starts the thread that unloads the module. In half of the schedules, another thread leaves
+    /// the device meanwhile.
     pub fn start_unload(&self) {
         self.0.unloading.store(true, SeqCst);
         if choose(2) == 0

@@ -1,4 +1,5 @@
-//! A process of a case: makes the calls that it is sent, until it is told to end or nobody is left to tell it.
+//! A process of a case: makes the calls that it is sent, until it is told to end or nobody is left
+//! to tell it.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -20,8 +21,9 @@ use crate::tap;
 /// The device.
 pub const DEVICE: &CStr = c"/dev/echo";
 
-/// Where a process has its end of the channel: above every descriptor that it opens, so that the kernel closes it last
-/// when the process dies. Then the other end's EOF means that all of them are closed.
+/// Where a process has its end of the channel: above every descriptor that it opens, so that the
+/// kernel closes it last when the process dies. Then the other end's EOF means that all of them are
+/// closed.
 const CHANNEL: Fd = 400;
 
 /// What a process is sent.
@@ -67,7 +69,8 @@ fn serve(channel: Channel) -> ! {
     // As other processes, unlike the one that the first was forked from.
     let _ = processes::nice(0);
     processes::forget_caught();
-    // As a shell starts programs. The kernel ignores SIGTSTP in a group without a parent outside it.
+    // As a shell starts programs. The kernel ignores SIGTSTP in a group without a parent outside
+    // it.
     let _ = processes::leave_group();
     // In a child this takes the place of the parent's, which is thereby closed.
     let channel = match channel.moved_to(CHANNEL) {
@@ -78,7 +81,9 @@ fn serve(channel: Channel) -> ! {
         let answered = match channel.receive(None) {
             Ok(Order::Call(call)) => channel.send(&perform(&mut Kernel, call)),
             Ok(Order::Fork) => match fork() {
-                Ok((pid, child)) => channel.send(&Ok::<_, Errno>(pid)).and_then(|()| channel.send_channel(child)),
+                Ok((pid, child)) => channel
+                    .send(&Ok::<_, Errno>(pid))
+                    .and_then(|()| channel.send_channel(child)),
                 Err(error) => channel.send(&Err::<Pid, _>(error)),
             },
             Ok(Order::Exit) | Err(_) => processes::exit(0),
@@ -182,7 +187,13 @@ impl Sys for Kernel {
         wait::kqueue()
     }
 
-    fn kevent(&mut self, kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Result<Vec<Kevent>> {
+    fn kevent(
+        &mut self,
+        kq: Fd,
+        changes: &[Kevent],
+        max: usize,
+        timeout: Timeout,
+    ) -> Result<Vec<Kevent>> {
         wait::kevent(kq, changes, max, timeout)
     }
 

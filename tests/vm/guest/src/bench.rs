@@ -1,6 +1,6 @@
-//! How fast the device is: the same work done by the module under test, by a plain C driver (`bench/baseline.c`)
-//! and by pipe(2), one after another on one kernel. The results are TAP whose names end in a subject and the time per operation:
-//! `ok 1 - pair of 1 byte, pipe: 1883.0 ns`.
+//! How fast the device is: the same work done by the module under test, by a plain C driver
+//! (`bench/baseline.c`) and by pipe(2), one after another on one kernel. The results are TAP whose
+//! names end in a subject and the time per operation: `ok 1 - pair of 1 byte, pipe: 1883.0 ns`.
 //!
 //! On a machine whose clock counts instructions, a nanosecond is an instruction.
 
@@ -46,22 +46,88 @@ fn benches() -> Vec<Bench> {
         Subject::Baseline => size <= MI,
         Subject::Echodev => true,
     };
-    let bench = |name: String, size, fits, run| Bench { name, fits, size, run };
+    let bench = |name: String, size, fits, run| Bench {
+        name,
+        fits,
+        size,
+        run,
+    };
     let mut all = Vec::new();
-    for (name, size) in [("1 byte", 1), ("64 bytes", 64), ("4 KiB", 4 * KI), ("64 KiB", 64 * KI)] {
-        all.push(bench(format!("write and read of {name}"), size, any, alone::pair));
+    for (name, size) in [
+        ("1 byte", 1),
+        ("64 bytes", 64),
+        ("4 KiB", 4 * KI),
+        ("64 KiB", 64 * KI),
+    ] {
+        all.push(bench(
+            format!("write and read of {name}"),
+            size,
+            any,
+            alone::pair,
+        ));
     }
-    for (name, size) in [("64 bytes", 64), ("4 KiB", 4 * KI), ("64 KiB", 64 * KI), ("1 MiB", MI), ("16 MiB", 16 * MI)] {
-        all.push(bench(format!("one-byte drain of {name}"), size, fitting, alone::drain));
+    for (name, size) in [
+        ("64 bytes", 64),
+        ("4 KiB", 4 * KI),
+        ("64 KiB", 64 * KI),
+        ("1 MiB", MI),
+        ("16 MiB", 16 * MI),
+    ] {
+        all.push(bench(
+            format!("one-byte drain of {name}"),
+            size,
+            fitting,
+            alone::drain,
+        ));
     }
-    all.push(bench("one-byte fill of 4 KiB".into(), 4 * KI, any, alone::fill));
-    all.push(bench("poll of a ready descriptor".into(), 64, any, alone::poll));
-    all.push(bench("kevent of a ready descriptor".into(), 64, any, alone::kevent));
-    all.push(bench("write, kevent and read of 1 byte".into(), 64, any, alone::kqueue_loop));
-    all.push(bench("open and close".into(), 64, device, alone::open_close));
-    all.push(bench("stream of 8 MiB by 64 KiB".into(), 64 * KI, any, together::stream));
-    all.push(bench("one-byte ping-pong".into(), 64, any, together::ping_pong));
-    all.push(bench("one byte to 16 blocked readers".into(), 64, any, together::readers));
+    all.push(bench(
+        "one-byte fill of 4 KiB".into(),
+        4 * KI,
+        any,
+        alone::fill,
+    ));
+    all.push(bench(
+        "poll of a ready descriptor".into(),
+        64,
+        any,
+        alone::poll,
+    ));
+    all.push(bench(
+        "kevent of a ready descriptor".into(),
+        64,
+        any,
+        alone::kevent,
+    ));
+    all.push(bench(
+        "write, kevent and read of 1 byte".into(),
+        64,
+        any,
+        alone::kqueue_loop,
+    ));
+    all.push(bench(
+        "open and close".into(),
+        64,
+        device,
+        alone::open_close,
+    ));
+    all.push(bench(
+        "stream of 8 MiB by 64 KiB".into(),
+        64 * KI,
+        any,
+        together::stream,
+    ));
+    all.push(bench(
+        "one-byte ping-pong".into(),
+        64,
+        any,
+        together::ping_pong,
+    ));
+    all.push(bench(
+        "one byte to 16 blocked readers".into(),
+        64,
+        any,
+        together::readers,
+    ));
     all
 }
 
@@ -73,7 +139,8 @@ pub fn run_all() -> bool {
     let benches = benches();
     let mut chosen = Vec::new();
     for subject in &subjects {
-        let fitting = |bench: &&Bench| bench.name.contains(&part) && (bench.fits)(subject, bench.size);
+        let fitting =
+            |bench: &&Bench| bench.name.contains(&part) && (bench.fits)(subject, bench.size);
         chosen.push((subject, benches.iter().filter(fitting).collect::<Vec<_>>()));
     }
     tap::plan(chosen.iter().map(|(_, benches)| benches.len()).sum());
@@ -84,13 +151,22 @@ pub fn run_all() -> bool {
         let loaded = subject.load();
         for bench in benches {
             number += 1;
-            let measured = loaded.as_ref().map_err(|error| *error).and_then(|_| (bench.run)(subject, bench.size));
+            let measured = loaded
+                .as_ref()
+                .map_err(|error| *error)
+                .and_then(|_| (bench.run)(subject, bench.size));
             well &= measured.is_ok();
             match measured {
-                Ok(time) => tap::result(number, format_args!("{}, {subject}: {time} ns", bench.name), &Verdict::Passed),
-                Err(error) => {
-                    tap::result(number, format_args!("{}, {subject}", bench.name), &Verdict::Failed(format!("{error}")))
-                }
+                Ok(time) => tap::result(
+                    number,
+                    format_args!("{}, {subject}: {time} ns", bench.name),
+                    &Verdict::Passed,
+                ),
+                Err(error) => tap::result(
+                    number,
+                    format_args!("{}, {subject}", bench.name),
+                    &Verdict::Failed(format!("{error}")),
+                ),
             }
         }
         if let Ok(Some(id)) = loaded

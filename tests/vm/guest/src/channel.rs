@@ -1,4 +1,5 @@
-//! The socket between this program and one of its processes: values, each behind its length, and descriptors.
+//! The socket between this program and one of its processes: values, each behind its length, and
+//! descriptors.
 
 use alloc::format;
 use alloc::string::String;
@@ -53,7 +54,9 @@ impl Channel {
 
     /// The same end as descriptor `fd`.
     pub fn moved_to(self, fd: Fd) -> Result<Channel, Errno> {
-        Ok(Channel { fd: files::dup2(self.fd, fd)? })
+        Ok(Channel {
+            fd: files::dup2(self.fd, fd)?,
+        })
     }
 
     /// Sends a value.
@@ -69,7 +72,8 @@ impl Channel {
         self.receive_bytes(&mut len, deadline)?;
         let mut bytes = vec![0; u64::from_le_bytes(len) as usize];
         self.receive_bytes(&mut bytes, deadline)?;
-        decode(&bytes).ok_or_else(|| Nothing::Broken("the process sent something else than expected".into()))
+        decode(&bytes)
+            .ok_or_else(|| Nothing::Broken("the process sent something else than expected".into()))
     }
 
     /// Sends one end of another channel, which is closed here.
@@ -79,10 +83,13 @@ impl Channel {
 
     /// Receives one end of another channel.
     pub fn receive_channel(&self) -> Result<Channel, Nothing> {
-        Ok(Channel { fd: sockets::receive_fd(self.fd)? })
+        Ok(Channel {
+            fd: sockets::receive_fd(self.fd)?,
+        })
     }
 
-    /// Waits until the other side is gone, at most until `deadline`; what it still sends is dropped.
+    /// Waits until the other side is gone, at most until `deadline`; what it still sends is
+    /// dropped.
     pub fn wait_closed(&self, deadline: u64) -> Result<(), Nothing> {
         let mut sent = [0; 256];
         loop {
@@ -116,13 +123,20 @@ impl Channel {
     fn receive_some(&self, into: &mut [u8], deadline: Option<u64>) -> Result<usize, Nothing> {
         if let Some(deadline) = deadline {
             let left = u32::try_from(deadline.saturating_sub(time::now())).unwrap_or(u32::MAX);
-            let mut fds = [PollFd { fd: self.fd, events: POLLIN, revents: 0 }];
+            let mut fds = [PollFd {
+                fd: self.fd,
+                events: POLLIN,
+                revents: 0,
+            }];
             if wait::poll(&mut fds, Some(left))? == 0 {
                 return Err(Nothing::TimedOut);
             }
         }
         loop {
-            let into = Iovec { base: into.as_mut_ptr() as usize, len: into.len() };
+            let into = Iovec {
+                base: into.as_mut_ptr() as usize,
+                len: into.len(),
+            };
             // SAFETY: the bytes of `into`, which is borrowed for writing.
             match unsafe { files::read(self.fd, into) } {
                 Ok(0) => return Err(Nothing::Closed),

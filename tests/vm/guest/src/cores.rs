@@ -29,7 +29,10 @@ pub fn take() -> conformance::sys::Result<Vec<u8>> {
     let len = files::len(FILE)?;
     let fd = files::open(FILE, O_RDONLY)?;
     let mut file = vec![0; len];
-    let into = Iovec { base: file.as_mut_ptr() as usize, len };
+    let into = Iovec {
+        base: file.as_mut_ptr() as usize,
+        len,
+    };
     // SAFETY: the bytes of `file`, which nothing else uses.
     let read = unsafe { files::read(fd, into) };
     files::close(fd)?;

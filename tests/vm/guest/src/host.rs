@@ -36,14 +36,20 @@ impl Machine {
     /// This machine; `cores` says whether processes dump core.
     pub fn new(cores: Lack) -> Self {
         let hungmap = match files::stat(modules::HUNGMAP) {
-            Ok(_) => kernel::kldload(modules::HUNGMAP).map_err(|error| format!("kldload of hungmap: {error}")),
+            Ok(_) => kernel::kldload(modules::HUNGMAP)
+                .map_err(|error| format!("kldload of hungmap: {error}")),
             Err(_) => Err("no module with such memory".to_string()),
         };
-        Self { messages: kinfo::Messages::default(), squatter: None, cores, hungmap }
+        Self {
+            messages: kinfo::Messages::default(),
+            squatter: None,
+            cores,
+            hungmap,
+        }
     }
 
-    /// Before a case: memory that hangs does so again. The kernel's messages so far do not count any
-    /// more; what this program says about a failure is among them.
+    /// Before a case: memory that hangs does so again. The kernel's messages so far do not count
+    /// any more; what this program says about a failure is among them.
     pub fn prepare(&mut self) -> Result<()> {
         if self.hungmap.is_ok() {
             hungmap::arm().map_err(failed("/dev/hungmap"))?;
@@ -64,7 +70,8 @@ impl Machine {
 
 /// Whether the kernel copies kqueues at fork(2).
 fn copies_kqueues() -> Lack {
-    let kq = wait::kqueue_cponfork().map_err(|error| format!("kqueuex with KQUEUE_CPONFORK: {error}"))?;
+    let kq = wait::kqueue_cponfork()
+        .map_err(|error| format!("kqueuex with KQUEUE_CPONFORK: {error}"))?;
     files::close(kq).map_err(|error| format!("close: {error}"))
 }
 
@@ -102,7 +109,9 @@ impl Host for Machine {
                 return Ok(());
             }
             if time::now() > deadline {
-                return Err(Trouble::Hung(format!("process {pid} does not sleep in {wmesg}; it sleeps in {state:?}")));
+                return Err(Trouble::Hung(format!(
+                    "process {pid} does not sleep in {wmesg}; it sleeps in {state:?}"
+                )));
             }
             time::give_way();
         }
@@ -111,8 +120,13 @@ impl Host for Machine {
     fn health(&mut self) -> Result<()> {
         processes::reap();
         let messages = self.messages.since().map_err(failed("kern.msgbuf"))?;
-        match COMPLAINTS.lines().find(|complaint| messages.contains(complaint)) {
-            Some(complaint) => Err(Trouble::Panic(format!("the kernel said \"{complaint}\":\n{messages}"))),
+        match COMPLAINTS
+            .lines()
+            .find(|complaint| messages.contains(complaint))
+        {
+            Some(complaint) => Err(Trouble::Panic(format!(
+                "the kernel said \"{complaint}\":\n{messages}"
+            ))),
             None => Ok(()),
         }
     }
@@ -126,11 +140,15 @@ impl Host for Machine {
     }
 
     fn blocks(&mut self) -> Result<Vec<Block>> {
-        Err(Trouble::Other("a kernel does not list the memory of a type".to_string()))
+        Err(Trouble::Other(
+            "a kernel does not list the memory of a type".to_string(),
+        ))
     }
 
     fn poke(&mut self, _address: u64, _word: u32) -> Result<()> {
-        Err(Trouble::Other("this host does not change kernel memory".to_string()))
+        Err(Trouble::Other(
+            "this host does not change kernel memory".to_string(),
+        ))
     }
 
     fn squat(&mut self, present: bool) -> Result<()> {
@@ -139,7 +157,9 @@ impl Host for Machine {
                 let loaded = kernel::kldload(modules::OTHER);
                 self.squatter = Some(loaded.map_err(failed("kldload of the module in the way"))?);
             }
-            (false, Some(id)) => kernel::kldunload(id).map_err(failed("kldunload of the module in the way"))?,
+            (false, Some(id)) => {
+                kernel::kldunload(id).map_err(failed("kldunload of the module in the way"))?
+            }
             (_, squatter) => self.squatter = squatter,
         }
         Ok(())
@@ -147,7 +167,11 @@ impl Host for Machine {
 
     fn node(&mut self) -> Result<Node> {
         let stat = files::stat(DEVICE).map_err(failed("stat of /dev/echo"))?;
-        Ok(Node { uid: stat.uid, gid: stat.gid, mode: u32::from(stat.mode & 0o7777) })
+        Ok(Node {
+            uid: stat.uid,
+            gid: stat.gid,
+            mode: u32::from(stat.mode & 0o7777),
+        })
     }
 
     fn release_faults(&mut self) -> Result<()> {

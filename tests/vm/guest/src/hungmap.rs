@@ -30,7 +30,13 @@ pub fn release() -> Result<()> {
 
 fn order(order: &[u8; 1]) -> Result<()> {
     let fd = files::open(DEVICE, O_WRONLY)?;
-    let done = files::write(fd, Iovec { base: order.as_ptr() as usize, len: order.len() });
+    let done = files::write(
+        fd,
+        Iovec {
+            base: order.as_ptr() as usize,
+            len: order.len(),
+        },
+    );
     files::close(fd)?;
     done.map(drop)
 }
@@ -52,6 +58,9 @@ impl HungPage {
         let view = DevicePage::new(fd, number % PAGES);
         let hung = DevicePage::new(fd, PAGES + number);
         files::close(fd)?;
-        Ok(Self { view: view?, hung: hung? })
+        Ok(Self {
+            view: view?,
+            hung: hung?,
+        })
     }
 }

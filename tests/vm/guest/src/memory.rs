@@ -31,7 +31,8 @@ impl Buffer {
         let pages = |bytes: usize| bytes.div_ceil(PAGE);
         let mapped = |before, good, after| {
             Store::Mapped(
-                Mapping::new(before, good, after).unwrap_or_else(|error| panic!("mmap of {len} bytes: {error}")),
+                Mapping::new(before, good, after)
+                    .unwrap_or_else(|error| panic!("mmap of {len} bytes: {error}")),
             )
         };
         let (store, good) = match reach {
@@ -55,7 +56,10 @@ impl Buffer {
             Store::Mapped(mapping) => mapping.good_start() - self.good.start,
             Store::Hung(page) => page.hung.address(),
         };
-        Iovec { base, len: self.len }
+        Iovec {
+            base,
+            len: self.len,
+        }
     }
 
     /// For a call that writes to it.

@@ -1,5 +1,5 @@
-//! The files of the modules that are loaded, in the working directory. A file may be missing, where the
-//! headers to build it were not at hand.
+//! The files of the modules that are loaded, in the working directory. A file may be missing, where
+//! the headers to build it were not at hand.
 
 use core::ffi::CStr;
 

@@ -43,8 +43,13 @@ pub struct Process {
 impl Process {
     /// A new one.
     pub fn new() -> Result<Self> {
-        let (pid, channel) = agent::spawn().map_err(|error| Trouble::Other(format!("fork: {error}")))?;
-        Ok(Self { pid, channel, gone: false })
+        let (pid, channel) =
+            agent::spawn().map_err(|error| Trouble::Other(format!("fork: {error}")))?;
+        Ok(Self {
+            pid,
+            channel,
+            gone: false,
+        })
     }
 
     fn trouble(&self, nothing: Nothing) -> Trouble {
@@ -58,18 +63,25 @@ impl Process {
                     Err(error) => format!("asking how it sleeps: {error}"),
                 };
                 let bound = IN_FORCE.swap(BOUND_AFTER, Ordering::Relaxed);
-                Trouble::Hung(format!("no answer of process {} within {bound} s; {state}", self.pid))
+                Trouble::Hung(format!(
+                    "no answer of process {} within {bound} s; {state}",
+                    self.pid
+                ))
             }
         }
     }
 
     fn order(&self, order: &Order) -> Result<()> {
-        self.channel.send(order).map_err(|nothing| self.trouble(nothing))
+        self.channel
+            .send(order)
+            .map_err(|nothing| self.trouble(nothing))
     }
 
     /// Waits until the process is gone.
     fn wait_gone(&mut self) -> Result<()> {
-        self.channel.wait_closed(deadline()).map_err(|nothing| self.trouble(nothing))?;
+        self.channel
+            .wait_closed(deadline())
+            .map_err(|nothing| self.trouble(nothing))?;
         // It may be the child of another process, which is not this one's to wait for.
         let _ = processes::wait(self.pid);
         self.gone = true;
@@ -96,16 +108,26 @@ impl Proc for Process {
 
     fn fork(&mut self) -> Result<Box<dyn Proc>> {
         self.order(&Order::Fork)?;
-        let reply: sys::Result<Pid> =
-            self.channel.receive(Some(deadline())).map_err(|nothing| self.trouble(nothing))?;
+        let reply: sys::Result<Pid> = self
+            .channel
+            .receive(Some(deadline()))
+            .map_err(|nothing| self.trouble(nothing))?;
         let pid = reply.map_err(|error| Trouble::Other(format!("fork: {error}")))?;
-        let channel = self.channel.receive_channel().map_err(|nothing| self.trouble(nothing))?;
-        Ok(Box::new(Process { pid, channel, gone: false }))
+        let channel = self
+            .channel
+            .receive_channel()
+            .map_err(|nothing| self.trouble(nothing))?;
+        Ok(Box::new(Process {
+            pid,
+            channel,
+            gone: false,
+        }))
     }
 
     fn kill(&mut self, signal: i32) -> Result<()> {
         // The kernel ends the sleep before kill(2) returns.
-        processes::kill(self.pid, signal).map_err(|error| Trouble::Other(format!("kill {}: {error}", self.pid)))
+        processes::kill(self.pid, signal)
+            .map_err(|error| Trouble::Other(format!("kill {}: {error}", self.pid)))
     }
 
     fn exit(&mut self) -> Result<()> {

@@ -26,31 +26,71 @@ use crate::freebsd::{kernel, time};
 use crate::host::{Lack, Machine};
 use crate::{proc, tap};
 
-/// The scenarios of this program, as cases like the suite's. The last one may leave a machine without
-/// memory.
+/// The scenarios of this program, as cases like the suite's. The last one may leave a machine
+/// without memory.
 fn own() -> Vec<Case> {
-    let case = |name, needs, run| Case { section: "kernel", name, needs, run };
+    let case = |name, needs, run| Case {
+        section: "kernel",
+        name,
+        needs,
+        run,
+    };
     let common: &[Need] = &[Need::Unload, Need::Kqueue];
     let two: &[Need] = &[Need::Unload, Need::Kqueue, Need::Squat];
     Vec::from([
-        case("everybody_is_told_within_a_second", common, farewell::everybody_is_told_within_a_second),
-        case("bad_pointers_then_sigkill", common, spinning::bad_pointers_then_sigkill),
-        case("a_stopped_process_does_not_hold_up_unload", common, stopped::does_not_hold_up_unload),
-        case("a_stopped_process_does_not_keep_a_wakeup", common, stopped::does_not_keep_a_wakeup),
+        case(
+            "everybody_is_told_within_a_second",
+            common,
+            farewell::everybody_is_told_within_a_second,
+        ),
+        case(
+            "bad_pointers_then_sigkill",
+            common,
+            spinning::bad_pointers_then_sigkill,
+        ),
+        case(
+            "a_stopped_process_does_not_hold_up_unload",
+            common,
+            stopped::does_not_hold_up_unload,
+        ),
+        case(
+            "a_stopped_process_does_not_keep_a_wakeup",
+            common,
+            stopped::does_not_keep_a_wakeup,
+        ),
         case("a_stopped_write_is_short", common, stopped::write_is_short),
         case("two_modules_together", two, neighbours::together),
         case("the_module_twice", common, neighbours::twice),
-        case("a_core_file_is_written", &[Need::Unload, Need::Kqueue, Need::CoreDump], cores::a_core_file_is_written),
-        case("crowd_with_resize_and_clear", common, crowd::with_resize_and_clear),
-        case("unload_in_the_middle_of_the_crowd", common, crowd::unload_in_the_middle),
-        case("resize_to_more_than_there_is", &[Need::Unload, Need::Tunables], exhausted::resize_to_more_than_there_is),
+        case(
+            "a_core_file_is_written",
+            &[Need::Unload, Need::Kqueue, Need::CoreDump],
+            cores::a_core_file_is_written,
+        ),
+        case(
+            "crowd_with_resize_and_clear",
+            common,
+            crowd::with_resize_and_clear,
+        ),
+        case(
+            "unload_in_the_middle_of_the_crowd",
+            common,
+            crowd::unload_in_the_middle,
+        ),
+        case(
+            "resize_to_more_than_there_is",
+            &[Need::Unload, Need::Tunables],
+            exhausted::resize_to_more_than_there_is,
+        ),
     ])
 }
 
-/// Runs everything, and says whether all went well. The kernel environment may say otherwise: `echodev.cases` is a part of
-/// the names of those to run, `echodev.bound` the seconds after which a call counts as hung.
+/// Runs everything, and says whether all went well. The kernel environment may say otherwise:
+/// `echodev.cases` is a part of the names of those to run, `echodev.bound` the seconds after which
+/// a call counts as hung.
 pub fn run_all(cores: Lack) -> bool {
-    let bound = kernel::kenv(c"echodev.bound").and_then(|seconds| seconds.parse().ok()).unwrap_or(proc::BOUND);
+    let bound = kernel::kenv(c"echodev.bound")
+        .and_then(|seconds| seconds.parse().ok())
+        .unwrap_or(proc::BOUND);
     let part = kernel::kenv(c"echodev.cases").unwrap_or_default();
     let chosen: Vec<(String, Case)> = cases::all()
         .into_iter()
@@ -76,7 +116,11 @@ pub fn run_all(cores: Lack) -> bool {
         tap::bail_out(format_args!("{trouble}"));
         well = false;
     }
-    tap::note(format_args!("{} cases in {} s", chosen.len(), (time::now() - start).div_ceil(1000)));
+    tap::note(format_args!(
+        "{} cases in {} s",
+        chosen.len(),
+        (time::now() - start).div_ceil(1000)
+    ));
     well
 }
 
@@ -86,7 +130,10 @@ pub fn run_preloaded() -> bool {
     tap::case(preloaded::NAME);
     let mut machine = Machine::new(Err("not set up".to_string()));
     let outcome = preloaded::is_there_at_boot(&mut machine).map_err(|failure| failure.to_string());
-    let healthy = machine.health().and_then(|()| machine.end()).map_err(|trouble| trouble.to_string());
+    let healthy = machine
+        .health()
+        .and_then(|()| machine.end())
+        .map_err(|trouble| trouble.to_string());
     let verdict = match outcome.and(healthy) {
         Ok(()) => Verdict::Passed,
         Err(why) => Verdict::Failed(why),
@@ -98,10 +145,17 @@ pub fn run_preloaded() -> bool {
 /// Fails with `what` unless the two are equal.
 #[track_caller]
 fn expect<T: PartialEq + core::fmt::Debug>(what: &str, got: T, want: T) -> Outcome {
-    if got == want { Ok(()) } else { Err(Failure::new(format!("{what}: expected {want:?}, got {got:?}"))) }
+    if got == want {
+        Ok(())
+    } else {
+        Err(Failure::new(format!(
+            "{what}: expected {want:?}, got {got:?}"
+        )))
+    }
 }
 
-/// Closes a descriptor whose device is gone. The kernel closes it, and says so (`devfs_close`) unless the vnode went first.
+/// Closes a descriptor whose device is gone. The kernel closes it, and says so (`devfs_close`)
+/// unless the vnode went first.
 #[track_caller]
 fn close_dead(process: &mut Process, fd: Fd) -> Outcome {
     match process.try_close(fd)? {
@@ -112,5 +166,12 @@ fn close_dead(process: &mut Process, fd: Fd) -> Outcome {
 
 /// The change that registers a filter for a descriptor.
 fn watch(fd: Fd, filter: i16, flags: u16) -> Kevent {
-    Kevent { ident: fd as u64, filter, flags: EV_ADD | flags, fflags: 0, data: 0, udata: 0 }
+    Kevent {
+        ident: fd as u64,
+        filter,
+        flags: EV_ADD | flags,
+        fflags: 0,
+        data: 0,
+        udata: 0,
+    }
 }

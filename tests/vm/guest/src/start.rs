@@ -15,7 +15,13 @@ use crate::host::Lack;
 use crate::modules;
 use crate::{bench, cores, scenarios, tap};
 
-global_asm!(".globl _start", "_start:", "xor ebp, ebp", "and rsp, -16", "call guest_main",);
+global_asm!(
+    ".globl _start",
+    "_start:",
+    "xor ebp, ebp",
+    "and rsp, -16",
+    "call guest_main",
+);
 
 /// `signal(3)`: a system call that does not exist.
 const SIGSYS: i32 = 12;
@@ -37,17 +43,24 @@ extern "C" fn guest_main(stack: *const usize) -> ! {
     if processes::getpid() == 1 {
         machine()
     }
-    // SAFETY: what execve(2) left there, which stays as long as the process: a count, and pointers to so many strings.
-    let arguments = unsafe { core::slice::from_raw_parts(stack.add(1).cast::<*const c_char>(), *stack) };
+    // SAFETY: what execve(2) left there, which stays as long as the process: a count, and pointers
+    // to so many strings.
+    let arguments =
+        unsafe { core::slice::from_raw_parts(stack.add(1).cast::<*const c_char>(), *stack) };
     // SAFETY: the same.
-    let arguments = arguments.iter().skip(1).map(|text| unsafe { CStr::from_ptr(*text) });
+    let arguments = arguments
+        .iter()
+        .skip(1)
+        .map(|text| unsafe { CStr::from_ptr(*text) });
     program(&arguments.collect::<Vec<_>>())
 }
 
 /// The life of an ordinary process: 0 or 1, as all went well or not.
 fn program(arguments: &[&'static CStr]) -> ! {
     let &[job, modules] = arguments else {
-        tap::bail_out(format_args!("two arguments are needed: test or bench, and the directory of the modules"));
+        tap::bail_out(format_args!(
+            "two arguments are needed: test or bench, and the directory of the modules"
+        ));
         processes::exit(2)
     };
     if let Err(error) = processes::become_reaper().and_then(|()| files::chdir(modules)) {

@@ -50,7 +50,13 @@ fn line(text: fmt::Arguments<'_>) {
     let mut rest = line.as_bytes();
     while !rest.is_empty() {
         // There is nobody to tell that the console fails.
-        let written = files::write(CONSOLE, Iovec { base: rest.as_ptr() as usize, len: rest.len() });
+        let written = files::write(
+            CONSOLE,
+            Iovec {
+                base: rest.as_ptr() as usize,
+                len: rest.len(),
+            },
+        );
         rest = &rest[written.unwrap_or(rest.len())..];
     }
     files::drain(CONSOLE);

@@ -11,22 +11,40 @@ use crate::staging::{KERNBASE, Staging};
 /// Puts the kernel's segments where they belong; gives the virtual address of its entry.
 pub fn load(file: &[u8], staging: &mut Staging<'_>) -> Result<u64, Error> {
     let elf = parse(file)?;
-    for segment in elf.segments().ok_or(Error::NotAKernel)?.iter().filter(|segment| segment.p_type == PT_LOAD) {
-        let at = segment.p_vaddr.checked_sub(KERNBASE).ok_or(Error::NotAKernel)?;
+    for segment in elf
+        .segments()
+        .ok_or(Error::NotAKernel)?
+        .iter()
+        .filter(|segment| segment.p_type == PT_LOAD)
+    {
+        let at = segment
+            .p_vaddr
+            .checked_sub(KERNBASE)
+            .ok_or(Error::NotAKernel)?;
         let data = elf.segment_data(&segment).map_err(|_| Error::NotAKernel)?;
         let len = usize::try_from(segment.p_memsz).map_err(|_| Error::TooLarge)?;
         let target = staging.reserve(at, len)?;
-        target.get_mut(..data.len()).ok_or(Error::NotAKernel)?.copy_from_slice(data);
+        target
+            .get_mut(..data.len())
+            .ok_or(Error::NotAKernel)?
+            .copy_from_slice(data);
     }
     Ok(elf.ehdr.e_entry)
 }
 
-/// Puts the kernel's symbol and string tables after it, each behind its length. `None` if it was stripped of them.
+/// Puts the kernel's symbol and string tables after it, each behind its length. `None` if it was
+/// stripped of them.
 pub fn load_symbols(file: &[u8], staging: &mut Staging<'_>) -> Result<Option<Symbols>, Error> {
     let elf = parse(file)?;
-    let Some(headers) = elf.section_headers() else { return Ok(None) };
-    let Some(symbols) = headers.iter().find(|header| header.sh_type == SHT_SYMTAB) else { return Ok(None) };
-    let strings = headers.get(symbols.sh_link as usize).map_err(|_| Error::NotAKernel)?;
+    let Some(headers) = elf.section_headers() else {
+        return Ok(None);
+    };
+    let Some(symbols) = headers.iter().find(|header| header.sh_type == SHT_SYMTAB) else {
+        return Ok(None);
+    };
+    let strings = headers
+        .get(symbols.sh_link as usize)
+        .map_err(|_| Error::NotAKernel)?;
     staging.align_page();
     let start = staging.end();
     for header in [symbols, strings] {
@@ -35,10 +53,17 @@ pub fn load_symbols(file: &[u8], staging: &mut Staging<'_>) -> Result<Option<Sym
         staging.append(data)?;
         staging.align(size_of::<u64>());
     }
-    Ok(Some(Symbols { start, end: staging.end() }))
+    Ok(Some(Symbols {
+        start,
+        end: staging.end(),
+    }))
 }
 
 fn parse(file: &[u8]) -> Result<ElfBytes<'_, LittleEndian>, Error> {
     let elf = ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|_| Error::NotAKernel)?;
-    if elf.ehdr.e_machine == EM_X86_64 { Ok(elf) } else { Err(Error::NotAKernel) }
+    if elf.ehdr.e_machine == EM_X86_64 {
+        Ok(elf)
+    } else {
+        Err(Error::NotAKernel)
+    }
 }

@@ -1,10 +1,10 @@
-//! A kernel module: a relocatable ELF file, laid out in memory as loader(8) does it. The kernel relocates
-//! the module when it starts.
+//! A kernel module: a relocatable ELF file, laid out in memory as loader(8) does it. The kernel
+//! relocates the module when it starts.
 
 use elf::ElfBytes;
 use elf::abi::{
-    ET_REL, SHF_ALLOC, SHT_FINI_ARRAY, SHT_INIT_ARRAY, SHT_NOBITS, SHT_PROGBITS, SHT_RELA, SHT_SYMTAB,
-    SHT_X86_64_UNWIND,
+    ET_REL, SHF_ALLOC, SHT_FINI_ARRAY, SHT_INIT_ARRAY, SHT_NOBITS, SHT_PROGBITS, SHT_RELA,
+    SHT_SYMTAB, SHT_X86_64_UNWIND,
 };
 use elf::endian::LittleEndian;
 use elf::section::SectionHeader;
@@ -38,12 +38,14 @@ pub struct Module<'f> {
 impl Module<'_> {
     /// The section headers one after another, each with the section's address.
     pub fn sections(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.section_headers.chunks_exact(SECTION_HEADER).zip(self.addresses)
+        self.section_headers
+            .chunks_exact(SECTION_HEADER)
+            .zip(self.addresses)
     }
 }
 
-/// Puts what the kernel needs of a module into memory: the sections that are allocated, the symbols, both
-/// string tables, and the relocations of these sections.
+/// Puts what the kernel needs of a module into memory: the sections that are allocated, the
+/// symbols, both string tables, and the relocations of these sections.
 pub fn load<'f>(file: &'f [u8], staging: &mut Staging<'_>) -> Result<Module<'f>, Error> {
     let elf = ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|_| Error::NotAModule)?;
     let headers = elf.section_headers().ok_or(Error::NotAModule)?;
@@ -52,16 +54,26 @@ pub fn load<'f>(file: &'f [u8], staging: &mut Staging<'_>) -> Result<Module<'f>,
     }
     let start_of_headers = usize::try_from(elf.ehdr.e_shoff).map_err(|_| Error::NotAModule)?;
     let len_of_headers = headers.len() * SECTION_HEADER;
-    let section_headers = file.get(start_of_headers..).and_then(|rest| rest.get(..len_of_headers));
+    let section_headers = file
+        .get(start_of_headers..)
+        .and_then(|rest| rest.get(..len_of_headers));
 
     let is_allocated = |section: &SectionHeader| section.sh_flags & u64::from(SHF_ALLOC) != 0;
-    let mut symbols = headers.iter().filter(|section| section.sh_type == SHT_SYMTAB);
-    let (Some(table), None) = (symbols.next(), symbols.next()) else { return Err(Error::NotAModule) };
+    let mut symbols = headers
+        .iter()
+        .filter(|section| section.sh_type == SHT_SYMTAB);
+    let (Some(table), None) = (symbols.next(), symbols.next()) else {
+        return Err(Error::NotAModule);
+    };
     let strings = [table.sh_link as usize, usize::from(elf.ehdr.e_shstrndx)];
     let is_needed = |i: usize, section: &SectionHeader| match section.sh_type {
-        SHT_PROGBITS | SHT_NOBITS | SHT_X86_64_UNWIND | SHT_INIT_ARRAY | SHT_FINI_ARRAY => is_allocated(section),
+        SHT_PROGBITS | SHT_NOBITS | SHT_X86_64_UNWIND | SHT_INIT_ARRAY | SHT_FINI_ARRAY => {
+            is_allocated(section)
+        }
         SHT_SYMTAB => true,
-        SHT_RELA => headers.get(section.sh_info as usize).is_ok_and(|target| is_allocated(&target)),
+        SHT_RELA => headers
+            .get(section.sh_info as usize)
+            .is_ok_and(|target| is_allocated(&target)),
         _ => strings.contains(&i),
     };
 
@@ -72,7 +84,8 @@ pub fn load<'f>(file: &'f [u8], staging: &mut Staging<'_>) -> Result<Module<'f>,
         if section.sh_size == 0 || !is_needed(i, &section) {
             continue;
         }
-        let alignment = usize::try_from(section.sh_addralign.max(1)).map_err(|_| Error::TooLarge)?;
+        let alignment =
+            usize::try_from(section.sh_addralign.max(1)).map_err(|_| Error::TooLarge)?;
         if !alignment.is_power_of_two() {
             return Err(Error::NotAModule);
         }
@@ -82,11 +95,17 @@ pub fn load<'f>(file: &'f [u8], staging: &mut Staging<'_>) -> Result<Module<'f>,
         let place = staging.reserve(staging.end(), len)?;
         if section.sh_type != SHT_NOBITS {
             let (data, _) = elf.section_data(&section).map_err(|_| Error::NotAModule)?;
-            place.get_mut(..data.len()).ok_or(Error::NotAModule)?.copy_from_slice(data);
+            place
+                .get_mut(..data.len())
+                .ok_or(Error::NotAModule)?
+                .copy_from_slice(data);
         }
     }
     Ok(Module {
-        file: File { start, len: staging.end() - start },
+        file: File {
+            start,
+            len: staging.end() - start,
+        },
         header: file.get(..HEADER).ok_or(Error::NotAModule)?,
         section_headers: section_headers.ok_or(Error::NotAModule)?,
         addresses,
@@ -123,15 +142,25 @@ mod tests {
         file.extend([ET_REL, 62].iter().flat_map(|half| half.to_le_bytes()));
         file.extend(1u32.to_le_bytes());
         let data: usize = sections.iter().map(|section| section.6.len()).sum();
-        file.extend([0, 0, HEADER + data].iter().flat_map(|word| word.to_le_bytes()));
+        file.extend(
+            [0, 0, HEADER + data]
+                .iter()
+                .flat_map(|word| word.to_le_bytes()),
+        );
         file.extend(0u32.to_le_bytes());
-        file.extend([64u16, 0, 0, 64, sections.len() as u16, 6].iter().flat_map(|half| half.to_le_bytes()));
+        file.extend(
+            [64u16, 0, 0, 64, sections.len() as u16, 6]
+                .iter()
+                .flat_map(|half| half.to_le_bytes()),
+        );
         let mut headers = vec![];
         for (kind, flags, alignment, link, info, len, contents) in sections {
             headers.extend(0u32.to_le_bytes());
             headers.extend(kind.to_le_bytes());
             headers.extend(
-                [u64::from(*flags), 0, file.len() as u64, *len as u64].iter().flat_map(|word| word.to_le_bytes()),
+                [u64::from(*flags), 0, file.len() as u64, *len as u64]
+                    .iter()
+                    .flat_map(|word| word.to_le_bytes()),
             );
             headers.extend([*link, *info].iter().flat_map(|word| word.to_le_bytes()));
             headers.extend([*alignment, 0].iter().flat_map(|word| word.to_le_bytes()));
@@ -149,12 +178,19 @@ mod tests {
         let file = module(&SECTIONS);
         let module = load(&file, &mut staging).unwrap();
         let end = staging.end();
-        assert_eq!((module.file.start, module.file.start + module.file.len), (KERNLOAD + 4096, end));
+        assert_eq!(
+            (module.file.start, module.file.start + module.file.len),
+            (KERNLOAD + 4096, end)
+        );
         assert_eq!(module.header, &file[..HEADER]);
         let addresses: Vec<u64> = module.sections().map(|(_, address)| address).collect();
         let loaded: Vec<bool> = addresses.iter().map(|address| *address != 0).collect();
         assert_eq!(loaded, [false, true, true, false, true, true, true, true]);
-        for (section, address) in SECTIONS.iter().zip(addresses).filter(|(_, address)| *address != 0) {
+        for (section, address) in SECTIONS
+            .iter()
+            .zip(addresses)
+            .filter(|(_, address)| *address != 0)
+        {
             let start = (address - KERNLOAD) as usize;
             assert!(address.is_multiple_of(section.2));
             let mut expected = section.6.to_vec();
@@ -167,7 +203,10 @@ mod tests {
     fn what_is_no_module_is_refused() {
         let good = module(&SECTIONS);
         let refused = |file: &[u8]| {
-            assert_eq!(load(file, &mut Staging::new(&mut vec![0; 1 << 16])).err(), Some(Error::NotAModule));
+            assert_eq!(
+                load(file, &mut Staging::new(&mut vec![0; 1 << 16])).err(),
+                Some(Error::NotAModule)
+            );
         };
         (0..good.len()).for_each(|len| refused(&good[..len]));
         let mut executable = good.clone();
@@ -177,6 +216,9 @@ mod tests {
         without_symbols[4].0 = SHT_PROGBITS;
         refused(&module(&without_symbols));
         refused(&module(&[SECTIONS.as_slice(); 9].concat()));
-        assert_eq!(load(&good, &mut Staging::new(&mut [0; 4200])).err(), Some(Error::TooLarge));
+        assert_eq!(
+            load(&good, &mut Staging::new(&mut [0; 4200])).err(),
+            Some(Error::TooLarge)
+        );
     }
 }

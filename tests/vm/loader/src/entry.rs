@@ -21,10 +21,12 @@ unsafe extern "C" {
 /// In long mode, with interrupts off and `info` as Multiboot says.
 #[unsafe(no_mangle)]
 extern "C" fn loader_main(info: u32) -> ! {
-    // SAFETY: QEMU passed it, entry.S mapped the first GB, where all of it lies, and memory is only written to below.
+    // SAFETY: QEMU passed it, entry.S mapped the first GB, where all of it lies, and memory is only
+    // written to below.
     let machine = unsafe { Machine::new(info) };
     match boot(&machine) {
-        // SAFETY: the kernel, all that it reads, and the page tables are in place; nothing of the loader is needed again.
+        // SAFETY: the kernel, all that it reads, and the page tables are in place; nothing of the
+        // loader is needed again.
         Ok(entry) => unsafe { enter_kernel(entry.entry, entry.modulep, entry.physfree) },
         Err(error) => stop(format_args!("{error}")),
     }
@@ -39,7 +41,8 @@ fn boot(machine: &Machine) -> Result<Entry, Error> {
         module: machine.file("echodev.ko"),
     };
     let len = (&raw const loader_begin as usize) - KERNLOAD as usize;
-    // SAFETY: memory that is mapped, that nobody else uses, and that lies before the loader and the files.
+    // SAFETY: memory that is mapped, that nobody else uses, and that lies before the loader and the
+    // files.
     let below = unsafe { slice::from_raw_parts_mut(KERNLOAD as usize as *mut u8, len) };
     load(&files, machine.memory(), &mut Staging::new(below))
 }

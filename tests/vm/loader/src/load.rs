@@ -29,10 +29,18 @@ impl From<Full> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Missing(name) => write!(f, "there is no file {name} among those given with -initrd"),
-            Error::NotAKernel => f.write_str("the file kernel is not an ELF file of a FreeBSD/amd64 kernel, 12 to 15"),
-            Error::NotAModule => f.write_str("the file echodev.ko is not an ELF file of a kernel module"),
-            Error::TooLarge => f.write_str("kernel and mfs_root do not fit into the memory below the loader, 254 MB"),
+            Error::Missing(name) => {
+                write!(f, "there is no file {name} among those given with -initrd")
+            }
+            Error::NotAKernel => f.write_str(
+                "the file kernel is not an ELF file of a FreeBSD/amd64 kernel, 12 to 15",
+            ),
+            Error::NotAModule => {
+                f.write_str("the file echodev.ko is not an ELF file of a kernel module")
+            }
+            Error::TooLarge => f.write_str(
+                "kernel and mfs_root do not fit into the memory below the loader, 254 MB",
+            ),
         }
     }
 }
@@ -67,11 +75,20 @@ pub fn load(
     staging: &mut Staging<'_>,
 ) -> Result<Entry, Error> {
     let entry = elf64::load(files.kernel, staging)?;
-    let kernel = File { start: KERNLOAD, len: staging.end() - KERNLOAD };
+    let kernel = File {
+        start: KERNLOAD,
+        len: staging.end() - KERNLOAD,
+    };
     let symbols = elf64::load_symbols(files.kernel, staging)?;
     staging.align_page();
-    let image = File { start: staging.append(files.mfs_root)?, len: files.mfs_root.len() as u64 };
-    let module = files.module.map(|module| elf_obj::load(module, staging)).transpose()?;
+    let image = File {
+        start: staging.append(files.mfs_root)?,
+        len: files.mfs_root.len() as u64,
+    };
+    let module = files
+        .module
+        .map(|module| elf_obj::load(module, staging))
+        .transpose()?;
     staging.align_page();
     let envp = environment(files.env, staging)?;
 
@@ -84,13 +101,20 @@ pub fn load(
     let modulep = metadata.finish()?;
     staging.align_page();
     let address = |at: u64| u32::try_from(at).map_err(|_| Error::TooLarge);
-    Ok(Entry { entry, modulep: address(modulep)?, physfree: address(staging.end())? })
+    Ok(Entry {
+        entry,
+        modulep: address(modulep)?,
+        physfree: address(staging.end())?,
+    })
 }
 
 /// The environment as the kernel reads it: each line ends with a NUL, and one more ends the list.
 fn environment(lines: &[u8], staging: &mut Staging<'_>) -> Result<u64, Full> {
     let start = staging.end();
-    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    for line in lines
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
         staging.append(line)?;
         staging.append(&[0])?;
     }
@@ -109,7 +133,8 @@ mod tests {
     const ENTRY: u64 = KERNBASE + KERNLOAD + 0x10;
     const TEXT: &[u8] = b"the kernel's text";
 
-    /// An ELF file with one segment: a header, a program header, and the text, with room for 100 bytes behind it.
+    /// An ELF file with one segment: a header, a program header, and the text, with room for 100
+    /// bytes behind it.
     fn kernel() -> Vec<u8> {
         let mut file = vec![];
         file.extend(*b"\x7fELF\x02\x01\x01\x09\0\0\0\0\0\0\0\0");
@@ -117,18 +142,42 @@ mod tests {
         file.extend(1u32.to_le_bytes());
         file.extend([ENTRY, 64, 0].iter().flat_map(|word| word.to_le_bytes()));
         file.extend(0u32.to_le_bytes());
-        file.extend([64u16, 56, 1, 64, 0, 0].iter().flat_map(|half| half.to_le_bytes()));
+        file.extend(
+            [64u16, 56, 1, 64, 0, 0]
+                .iter()
+                .flat_map(|half| half.to_le_bytes()),
+        );
         file.extend([1u32, 7].iter().flat_map(|word| word.to_le_bytes()));
         let len = TEXT.len() as u64;
         let address = KERNBASE + KERNLOAD;
-        file.extend([120, address, KERNLOAD, len, len + 100, 4096].iter().flat_map(|word: &u64| word.to_le_bytes()));
+        file.extend(
+            [120, address, KERNLOAD, len, len + 100, 4096]
+                .iter()
+                .flat_map(|word: &u64| word.to_le_bytes()),
+        );
         file.extend(TEXT);
         file
     }
 
     fn load_into(memory: &mut [u8], kernel: &[u8]) -> Result<Entry, Error> {
-        let files = Files { kernel, env: b"a=1\n\nb=two\n", mfs_root: b"image", module: None };
-        let map = [Smap { base: 0, length: 0x9fc00, kind: 1 }, Smap { base: 0x10_0000, length: 1 << 29, kind: 1 }];
+        let files = Files {
+            kernel,
+            env: b"a=1\n\nb=two\n",
+            mfs_root: b"image",
+            module: None,
+        };
+        let map = [
+            Smap {
+                base: 0,
+                length: 0x9fc00,
+                kind: 1,
+            },
+            Smap {
+                base: 0x10_0000,
+                length: 1 << 29,
+                kind: 1,
+            },
+        ];
         load(&files, map.into_iter(), &mut Staging::new(memory))
     }
 
@@ -176,7 +225,11 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused() {
         for len in [0, 10, 4096, 8192] {
-            assert_eq!(load_into(&mut vec![0; len], &kernel()).unwrap_err(), Error::TooLarge, "{len} bytes");
+            assert_eq!(
+                load_into(&mut vec![0; len], &kernel()).unwrap_err(),
+                Error::TooLarge,
+                "{len} bytes"
+            );
         }
     }
 
@@ -185,7 +238,11 @@ mod tests {
         let kernel = kernel();
         let mut memory = vec![0; 1 << 16];
         for len in 0..kernel.len() {
-            assert_eq!(load_into(&mut memory, &kernel[..len]).unwrap_err(), Error::NotAKernel, "{len} bytes");
+            assert_eq!(
+                load_into(&mut memory, &kernel[..len]).unwrap_err(),
+                Error::NotAKernel,
+                "{len} bytes"
+            );
         }
         for place in 0..kernel.len() {
             for value in [0, 1, 0x7f, 0x80, 0xff] {

@@ -1,7 +1,9 @@
-//! The metadata: records that the kernel walks when it starts (`sys/linker.h`, `machine/metadata.h`).
+//! The metadata: records that the kernel walks when it starts (`sys/linker.h`,
+//! `machine/metadata.h`).
 //!
-//! A record is its type and its length, 32 bits each, and its data, filled up to a multiple of 8 bytes. `MODINFO_NAME`
-//! begins the records of one file, the kernel's being first; a record of zeros ends the list.
+//! A record is its type and its length, 32 bits each, and its data, filled up to a multiple of 8
+//! bytes. `MODINFO_NAME` begins the records of one file, the kernel's being first; a record of
+//! zeros ends the list.
 
 use crate::elf_obj::{Module, SECTION_HEADER, SH_ADDR};
 use crate::staging::{Full, Staging};
@@ -22,7 +24,8 @@ const MODINFOMD_SMAP: u32 = MODINFO_METADATA | 0x1001;
 /// `sys/reboot.h`: the console is the serial port.
 const RB_SERIAL: u32 = 0x1000;
 
-/// Where a file lies in physical memory. The kernel adds `KERNBASE` to every address here by itself.
+/// Where a file lies in physical memory. The kernel adds `KERNBASE` to every address here by
+/// itself.
 #[derive(Clone, Copy)]
 pub struct File {
     /// Its first byte.

@@ -52,34 +52,51 @@ impl Machine {
     ///
     /// # Safety
     ///
-    /// A Multiboot 1 loader passed `info`; memory is mapped at its physical addresses; and what the structure leads to
-    /// is never written to.
+    /// A Multiboot 1 loader passed `info`; memory is mapped at its physical addresses; and what the
+    /// structure leads to is never written to.
     pub unsafe fn new(info: u32) -> Self {
         // SAFETY: the caller's promise: the address of a structure that begins like this.
         let info = unsafe { &*(info as usize as *const Info) };
-        let mut machine = Self { modules: &[], ranges: &[] };
+        let mut machine = Self {
+            modules: &[],
+            ranges: &[],
+        };
         if info.flags & HAS_MODULES != 0 {
-            // SAFETY: by the rules so many of them are there, as the flag says; nothing changes them.
-            machine.modules =
-                unsafe { slice::from_raw_parts(info.modules as usize as *const Module, info.module_count as usize) };
+            // SAFETY: by the rules so many of them are there, as the flag says; nothing changes
+            // them.
+            machine.modules = unsafe {
+                slice::from_raw_parts(
+                    info.modules as usize as *const Module,
+                    info.module_count as usize,
+                )
+            };
         }
         if info.flags & HAS_MAP != 0 {
             let count = info.map_length as usize / size_of::<Range>();
-            // SAFETY: as above. QEMU makes all ranges of one size, which the rules do not promise; `ranges` checks it.
-            machine.ranges = unsafe { slice::from_raw_parts(info.map as usize as *const Range, count) };
+            // SAFETY: as above. QEMU makes all ranges of one size, which the rules do not promise;
+            // `ranges` checks it.
+            machine.ranges =
+                unsafe { slice::from_raw_parts(info.map as usize as *const Range, count) };
         }
         machine
     }
 
     /// The file of this name.
     pub fn file(&self, name: &str) -> Option<&'static [u8]> {
-        self.modules.iter().find(|module| module.name() == Some(name)).map(Module::bytes)
+        self.modules
+            .iter()
+            .find(|module| module.name() == Some(name))
+            .map(Module::bytes)
     }
 
     /// The machine's memory.
     pub fn memory(&self) -> impl Iterator<Item = Smap> + Clone {
         let whole = |range: &&Range| range.size as usize == size_of::<Range>() - size_of::<u32>();
-        let smap = |range: &Range| Smap { base: range.base, length: range.length, kind: range.kind };
+        let smap = |range: &Range| Smap {
+            base: range.base,
+            length: range.length,
+            kind: range.kind,
+        };
         self.ranges.iter().take_while(whole).map(smap)
     }
 }
@@ -87,12 +104,16 @@ impl Machine {
 impl Module {
     fn name(&self) -> Option<&'static str> {
         // SAFETY: by the rules a string that ends with a NUL; nothing changes it.
-        unsafe { CStr::from_ptr(self.name as usize as *const i8) }.to_str().ok().map(str::trim_end)
+        unsafe { CStr::from_ptr(self.name as usize as *const i8) }
+            .to_str()
+            .ok()
+            .map(str::trim_end)
     }
 
     fn bytes(&self) -> &'static [u8] {
         let len = self.end.saturating_sub(self.start) as usize;
-        // SAFETY: by the rules the file lies there; the loader writes below itself only, and it lies behind.
+        // SAFETY: by the rules the file lies there; the loader writes below itself only, and it
+        // lies behind.
         unsafe { slice::from_raw_parts(self.start as usize as *const u8, len) }
     }
 }

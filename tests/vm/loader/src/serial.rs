@@ -23,11 +23,15 @@ impl fmt::Write for Serial {
 fn inb(port: u16) -> u8 {
     let value;
     // SAFETY: reading the status of a serial port, or of no device at all, changes no memory.
-    unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags))
+    };
     value
 }
 
 fn outb(port: u16, value: u8) {
     // SAFETY: as above; and sending a byte neither.
-    unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags))
+    };
 }

@@ -24,7 +24,8 @@ impl<'m> Staging<'m> {
         Self { memory, used: 0 }
     }
 
-    /// `len` zeroed bytes at the physical address `at`, whether or not something before it is still free.
+    /// `len` zeroed bytes at the physical address `at`, whether or not something before it is still
+    /// free.
     pub fn reserve(&mut self, at: u64, len: usize) -> Result<&mut [u8], Full> {
         let start = usize::try_from(at.checked_sub(KERNLOAD).ok_or(Full)?).map_err(|_| Full)?;
         let end = start.checked_add(len).ok_or(Full)?;

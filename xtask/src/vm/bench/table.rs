@@ -32,7 +32,11 @@ impl FromStr for Measurement {
             let (rest, time) = text.strip_suffix(" ns")?.rsplit_once(": ")?;
             let (case, subject) = rest.rsplit_once(", ")?;
             let subject = SUBJECTS.iter().position(|name| *name == subject)?;
-            Some(Self { case: case.to_owned(), subject, time: time.parse().ok()? })
+            Some(Self {
+                case: case.to_owned(),
+                subject,
+                time: time.parse().ok()?,
+            })
         };
         parse().with_context(|| format!("not a measurement: {text}"))
     }
@@ -49,11 +53,22 @@ pub struct Table(Vec<Row>);
 impl FromIterator<Measurement> for Table {
     fn from_iter<I: IntoIterator<Item = Measurement>>(measurements: I) -> Self {
         let mut rows: Vec<Row> = Vec::new();
-        for Measurement { case, subject, time } in measurements {
-            let at = rows.iter().position(|row| row.case == case).unwrap_or_else(|| {
-                rows.push(Row { case, times: [None; SUBJECTS.len()] });
-                rows.len() - 1
-            });
+        for Measurement {
+            case,
+            subject,
+            time,
+        } in measurements
+        {
+            let at = rows
+                .iter()
+                .position(|row| row.case == case)
+                .unwrap_or_else(|| {
+                    rows.push(Row {
+                        case,
+                        times: [None; SUBJECTS.len()],
+                    });
+                    rows.len() - 1
+                });
             rows[at].times[subject] = Some(time);
         }
         Self(rows)
@@ -63,7 +78,9 @@ impl FromIterator<Measurement> for Table {
 impl Table {
     /// What `row` has to keep to: how it is against something else, at most, and what that is.
     fn targets(&self, row: &Row) -> Vec<(f64, f64, &'static str)> {
-        let Some(time) = row.times[ECHODEV] else { return vec![] };
+        let Some(time) = row.times[ECHODEV] else {
+            return vec![];
+        };
         let drain = row.case.starts_with("one-byte drain");
         let mut targets = Vec::new();
         let mut add = |other: Option<f64>, limit, name| {
@@ -71,7 +88,11 @@ impl Table {
                 targets.push((time / other, limit, name));
             }
         };
-        let of_baseline = if row.case.ends_with("blocked readers") { 0.25 } else { 1.0 };
+        let of_baseline = if row.case.ends_with("blocked readers") {
+            0.25
+        } else {
+            1.0
+        };
         add(row.times[BASELINE], of_baseline, "the C driver");
         if drain || row.case.starts_with("write and read") {
             add(row.times[PIPE], 1.1, "a pipe");
@@ -86,13 +107,26 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = |value: Option<f64>, digits| value.map_or("–".into(), |value| format!("{value:.digits$}"));
-        writeln!(f, "| | {} | to C driver | to pipe | targets |", SUBJECTS.join(" | "))?;
-        writeln!(f, "| --- |{}", " ---: |".repeat(SUBJECTS.len() + 2) + " --- |")?;
+        let number = |value: Option<f64>, digits| {
+            value.map_or("–".into(), |value| format!("{value:.digits$}"))
+        };
+        writeln!(
+            f,
+            "| | {} | to C driver | to pipe | targets |",
+            SUBJECTS.join(" | ")
+        )?;
+        writeln!(
+            f,
+            "| --- |{}",
+            " ---: |".repeat(SUBJECTS.len() + 2) + " --- |"
+        )?;
         for row in &self.0 {
             let [time, baseline, pipe] = row.times;
-            let missed: Vec<_> =
-                self.targets(row).into_iter().filter(|(ratio, limit, _)| *ratio > limit + SPREAD).collect();
+            let missed: Vec<_> = self
+                .targets(row)
+                .into_iter()
+                .filter(|(ratio, limit, _)| *ratio > limit + SPREAD)
+                .collect();
             let verdict = match missed[..] {
                 [] => "met".to_owned(),
                 _ => missed
@@ -101,7 +135,8 @@ impl fmt::Display for Table {
                     .collect::<Vec<_>>()
                     .join(", "),
             };
-            let ratio = |other: Option<f64>| number(time.zip(other).map(|(time, other)| time / other), 2);
+            let ratio =
+                |other: Option<f64>| number(time.zip(other).map(|(time, other)| time / other), 2);
             writeln!(
                 f,
                 "| {} | {} | {} | {} | {} | {} | {verdict} |",
@@ -122,23 +157,53 @@ mod tests {
     use super::*;
 
     fn table(lines: &[&str]) -> String {
-        lines.iter().map(|line| line.parse::<Measurement>()).collect::<Result<Table>>().unwrap().to_string()
+        lines
+            .iter()
+            .map(|line| line.parse::<Measurement>())
+            .collect::<Result<Table>>()
+            .unwrap()
+            .to_string()
     }
 
     #[test]
     fn one_row_for_all_subjects() {
-        let text = table(&["a, b, pipe: 4.0 ns", "a, b, echodev: 2.0 ns", "a, b, C driver: 2.5 ns"]);
-        assert!(text.ends_with("| a, b | 2 | 2 | 4 | 0.80 | 0.50 | met |\n"), "{text}");
+        let text = table(&[
+            "a, b, pipe: 4.0 ns",
+            "a, b, echodev: 2.0 ns",
+            "a, b, C driver: 2.5 ns",
+        ]);
+        assert!(
+            text.ends_with("| a, b | 2 | 2 | 4 | 0.80 | 0.50 | met |\n"),
+            "{text}"
+        );
     }
 
     #[test]
     fn what_is_missed_is_said() {
         for (lines, missed) in [
-            (["open, echodev: 1.1 ns", "open, C driver: 1.0 ns"], "**missed: 1.00 of the C driver**"),
-            (["16 blocked readers, echodev: 3.0 ns", "16 blocked readers, C driver: 9.0 ns"], "0.25 of the C driver"),
-            (["write and read, echodev: 1.2 ns", "write and read, pipe: 1.0 ns"], "1.10 of a pipe"),
             (
-                ["one-byte drain of 64 bytes, echodev: 1.0 ns", "one-byte drain of 1 MiB, echodev: 1.2 ns"],
+                ["open, echodev: 1.1 ns", "open, C driver: 1.0 ns"],
+                "**missed: 1.00 of the C driver**",
+            ),
+            (
+                [
+                    "16 blocked readers, echodev: 3.0 ns",
+                    "16 blocked readers, C driver: 9.0 ns",
+                ],
+                "0.25 of the C driver",
+            ),
+            (
+                [
+                    "write and read, echodev: 1.2 ns",
+                    "write and read, pipe: 1.0 ns",
+                ],
+                "1.10 of a pipe",
+            ),
+            (
+                [
+                    "one-byte drain of 64 bytes, echodev: 1.0 ns",
+                    "one-byte drain of 1 MiB, echodev: 1.2 ns",
+                ],
                 "1.10 of 64 bytes",
             ),
         ] {
@@ -149,7 +214,12 @@ mod tests {
 
     #[test]
     fn what_is_no_measurement() {
-        for text in ["open: 1.0 ns", "open, nobody: 1.0 ns", "open, pipe: 1.0", "open, pipe: x ns"] {
+        for text in [
+            "open: 1.0 ns",
+            "open, nobody: 1.0 ns",
+            "open, pipe: 1.0",
+            "open, pipe: x ns",
+        ] {
             assert!(text.parse::<Measurement>().is_err(), "{text}");
         }
     }

@@ -12,13 +12,19 @@ use super::{Files, MEMORY};
 use crate::sh;
 
 /// The script of the loader, in place of FreeBSD's own, which would show a menu: its commands.
-const LOAD: [&str; 2] = ["load /boot/kernel/kernel", "load -t mfs_root /boot/mfs_root"];
+const LOAD: [&str; 2] = [
+    "load /boot/kernel/kernel",
+    "load -t mfs_root /boot/mfs_root",
+];
 const LOAD_MODULE: &str = "load /boot/modules/echodev.ko";
 const BOOT: &str = "boot";
 
 /// Whether this is FreeBSD with vmm(4) loaded.
 pub fn usable() -> bool {
-    cfg!(target_os = "freebsd") && ["/dev/vmmctl", "/dev/vmm"].iter().any(|path| Path::new(path).exists())
+    cfg!(target_os = "freebsd")
+        && ["/dev/vmmctl", "/dev/vmm"]
+            .iter()
+            .any(|path| Path::new(path).exists())
 }
 
 /// Starts a machine of this name, whose files are in `dir`.
@@ -34,7 +40,10 @@ pub fn start(dir: &Path, name: &str, files: &Files<'_>, cpus: u32) -> Result<(Ch
         commands.push(LOAD_MODULE);
     }
     commands.push(BOOT);
-    let script: String = commands.iter().map(|command| format!("loader.perform({command:?})\n")).collect();
+    let script: String = commands
+        .iter()
+        .map(|command| format!("loader.perform({command:?})\n"))
+        .collect();
     fs::write(dir.join("boot/lua/loader.lua"), script)?;
 
     let destroyer = Destroyer(name.to_owned());
@@ -61,6 +70,9 @@ pub struct Destroyer(String);
 impl Drop for Destroyer {
     fn drop(&mut self) {
         // The machine may never have been made.
-        let _ = Command::new("bhyvectl").arg("--destroy").arg(format!("--vm={}", self.0)).output();
+        let _ = Command::new("bhyvectl")
+            .arg("--destroy")
+            .arg(format!("--vm={}", self.0))
+            .output();
     }
 }

@@ -38,7 +38,14 @@ impl Accel {
         match self {
             Self::Auto | Self::Tcg => &["-accel", "tcg,thread=multi", "-cpu", EMULATED],
             Self::Kvm => &["-accel", "kvm", "-cpu", "host"],
-            Self::Counting => &["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", EMULATED],
+            Self::Counting => &[
+                "-accel",
+                "tcg,thread=single",
+                "-icount",
+                "shift=0,sleep=off",
+                "-cpu",
+                EMULATED,
+            ],
         }
     }
 }
@@ -55,12 +62,26 @@ pub struct Qemu {
 impl Qemu {
     /// QEMU in the path, else Debian's, fetched.
     pub fn find(tools: &Path, accel: Accel, loader: PathBuf) -> Result<Self> {
-        let mut qemu = Self { program: PROGRAM.into(), libraries: None, loader, accel };
+        let mut qemu = Self {
+            program: PROGRAM.into(),
+            libraries: None,
+            loader,
+            accel,
+        };
         if sh::output(Command::new(PROGRAM).arg("--version")).is_err() {
             if sh::output(Command::new("apt-get").arg("--version")).is_err() {
-                bail!("{PROGRAM} is needed to run a virtual machine; on FreeBSD: pkg install qemu, or kldload vmm");
+                bail!(
+                    "{PROGRAM} is needed to run a virtual machine; on FreeBSD: pkg install qemu, or kldload vmm"
+                );
             }
-            let get = || fetch::debian(tools, "qemu", &["qemu-system-x86".into()], "virtual machines");
+            let get = || {
+                fetch::debian(
+                    tools,
+                    "qemu",
+                    &["qemu-system-x86".into()],
+                    "virtual machines",
+                )
+            };
             let dir = get().or_else(|_| {
                 sh::run(Command::new("apt-get").args(["update", "--quiet"]))?;
                 get()
@@ -69,7 +90,11 @@ impl Qemu {
             qemu.libraries = Some(dir.join("usr/lib/x86_64-linux-gnu"));
         }
         if accel == Accel::Auto {
-            qemu.accel = if qemu.kvm_works() { Accel::Kvm } else { Accel::Tcg };
+            qemu.accel = if qemu.kvm_works() {
+                Accel::Kvm
+            } else {
+                Accel::Tcg
+            };
         }
         Ok(qemu)
     }
@@ -77,19 +102,37 @@ impl Qemu {
     /// Whether a machine runs with KVM: the loader, without a kernel, has to complain of that.
     fn kvm_works(&self) -> bool {
         let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let virtualizes = flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm");
-        if !virtualizes || fs::File::options().read(true).write(true).open("/dev/kvm").is_err() {
+        let virtualizes = flags
+            .split_whitespace()
+            .any(|flag| flag == "vmx" || flag == "svm");
+        if !virtualizes
+            || fs::File::options()
+                .read(true)
+                .write(true)
+                .open("/dev/kvm")
+                .is_err()
+        {
             return false;
         }
-        let Ok(mut child) = self.command(Accel::Kvm, 1).spawn() else { return false };
+        let Ok(mut child) = self.command(Accel::Kvm, 1).spawn() else {
+            return false;
+        };
         let (sender, first_line) = mpsc::channel();
         let console = child.stdout.take();
         thread::spawn(move || {
-            let lines = console.into_iter().flat_map(|console| BufReader::new(console).lines());
+            let lines = console
+                .into_iter()
+                .flat_map(|console| BufReader::new(console).lines());
             // The receiver may have given up.
-            let _ = sender.send(lines.map_while(Result::ok).any(|line| line.contains("loader: ")));
+            let _ = sender.send(
+                lines
+                    .map_while(Result::ok)
+                    .any(|line| line.contains("loader: ")),
+            );
         });
-        let works = first_line.recv_timeout(Duration::from_secs(10)).unwrap_or(false);
+        let works = first_line
+            .recv_timeout(Duration::from_secs(10))
+            .unwrap_or(false);
         // It halts, and does not end by itself.
         let _ = child.kill();
         let _ = child.wait();
@@ -101,7 +144,10 @@ impl Qemu {
         // The loader knows them by these names, and no path can contain what separates them.
         symlink(files.kernel, dir.join("kernel"))?;
         fs::write(dir.join("mfs_root"), files.image)?;
-        let env: String = files.environment().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let env: String = files
+            .environment()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect();
         fs::write(dir.join("kernel.env"), env)?;
         let mut command = self.command(self.accel, cpus);
         let mut names = "kernel,kernel.env,mfs_root".to_owned();
@@ -110,7 +156,9 @@ impl Qemu {
             names.push_str(",echodev.ko");
         }
         command.args(["-initrd", &names]).current_dir(dir);
-        command.spawn().with_context(|| format!("cannot start {}", self.program.display()))
+        command
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.program.display()))
     }
 
     /// Its version, and the flags that decide how fast a machine is, for people.
@@ -133,7 +181,14 @@ impl Qemu {
         command
             .args(accel.flags())
             .args(["-m", MEMORY, "-smp", &cpus.to_string()])
-            .args(["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"])
+            .args([
+                "-nodefaults",
+                "-display",
+                "none",
+                "-serial",
+                "stdio",
+                "-no-reboot",
+            ])
             .arg("-kernel")
             .arg(&self.loader)
             .stdin(Stdio::null())

@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use kldhost_shuttle::sync::{fail, quiesce};
-use kldhost_shuttle::{Errno, FIONREAD, FIONWRITE, Fd, MallocStats, O_NONBLOCK, O_RDONLY, Pid, Process, ThreadState};
+use kldhost_shuttle::{
+    Errno, FIONREAD, FIONWRITE, Fd, MallocStats, O_NONBLOCK, O_RDONLY, Pid, Process, ThreadState,
+};
 
 use super::{Side, Stage, open};
 
@@ -30,11 +32,25 @@ impl Stage {
         }
         let kernel = &self.0.kernel;
         let checked = kernel.check_memory().map_err(|report| report.to_string());
-        let checked = checked.and_then(|()| match (kernel.leaks(), kernel.malloc_stats("echodev"), kernel.threads()) {
-            (leaks, MallocStats { allocations: 0, .. }, threads) if leaks.is_empty() && threads.is_empty() => Ok(()),
-            left => Err(format!("something is left: {left:?}")),
+        let checked = checked.and_then(|()| {
+            match (
+                kernel.leaks(),
+                kernel.malloc_stats("echodev"),
+                kernel.threads(),
+            ) {
+                (leaks, MallocStats { allocations: 0, .. }, threads)
+                    if leaks.is_empty() && threads.is_empty() =>
+                {
+                    Ok(())
+                }
+                left => Err(format!("something is left: {left:?}")),
+            }
         });
-        if let Err(what) = checked.and_then(|()| self.0.bytes.check_all(self.0.unload || self.0.revoked.load(SeqCst))) {
+        if let Err(what) = checked.and_then(|()| {
+            self.0
+                .bytes
+                .check_all(self.0.unload || self.0.revoked.load(SeqCst))
+        }) {
             fail(what);
         }
     }
@@ -42,7 +58,11 @@ impl Stage {
     fn check_ended(&self) {
         let unfinished = self.0.unfinished.lock().unwrap().clone();
         if !unfinished.is_empty() {
-            fail(format!("the end, but not of {}: {:?}", unfinished.join(", "), self.0.kernel.threads()));
+            fail(format!(
+                "the end, but not of {}: {:?}",
+                unfinished.join(", "),
+                self.0.kernel.threads()
+            ));
         }
     }
 
@@ -60,27 +80,39 @@ impl Stage {
             .iter()
             .map(|td| match &td.state {
                 ThreadState::Sleeping { wmesg } if wmesg != "echo" => Ok((td.pid, wmesg.as_str())),
-                _ => Err(format!("process {} waits for a lock that nobody releases", td.pid)),
+                _ => Err(format!(
+                    "process {} waits for a lock that nobody releases",
+                    td.pid
+                )),
             })
             .collect::<Result<_, _>>()?;
         for (process, signal, sent) in &*inner.signals.lock().unwrap() {
             let handled = process.handled(*signal);
             if handled != *sent {
-                return Err(format!("process {} got {handled} of {sent} signals", process.pid()));
+                return Err(format!(
+                    "process {} got {handled} of {sent} signals",
+                    process.pid()
+                ));
             }
         }
         let is_unloading = |&(_, wmesg): &(Pid, &str)| matches!(wmesg, "echoun" | "devdrn");
         if inner.unloaded.load(SeqCst) || asleep.iter().any(is_unloading) {
-            // A waiter whose knote was being reported has missed its KNOTE, and gets another while unloading waits.
-            let missed = inner.reports.load(SeqCst) && asleep.iter().any(|(_, wmesg)| *wmesg == "echoun");
-            let may_sleep = |thread: &(Pid, &str)| is_unloading(thread) || missed && thread.1 == "kqread";
+            // A waiter whose knote was being reported has missed its KNOTE, and gets another while
+            // unloading waits.
+            let missed =
+                inner.reports.load(SeqCst) && asleep.iter().any(|(_, wmesg)| *wmesg == "echoun");
+            let may_sleep =
+                |thread: &(Pid, &str)| is_unloading(thread) || missed && thread.1 == "kqread";
             let left = asleep.iter().find(|thread| !may_sleep(thread));
-            return left.map_or(Ok(()), |(pid, wmesg)| Err(format!("unload: process {pid} still sleeps on {wmesg}")));
+            return left.map_or(Ok(()), |(pid, wmesg)| {
+                Err(format!("unload: process {pid} still sleeps on {wmesg}"))
+            });
         }
         self.look_at_device(&asleep)
     }
 
-    /// Nobody may sleep while what it waits for is there; and the device has what was written and not read.
+    /// Nobody may sleep while what it waits for is there; and the device has what was written and
+    /// not read.
     fn look_at_device(&self, asleep: &[(Pid, &str)]) -> Result<(), String> {
         let inner = &*self.0;
         let mut probe = inner.probe.lock().unwrap();
@@ -89,15 +121,24 @@ impl Stage {
             *probe = open(&inner.kernel, O_RDONLY | O_NONBLOCK);
             writers = 0;
         }
-        let ask = |request| int(&probe.0, probe.1, request).map_err(|error| format!("ioctl: {error}"));
+        let ask =
+            |request| int(&probe.0, probe.1, request).map_err(|error| format!("ioctl: {error}"));
         let (held, room) = (ask(FIONREAD)?, ask(FIONWRITE)?);
         let wanted = inner.wanted.lock().unwrap();
         for &(pid, wmesg) in asleep {
             let sides: Vec<Side> = match wmesg {
                 "echord" => vec![Side::Read],
                 "echowr" => vec![Side::Write],
-                "select" | "kqread" => wanted.iter().filter(|(of, _)| *of == pid).map(|&(_, side)| side).collect(),
-                _ => return Err(format!("process {pid} sleeps on {wmesg}, where nobody should stay")),
+                "select" | "kqread" => wanted
+                    .iter()
+                    .filter(|(of, _)| *of == pid)
+                    .map(|&(_, side)| side)
+                    .collect(),
+                _ => {
+                    return Err(format!(
+                        "process {pid} sleeps on {wmesg}, where nobody should stay"
+                    ));
+                }
             };
             let ready = |side: &Side| match side {
                 Side::Read => held != 0 || writers == 0,

@@ -108,10 +108,21 @@ pub fn kqueue_loop(subject: &Subject, size: usize) -> Result<PerOperation> {
 }
 
 /// Rounds with a kqueue that waits for something to read.
-fn watched(subject: &Subject, size: usize, round: impl Fn(&Ends, Fd) -> Result<PerOperation>) -> Result<PerOperation> {
+fn watched(
+    subject: &Subject,
+    size: usize,
+    round: impl Fn(&Ends, Fd) -> Result<PerOperation>,
+) -> Result<PerOperation> {
     let ends = subject.ends(size)?.nonblocking()?;
     let kq = wait::kqueue()?;
-    let change = Kevent { ident: ends.read as u64, filter: EVFILT_READ, flags: EV_ADD, fflags: 0, data: 0, udata: 0 };
+    let change = Kevent {
+        ident: ends.read as u64,
+        filter: EVFILT_READ,
+        flags: EV_ADD,
+        fflags: 0,
+        data: 0,
+        udata: 0,
+    };
     wait::kevent(kq, &[change], 0, None)?;
     let time = median(|| round(&ends, kq));
     files::close(kq)?;

@@ -62,7 +62,10 @@ impl Subject {
             return Ok(Ends { read, write });
         };
         let fd = files::open(device, O_RDWR)?;
-        let ends = Ends { read: fd, write: fd };
+        let ends = Ends {
+            read: fd,
+            write: fd,
+        };
         // SAFETY: the request only reads a size_t.
         unsafe { files::ioctl(fd, ECHODEV_SBUFSIZE, &raw const size as usize) }?;
         Ok(ends)
@@ -88,14 +91,29 @@ impl Ends {
     /// read(2) of at most `len` bytes, which are dropped.
     pub fn read(&self, len: usize) -> Result<usize> {
         static mut INTO: [u8; REQUEST_MAX] = [0; REQUEST_MAX];
-        // SAFETY: nobody looks at what is read, so it does not matter that every call reads to the same place.
-        unsafe { files::read(self.read, Iovec { base: &raw mut INTO as usize, len: len.min(REQUEST_MAX) }) }
+        // SAFETY: nobody looks at what is read, so it does not matter that every call reads to the
+        // same place.
+        unsafe {
+            files::read(
+                self.read,
+                Iovec {
+                    base: &raw mut INTO as usize,
+                    len: len.min(REQUEST_MAX),
+                },
+            )
+        }
     }
 
     /// write(2) of at most `len` bytes.
     pub fn write(&self, len: usize) -> Result<usize> {
         static FROM: [u8; REQUEST_MAX] = [0x5a; REQUEST_MAX];
-        files::write(self.write, Iovec { base: &raw const FROM as usize, len: len.min(REQUEST_MAX) })
+        files::write(
+            self.write,
+            Iovec {
+                base: &raw const FROM as usize,
+                len: len.min(REQUEST_MAX),
+            },
+        )
     }
 
     /// Writes all of `len` bytes.

@@ -88,12 +88,14 @@ pub fn ping_pong(subject: &Subject, size: usize) -> Result<PerOperation> {
     })
 }
 
-/// A byte to 16 processes that all wait for it. The writer runs only while no reader does, so each byte comes when all of them
-/// are asleep again.
+/// A byte to 16 processes that all wait for it. The writer runs only while no reader does, so each
+/// byte comes when all of them are asleep again.
 pub fn readers(subject: &Subject, size: usize) -> Result<PerOperation> {
     let ends = subject.ends(size)?;
     on_one_processor(|| {
-        let readers = (0..READERS).map(|_| Loop::start(|| ends.read(1).map(drop))).collect::<Result<Vec<_>>>()?;
+        let readers = (0..READERS)
+            .map(|_| Loop::start(|| ends.read(1).map(drop)))
+            .collect::<Result<Vec<_>>>()?;
         readers.iter().try_for_each(Loop::wait_asleep)?;
         processes::run_last()?;
         median(|| {
@@ -106,20 +108,37 @@ pub fn readers(subject: &Subject, size: usize) -> Result<PerOperation> {
     })
 }
 
-/// Measures in a process of its own, which stays on one processor with its children: where the scheduler puts processes makes
-/// more of a difference than what they do. EWOULDBLOCK if it failed there.
+/// Measures in a process of its own, which stays on one processor with its children: where the
+/// scheduler puts processes makes more of a difference than what they do. EWOULDBLOCK if it failed
+/// there.
 fn on_one_processor(measure: impl FnOnce() -> Result<PerOperation>) -> Result<PerOperation> {
     let result = Subject::Pipe.ends(1)?.nonblocking()?;
     let Some(child) = processes::fork()? else {
-        let sent = processes::stay_on_first_processor().and_then(|()| measure()).and_then(|time| {
-            let bytes = time.to_bytes();
-            files::write(result.write, Iovec { base: bytes.as_ptr() as usize, len: bytes.len() })
-        });
+        let sent = processes::stay_on_first_processor()
+            .and_then(|()| measure())
+            .and_then(|time| {
+                let bytes = time.to_bytes();
+                files::write(
+                    result.write,
+                    Iovec {
+                        base: bytes.as_ptr() as usize,
+                        len: bytes.len(),
+                    },
+                )
+            });
         processes::exit(sent.is_err().into())
     };
     processes::wait(child)?;
     let mut bytes = [0; 8];
     // SAFETY: the bytes are there, and nobody else's.
-    unsafe { files::read(result.read, Iovec { base: bytes.as_mut_ptr() as usize, len: bytes.len() }) }?;
+    unsafe {
+        files::read(
+            result.read,
+            Iovec {
+                base: bytes.as_mut_ptr() as usize,
+                len: bytes.len(),
+            },
+        )
+    }?;
     Ok(PerOperation::from_bytes(bytes))
 }

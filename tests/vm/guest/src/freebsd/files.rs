@@ -28,8 +28,8 @@ const AT_FDCWD: isize = -100;
 const F_GETFL: usize = 3;
 const F_SETFL: usize = 4;
 
-/// User memory for a system call. That an address may be out of reach is what some cases are about: the kernel answers
-/// EFAULT then.
+/// User memory for a system call. That an address may be out of reach is what some cases are about:
+/// the kernel answers EFAULT then.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Iovec {
@@ -98,7 +98,12 @@ pub unsafe fn readv(fd: Fd, into: &[Iovec]) -> Result<usize> {
 /// As for [`read`].
 pub unsafe fn pread(fd: Fd, into: Iovec, offset: i64) -> Result<usize> {
     // SAFETY: the caller's promise.
-    unsafe { syscall(SYS_PREAD, [fd as usize, into.base, into.len, offset as usize]) }
+    unsafe {
+        syscall(
+            SYS_PREAD,
+            [fd as usize, into.base, into.len, offset as usize],
+        )
+    }
 }
 
 /// write(2)
@@ -110,20 +115,31 @@ pub fn write(fd: Fd, from: Iovec) -> Result<usize> {
 /// writev(2)
 pub fn writev(fd: Fd, from: &[Iovec]) -> Result<usize> {
     // SAFETY: only reads memory.
-    unsafe { syscall(SYS_WRITEV, [fd as usize, from.as_ptr() as usize, from.len()]) }
+    unsafe {
+        syscall(
+            SYS_WRITEV,
+            [fd as usize, from.as_ptr() as usize, from.len()],
+        )
+    }
 }
 
 /// pwrite(2)
 pub fn pwrite(fd: Fd, from: Iovec, offset: i64) -> Result<usize> {
     // SAFETY: only reads memory.
-    unsafe { syscall(SYS_PWRITE, [fd as usize, from.base, from.len, offset as usize]) }
+    unsafe {
+        syscall(
+            SYS_PWRITE,
+            [fd as usize, from.base, from.len, offset as usize],
+        )
+    }
 }
 
 /// ioctl(2)
 ///
 /// # Safety
 ///
-/// `argument` has the length that `request` says, and only the caller uses what of it is within reach.
+/// `argument` has the length that `request` says, and only the caller uses what of it is within
+/// reach.
 pub unsafe fn ioctl(fd: Fd, request: u64, argument: usize) -> Result<()> {
     // SAFETY: the caller's promise.
     unsafe { syscall(SYS_IOCTL, [fd as usize, request as usize, argument]) }.map(drop)
@@ -179,7 +195,17 @@ pub struct Stat {
 pub fn stat(path: &CStr) -> Result<Stat> {
     let mut stat = Stat::default();
     // SAFETY: reads the path, and writes a `struct stat`, 224 bytes.
-    unsafe { syscall(SYS_FSTATAT, [AT_FDCWD as usize, path.as_ptr() as usize, &raw mut stat as usize, 0]) }?;
+    unsafe {
+        syscall(
+            SYS_FSTATAT,
+            [
+                AT_FDCWD as usize,
+                path.as_ptr() as usize,
+                &raw mut stat as usize,
+                0,
+            ],
+        )
+    }?;
     Ok(stat)
 }
 

@@ -43,10 +43,19 @@ pub fn kldfind(name: &CStr) -> Result<i32> {
 /// kenv(2): the value of a kernel environment variable, if there is one that is UTF-8.
 pub fn kenv(name: &CStr) -> Option<String> {
     let mut value = [0u8; KENV_MVALLEN];
-    let arguments = [KENV_GET, name.as_ptr() as usize, value.as_mut_ptr() as usize, value.len()];
+    let arguments = [
+        KENV_GET,
+        name.as_ptr() as usize,
+        value.as_mut_ptr() as usize,
+        value.len(),
+    ];
     // SAFETY: reads the name and writes no more than the length of `value`.
     unsafe { syscall(SYS_KENV, arguments) }.ok()?;
-    CStr::from_bytes_until_nul(&value).ok()?.to_str().ok().map(Into::into)
+    CStr::from_bytes_until_nul(&value)
+        .ok()?
+        .to_str()
+        .ok()
+        .map(Into::into)
 }
 
 /// kenv(2): sets or unsets a variable. Unsetting one that is not set is no error.
@@ -60,7 +69,18 @@ pub fn set_kenv(name: &str, value: Option<&str>) -> Result<()> {
     let value = CString::new(value).map_err(|_| EINVAL)?;
     let len = value.count_bytes() + 1;
     // SAFETY: only reads the name and the value.
-    unsafe { syscall(SYS_KENV, [KENV_SET, name.as_ptr() as usize, value.as_ptr() as usize, len]) }.map(drop)
+    unsafe {
+        syscall(
+            SYS_KENV,
+            [
+                KENV_SET,
+                name.as_ptr() as usize,
+                value.as_ptr() as usize,
+                len,
+            ],
+        )
+    }
+    .map(drop)
 }
 
 /// reboot(2): powers the machine off. Nothing has to be written to a disk.

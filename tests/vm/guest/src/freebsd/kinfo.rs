@@ -28,7 +28,8 @@ const SSLEEP: u8 = 3;
 pub fn wmesg(pid: Pid) -> Result<Option<String>> {
     let mut info = [0u8; KINFO_PROC];
     sysctl(&[CTL_KERN, KERN_PROC, KERN_PROC_PID, pid], &mut info, &[])?;
-    let name = CStr::from_bytes_until_nul(&info[KI_WMESG..=KI_WMESG + WMESGLEN]).unwrap_or_default();
+    let name =
+        CStr::from_bytes_until_nul(&info[KI_WMESG..=KI_WMESG + WMESGLEN]).unwrap_or_default();
     let asleep = info[KI_STAT] == SSLEEP && !name.is_empty();
     Ok(asleep.then(|| String::from_utf8_lossy(name.to_bytes()).into_owned()))
 }
@@ -45,8 +46,8 @@ struct KinfoKnote {
 
 /// The events that the kqueues of the process wait for.
 pub fn kqueues(pid: Pid) -> Result<Vec<Kevent>> {
-    // Each time the length is asked for first: 15.0 restarts the call without end where it should report
-    // that there is not enough room.
+    // Each time the length is asked for first: 15.0 restarts the call without end where it should
+    // report that there is not enough room.
     let len = AtomicUsize::new(0);
     let mut variable = by_name(KQUEUES)?;
     variable.push(pid);
@@ -64,26 +65,35 @@ pub fn knotes(array: &[u8]) -> Vec<Kevent> {
 
 /// What is allocated of the malloc(9) type of this name; zeros if there is no such type.
 ///
-/// `kern.malloc_stats` is a header of 4 words: a version, the number of processors per type, the number of types, 0.
-/// Then each type's name, 32 bytes, and for each processor 8 words of 64 bits: bytes allocated, bytes freed, number of
-/// allocations, number of frees (`sys/malloc.h`).
+/// `kern.malloc_stats` is a header of 4 words: a version, the number of processors per type, the
+/// number of types, 0. Then each type's name, 32 bytes, and for each processor 8 words of 64 bits:
+/// bytes allocated, bytes freed, number of allocations, number of frees (`sys/malloc.h`).
 pub fn malloc_stats(name: &str) -> Result<MemoryStats> {
     const HEADER: usize = 16;
     const NAME: usize = 32;
     const PER_CPU: usize = 64;
     static LEN: AtomicUsize = AtomicUsize::new(0);
     let stream = read_all(&by_name("kern.malloc_stats")?, &LEN)?;
-    let cpus = stream.get(4..8).map_or(0, |word| u32::from_le_bytes(word.try_into().unwrap_or_default()));
+    let cpus = stream.get(4..8).map_or(0, |word| {
+        u32::from_le_bytes(word.try_into().unwrap_or_default())
+    });
     let mut stats = MemoryStats::default();
     let types = stream.get(HEADER..).unwrap_or_default();
     for record in types.chunks_exact(NAME + cpus as usize * PER_CPU) {
         let (type_name, counts) = record.split_at(NAME);
-        if CStr::from_bytes_until_nul(type_name).is_ok_and(|type_name| type_name.to_bytes() == name.as_bytes()) {
+        if CStr::from_bytes_until_nul(type_name)
+            .is_ok_and(|type_name| type_name.to_bytes() == name.as_bytes())
+        {
             for cpu in counts.chunks_exact(PER_CPU) {
-                let word = |i: usize| u64::from_le_bytes(cpu[8 * i..8 * i + 8].try_into().unwrap_or_default());
+                let word = |i: usize| {
+                    u64::from_le_bytes(cpu[8 * i..8 * i + 8].try_into().unwrap_or_default())
+                };
                 // What one processor allocated another may have freed: only the sums make sense.
                 stats.bytes = stats.bytes.wrapping_add(word(0)).wrapping_sub(word(1));
-                stats.allocations = stats.allocations.wrapping_add(word(2)).wrapping_sub(word(3));
+                stats.allocations = stats
+                    .allocations
+                    .wrapping_add(word(2))
+                    .wrapping_sub(word(3));
             }
         }
     }
@@ -102,7 +112,9 @@ impl Messages {
         static LEN: AtomicUsize = AtomicUsize::new(0);
         let text = read_all(&by_name("kern.msgbuf")?, &LEN)?;
         // A full buffer loses messages at its beginning.
-        let still_there = (0..=self.seen.len()).map(|lost| &self.seen[lost..]).find(|kept| text.starts_with(kept));
+        let still_there = (0..=self.seen.len())
+            .map(|lost| &self.seen[lost..])
+            .find(|kept| text.starts_with(kept));
         let new = &text[still_there.map_or(0, <[u8]>::len)..];
         let new = String::from_utf8_lossy(new).into_owned();
         self.seen = text;

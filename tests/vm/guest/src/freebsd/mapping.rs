@@ -28,16 +28,26 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// `before` pages out of reach, then `good` pages that are zeroed, then `after` pages out of reach.
+    /// `before` pages out of reach, then `good` pages that are zeroed, then `after` pages out of
+    /// reach.
     pub fn new(before: usize, good: usize, after: usize) -> Result<Self> {
         let pages = before + good + after;
         let arguments = [0, pages * PAGE, PROT_NONE, MAP_PRIVATE_ANON, usize::MAX, 0];
         // SAFETY: new pages at an address that the kernel chooses touch nothing that is in use.
         let start = unsafe { syscall(SYS_MMAP, arguments) }?;
-        let mapping = Self { start, pages, good: before * PAGE..(before + good) * PAGE };
+        let mapping = Self {
+            start,
+            pages,
+            good: before * PAGE..(before + good) * PAGE,
+        };
         if good > 0 {
             // SAFETY: pages of this mapping.
-            unsafe { syscall(SYS_MPROTECT, [start + mapping.good.start, good * PAGE, PROT_READ_WRITE]) }?;
+            unsafe {
+                syscall(
+                    SYS_MPROTECT,
+                    [start + mapping.good.start, good * PAGE, PROT_READ_WRITE],
+                )
+            }?;
         }
         Ok(mapping)
     }
@@ -80,9 +90,18 @@ pub struct DevicePage {
 impl DevicePage {
     /// Page `number` of the device.
     pub fn new(device: Fd, number: usize) -> Result<Self> {
-        let arguments = [0, PAGE, PROT_READ_WRITE, MAP_SHARED, device as usize, number * PAGE];
+        let arguments = [
+            0,
+            PAGE,
+            PROT_READ_WRITE,
+            MAP_SHARED,
+            device as usize,
+            number * PAGE,
+        ];
         // SAFETY: a new page at an address that the kernel chooses touches nothing that is in use.
-        Ok(Self { start: unsafe { syscall(SYS_MMAP, arguments) }? })
+        Ok(Self {
+            start: unsafe { syscall(SYS_MMAP, arguments) }?,
+        })
     }
 
     /// Its address.

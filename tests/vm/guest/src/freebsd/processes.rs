@@ -67,12 +67,19 @@ fn wait4(pid: Pid, options: usize) -> Result<usize> {
     unsafe { syscall(SYS_WAIT4, [pid as isize as usize, 0, options, 0]) }
 }
 
-/// procctl(2): makes this process the one that reaps its grandchildren, as process 1 does by nature.
+/// procctl(2): makes this process the one that reaps its grandchildren, as process 1 does by
+/// nature.
 pub fn become_reaper() -> Result<()> {
     const P_PID: usize = 0;
     const PROC_REAP_ACQUIRE: usize = 2;
     // SAFETY: without data nothing is read or written.
-    unsafe { syscall(SYS_PROCCTL, [P_PID, getpid() as usize, PROC_REAP_ACQUIRE, 0]) }.map(drop)
+    unsafe {
+        syscall(
+            SYS_PROCCTL,
+            [P_PID, getpid() as usize, PROC_REAP_ACQUIRE, 0],
+        )
+    }
+    .map(drop)
 }
 
 /// getpid(2)
@@ -97,7 +104,13 @@ pub fn kill(pid: Pid, signal: i32) -> Result<()> {
 pub fn nice(priority: i32) -> Result<()> {
     const PRIO_PROCESS: usize = 0;
     // SAFETY: does not touch memory.
-    unsafe { syscall(SYS_SETPRIORITY, [PRIO_PROCESS, 0, priority as isize as usize]) }.map(drop)
+    unsafe {
+        syscall(
+            SYS_SETPRIORITY,
+            [PRIO_PROCESS, 0, priority as isize as usize],
+        )
+    }
+    .map(drop)
 }
 
 /// rtprio(2): from now on this process runs only while no other wants to.
@@ -109,7 +122,8 @@ pub fn run_last() -> Result<()> {
     unsafe { syscall(SYS_RTPRIO, [RTP_SET, 0, RTP_PRIO_IDLE.as_ptr() as usize]) }.map(drop)
 }
 
-/// cpuset_setaffinity(2): from now on this process, and its children to come, run on the first processor only.
+/// cpuset_setaffinity(2): from now on this process, and its children to come, run on the first
+/// processor only.
 pub fn stay_on_first_processor() -> Result<()> {
     const CPU_LEVEL_WHICH: usize = 3;
     const CPU_WHICH_PID: usize = 2;
@@ -119,7 +133,13 @@ pub fn stay_on_first_processor() -> Result<()> {
     let mut set = [0u8; SIZES[1]];
     set[0] = 1;
     let stay = |size: usize| {
-        let arguments = [CPU_LEVEL_WHICH, CPU_WHICH_PID, usize::MAX, size, set.as_ptr() as usize];
+        let arguments = [
+            CPU_LEVEL_WHICH,
+            CPU_WHICH_PID,
+            usize::MAX,
+            size,
+            set.as_ptr() as usize,
+        ];
         // SAFETY: only reads the set, which is as long as the longest.
         unsafe { syscall(SYS_CPUSET_SETAFFINITY, arguments) }.map(drop)
     };
@@ -137,16 +157,32 @@ pub fn sigaction(signal: i32, to: Disposition) -> Result<()> {
     let (handler, flags) = match to {
         Disposition::Default => (SIG_DFL, 0),
         Disposition::Ignore => (SIG_IGN, 0),
-        Disposition::Catch { restart } => (count as *const () as usize, if restart { SA_RESTART } else { 0 }),
+        Disposition::Catch { restart } => (
+            count as *const () as usize,
+            if restart { SA_RESTART } else { 0 },
+        ),
     };
-    let action = RawSigaction { handler, flags, mask: [0; 4] };
+    let action = RawSigaction {
+        handler,
+        flags,
+        mask: [0; 4],
+    };
     // SAFETY: only reads the action; its handler may run at any time.
-    unsafe { syscall(SYS_SIGACTION, [signal as usize, &raw const action as usize, 0]) }.map(drop)
+    unsafe {
+        syscall(
+            SYS_SIGACTION,
+            [signal as usize, &raw const action as usize, 0],
+        )
+    }
+    .map(drop)
 }
 
 /// How often `signal` was caught in this process.
 pub fn caught(signal: i32) -> u32 {
-    usize::try_from(signal).ok().and_then(|index| CAUGHT.get(index)).map_or(0, |count| count.load(Ordering::Relaxed))
+    usize::try_from(signal)
+        .ok()
+        .and_then(|index| CAUGHT.get(index))
+        .map_or(0, |count| count.load(Ordering::Relaxed))
 }
 
 /// Forgets what was caught, as a new process has caught nothing.
@@ -158,7 +194,10 @@ pub fn forget_caught() {
 
 /// The handler. The kernel's own code calls it, and returns from the signal after it.
 extern "C" fn count(signal: i32) {
-    if let Some(count) = usize::try_from(signal).ok().and_then(|index| CAUGHT.get(index)) {
+    if let Some(count) = usize::try_from(signal)
+        .ok()
+        .and_then(|index| CAUGHT.get(index))
+    {
         count.fetch_add(1, Ordering::Relaxed);
     }
 }

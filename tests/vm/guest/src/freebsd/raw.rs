@@ -9,7 +9,8 @@ pub type Result<T> = conformance::sys::Result<T>;
 ///
 /// # Safety
 ///
-/// What the call does to this process's memory must be sound: it reads and writes where the arguments say.
+/// What the call does to this process's memory must be sound: it reads and writes where the
+/// arguments say.
 pub unsafe fn syscall<const N: usize>(number: usize, arguments: [usize; N]) -> Result<usize> {
     let mut all = [0; 6];
     all[..N].copy_from_slice(&arguments);
@@ -32,5 +33,9 @@ pub unsafe fn syscall<const N: usize>(number: usize, arguments: [usize; N]) -> R
             lateout("r11") _,
         );
     }
-    if failed == 0 { Ok(result) } else { Err(Errno(result as i32)) }
+    if failed == 0 {
+        Ok(result)
+    } else {
+        Err(Errno(result as i32))
+    }
 }

@@ -54,22 +54,54 @@ const CONTROL_LEN: u32 = 20;
 pub fn pair() -> Result<(Fd, Fd)> {
     let mut fds = [0 as Fd; 2];
     // SAFETY: writes two descriptors.
-    unsafe { syscall(SYS_SOCKETPAIR, [PF_LOCAL, SOCK_STREAM, 0, fds.as_mut_ptr() as usize]) }?;
+    unsafe {
+        syscall(
+            SYS_SOCKETPAIR,
+            [PF_LOCAL, SOCK_STREAM, 0, fds.as_mut_ptr() as usize],
+        )
+    }?;
     Ok((fds[0], fds[1]))
 }
 
 /// send(2): some of the bytes, at least one.
 pub fn send(socket: Fd, bytes: &[u8]) -> Result<usize> {
     // SAFETY: only reads the bytes.
-    unsafe { syscall(SYS_SENDTO, [socket as usize, bytes.as_ptr() as usize, bytes.len(), MSG_NOSIGNAL, 0, 0]) }
+    unsafe {
+        syscall(
+            SYS_SENDTO,
+            [
+                socket as usize,
+                bytes.as_ptr() as usize,
+                bytes.len(),
+                MSG_NOSIGNAL,
+                0,
+                0,
+            ],
+        )
+    }
 }
 
 /// Sends a descriptor, with one byte that means nothing.
 pub fn send_fd(socket: Fd, fd: Fd) -> Result<()> {
-    let mut control = Control { len: CONTROL_LEN, level: SOL_SOCKET, kind: SCM_RIGHTS, padding: 0, fd };
+    let mut control = Control {
+        len: CONTROL_LEN,
+        level: SOL_SOCKET,
+        kind: SCM_RIGHTS,
+        padding: 0,
+        fd,
+    };
     with_message(&mut 0, &mut control, |message| {
         // SAFETY: only reads the message and what it leads to.
-        unsafe { syscall(SYS_SENDMSG, [socket as usize, message as *const Message as usize, MSG_NOSIGNAL]) }
+        unsafe {
+            syscall(
+                SYS_SENDMSG,
+                [
+                    socket as usize,
+                    message as *const Message as usize,
+                    MSG_NOSIGNAL,
+                ],
+            )
+        }
     })
     .map(drop)
 }
@@ -79,13 +111,29 @@ pub fn receive_fd(socket: Fd) -> Result<Fd> {
     let mut control = Control::default();
     let received = with_message(&mut 0, &mut control, |message| {
         // SAFETY: writes to the byte and to the control data, and no more than their lengths.
-        unsafe { syscall(SYS_RECVMSG, [socket as usize, message as *mut Message as usize, 0]) }
+        unsafe {
+            syscall(
+                SYS_RECVMSG,
+                [socket as usize, message as *mut Message as usize, 0],
+            )
+        }
     })?;
-    if received == 1 && control.kind == SCM_RIGHTS { Ok(control.fd) } else { Err::<Fd, Errno>(EIO) }
+    if received == 1 && control.kind == SCM_RIGHTS {
+        Ok(control.fd)
+    } else {
+        Err::<Fd, Errno>(EIO)
+    }
 }
 
-fn with_message<T>(byte: &mut u8, control: &mut Control, call: impl FnOnce(&mut Message) -> T) -> T {
-    let iov = Iovec { base: &raw mut *byte as usize, len: 1 };
+fn with_message<T>(
+    byte: &mut u8,
+    control: &mut Control,
+    call: impl FnOnce(&mut Message) -> T,
+) -> T {
+    let iov = Iovec {
+        base: &raw mut *byte as usize,
+        len: 1,
+    };
     call(&mut Message {
         name: 0,
         name_len: 0,

@@ -38,12 +38,19 @@ pub fn number(name: &str) -> Result<u64> {
 /// A variable's number in the tree.
 pub fn by_name(name: &str) -> Result<Vec<i32>> {
     let mut numbers = [0u8; 24 * size_of::<i32>()];
-    let len = sysctl(&[CTL_SYSCTL, SYSCTL_NAME2OID], &mut numbers, name.as_bytes())?;
-    Ok(numbers[..len].chunks_exact(4).map(|number| i32::from_ne_bytes(number.try_into().unwrap_or_default())).collect())
+    let len = sysctl(
+        &[CTL_SYSCTL, SYSCTL_NAME2OID],
+        &mut numbers,
+        name.as_bytes(),
+    )?;
+    Ok(numbers[..len]
+        .chunks_exact(4)
+        .map(|number| i32::from_ne_bytes(number.try_into().unwrap_or_default()))
+        .collect())
 }
 
-/// The value of a variable whose length is not known. `guess` is where a length that will do is kept between calls,
-/// since to ask for it costs as much as to ask for the value.
+/// The value of a variable whose length is not known. `guess` is where a length that will do is
+/// kept between calls, since to ask for it costs as much as to ask for the value.
 pub fn read_all(variable: &[i32], guess: &AtomicUsize) -> Result<Vec<u8>> {
     loop {
         let mut value = vec![0; guess.load(Ordering::Relaxed)];
@@ -53,20 +60,43 @@ pub fn read_all(variable: &[i32], guess: &AtomicUsize) -> Result<Vec<u8>> {
                 return Ok(value);
             }
             // It may grow until it is asked for; and what is empty now is to be asked for as well.
-            Ok(_) | Err(ENOMEM) => guess.store(sysctl(variable, &mut [], &[])? * 5 / 4 + 1, Ordering::Relaxed),
+            Ok(_) | Err(ENOMEM) => guess.store(
+                sysctl(variable, &mut [], &[])? * 5 / 4 + 1,
+                Ordering::Relaxed,
+            ),
             Err(error) => return Err(error),
         }
     }
 }
 
-/// sysctl(3): reads a variable, or its length if `old` is empty, and then sets it if `new` is not empty. Gives the length
-/// of what was read.
+/// sysctl(3): reads a variable, or its length if `old` is empty, and then sets it if `new` is not
+/// empty. Gives the length of what was read.
 pub fn sysctl(variable: &[i32], old: &mut [u8], new: &[u8]) -> Result<usize> {
     let mut len = old.len();
-    let old = if old.is_empty() { 0 } else { old.as_mut_ptr() as usize };
-    let new_address = if new.is_empty() { 0 } else { new.as_ptr() as usize };
+    let old = if old.is_empty() {
+        0
+    } else {
+        old.as_mut_ptr() as usize
+    };
+    let new_address = if new.is_empty() {
+        0
+    } else {
+        new.as_ptr() as usize
+    };
     let name = variable.as_ptr() as usize;
     // SAFETY: writes at most `len` bytes to `old`, which has them, or none; and to `len` itself.
-    unsafe { syscall(SYS_SYSCTL, [name, variable.len(), old, &raw mut len as usize, new_address, new.len()]) }?;
+    unsafe {
+        syscall(
+            SYS_SYSCTL,
+            [
+                name,
+                variable.len(),
+                old,
+                &raw mut len as usize,
+                new_address,
+                new.len(),
+            ],
+        )
+    }?;
     Ok(len)
 }

@@ -17,7 +17,10 @@ pub struct Timespec {
 impl Timespec {
     /// A span of time.
     pub fn from_milliseconds(ms: u32) -> Self {
-        Self { seconds: i64::from(ms / 1000), nanoseconds: i64::from(ms % 1000) * 1_000_000 }
+        Self {
+            seconds: i64::from(ms / 1000),
+            nanoseconds: i64::from(ms % 1000) * 1_000_000,
+        }
     }
 }
 

@@ -49,11 +49,22 @@ pub struct RawKevent {
 
 /// poll(2)
 pub fn poll(fds: &mut [PollFd], timeout: Timeout) -> Result<usize> {
-    let mut raw: Vec<RawPollFd> =
-        fds.iter().map(|entry| RawPollFd { fd: entry.fd, events: entry.events, revents: entry.revents }).collect();
+    let mut raw: Vec<RawPollFd> = fds
+        .iter()
+        .map(|entry| RawPollFd {
+            fd: entry.fd,
+            events: entry.events,
+            revents: entry.revents,
+        })
+        .collect();
     let milliseconds = timeout.map_or(-1, |ms| ms as isize);
     // SAFETY: writes to the entries, which are there.
-    let ready = unsafe { syscall(SYS_POLL, [raw.as_mut_ptr() as usize, raw.len(), milliseconds as usize]) }?;
+    let ready = unsafe {
+        syscall(
+            SYS_POLL,
+            [raw.as_mut_ptr() as usize, raw.len(), milliseconds as usize],
+        )
+    }?;
     for (entry, raw) in fds.iter_mut().zip(raw) {
         entry.revents = raw.revents;
     }
@@ -62,7 +73,11 @@ pub fn poll(fds: &mut [PollFd], timeout: Timeout) -> Result<usize> {
 
 /// poll(2) of one descriptor, which does not wait; EWOULDBLOCK if nothing is there.
 pub fn poll_one(fd: Fd, events: i16) -> Result<()> {
-    let mut entry = RawPollFd { fd, events, revents: 0 };
+    let mut entry = RawPollFd {
+        fd,
+        events,
+        revents: 0,
+    };
     // SAFETY: writes to the entry.
     match unsafe { syscall(SYS_POLL, [&raw mut entry as usize, 1, 0]) }? {
         0 => Err(EWOULDBLOCK),
@@ -73,13 +88,30 @@ pub fn poll_one(fd: Fd, events: i16) -> Result<()> {
 /// select(2)
 pub fn select(sets: &mut FdSets, timeout: Timeout) -> Result<usize> {
     let mut raw = [bits(&sets.read)?, bits(&sets.write)?, bits(&sets.except)?];
-    let highest = [&sets.read, &sets.write, &sets.except].into_iter().flatten().max().copied().unwrap_or(-1);
+    let highest = [&sets.read, &sets.write, &sets.except]
+        .into_iter()
+        .flatten()
+        .max()
+        .copied()
+        .unwrap_or(-1);
     let [read, write, except] = raw.each_mut().map(|set| set.as_mut_ptr() as usize);
-    let time = timeout.map(|ms| Timeval { seconds: i64::from(ms / 1000), microseconds: i64::from(ms % 1000) * 1000 });
+    let time = timeout.map(|ms| Timeval {
+        seconds: i64::from(ms / 1000),
+        microseconds: i64::from(ms % 1000) * 1000,
+    });
     let time = time.as_ref().map_or(ptr::null(), ptr::from_ref) as usize;
-    // SAFETY: writes to the sets, which have room for every descriptor below FD_SETSIZE, as `bits` checked them to be.
-    let ready = unsafe { syscall(SYS_SELECT, [(highest + 1) as usize, read, write, except, time]) }?;
-    for (fds, set) in [&mut sets.read, &mut sets.write, &mut sets.except].into_iter().zip(raw) {
+    // SAFETY: writes to the sets, which have room for every descriptor below FD_SETSIZE, as `bits`
+    // checked them to be.
+    let ready = unsafe {
+        syscall(
+            SYS_SELECT,
+            [(highest + 1) as usize, read, write, except, time],
+        )
+    }?;
+    for (fds, set) in [&mut sets.read, &mut sets.write, &mut sets.except]
+        .into_iter()
+        .zip(raw)
+    {
         fds.retain(|fd| set[*fd as usize / 64] & 1 << (fd % 64) != 0);
     }
     Ok(ready)
@@ -113,8 +145,14 @@ pub fn kevent(kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Resul
     let mut events = vec![RawKevent::default(); max];
     let time = timeout.map(Timespec::from_milliseconds);
     let time = time.as_ref().map_or(ptr::null(), ptr::from_ref) as usize;
-    let arguments =
-        [kq as usize, changes.as_ptr() as usize, changes.len(), events.as_mut_ptr() as usize, events.len(), time];
+    let arguments = [
+        kq as usize,
+        changes.as_ptr() as usize,
+        changes.len(),
+        events.as_mut_ptr() as usize,
+        events.len(),
+        time,
+    ];
     // SAFETY: writes to the events, as many as there is room for.
     let count = unsafe { syscall(SYS_KEVENT, arguments) }?;
     Ok(events[..count].iter().map(Kevent::from).collect())
@@ -124,7 +162,14 @@ pub fn kevent(kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Resul
 pub fn collect_one(kq: Fd) -> Result<()> {
     let mut event = RawKevent::default();
     let time = Timespec::default();
-    let arguments = [kq as usize, 0, 0, &raw mut event as usize, 1, &raw const time as usize];
+    let arguments = [
+        kq as usize,
+        0,
+        0,
+        &raw mut event as usize,
+        1,
+        &raw const time as usize,
+    ];
     // SAFETY: reads the time, and writes to the event.
     match unsafe { syscall(SYS_KEVENT, arguments) }? {
         0 => Err(EWOULDBLOCK),

@@ -25,12 +25,19 @@ pub fn a_core_file_is_written(cx: &mut Ctx<'_>) -> Outcome {
 
     let core = cores::take().map_err(|error| Failure::new(format!("the core file: {error}")))?;
     let Some(notes) = cores::notes(&core) else {
-        return Err(Failure::new(format!("{} bytes, and not a core file", core.len())));
+        return Err(Failure::new(format!(
+            "{} bytes, and not a core file",
+            core.len()
+        )));
     };
     if !sysctl::exists(kinfo::KQUEUES) {
         return expect("notes about kqueues", cores::kqueues(&notes), None);
     }
-    // 15.0 counts the events, by calling their filters, but then leaves the records empty: it copies
-    // them to a buffer that has no room for the byte behind the last.
-    expect("events in the core file", cores::kqueues(&notes).map(|events| events.len()), Some(filters.len()))
+    // 15.0 counts the events, by calling their filters, but then leaves the records empty: it
+    // copies them to a buffer that has no room for the byte behind the last.
+    expect(
+        "events in the core file",
+        cores::kqueues(&notes).map(|events| events.len()),
+        Some(filters.len()),
+    )
 }

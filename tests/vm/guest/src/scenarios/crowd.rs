@@ -24,10 +24,18 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// Processes that have the device open; the writers first, so that no reader sees an end of file.
+    /// Processes that have the device open; the writers first, so that no reader sees an end of
+    /// file.
     fn gather(cx: &mut Ctx<'_>) -> Outcome<Crowd> {
-        let mut open = |n, flags| (0..n).map(|_| cx.opened(flags)).collect::<Outcome<Vec<_>>>();
-        Ok(Crowd { writers: open(WRITERS, O_WRONLY)?, readers: open(READERS, O_RDONLY)? })
+        let mut open = |n, flags| {
+            (0..n)
+                .map(|_| cx.opened(flags))
+                .collect::<Outcome<Vec<_>>>()
+        };
+        Ok(Crowd {
+            writers: open(WRITERS, O_WRONLY)?,
+            readers: open(READERS, O_RDONLY)?,
+        })
     }
 
     /// Each writer writes `total` bytes; the readers read on.
@@ -36,20 +44,30 @@ impl Crowd {
             process.start(Call::Drain { fd: *fd, chunk: 90 })?;
         }
         for (writer, (process, fd)) in (0..).zip(&mut self.writers) {
-            process.start(Call::Pour { fd: *fd, writer, total, chunk: 100 + usize::from(writer) })?;
+            process.start(Call::Pour {
+                fd: *fd,
+                writer,
+                total,
+                chunk: 100 + usize::from(writer),
+            })?;
         }
         Ok(())
     }
 }
 
-/// One step of somebody who resizes and clears in turn. Shrinking is refused while too much is held.
+/// One step of somebody who resizes and clears in turn. Shrinking is refused while too much is
+/// held.
 fn disturb(process: &mut Process, fd: Fd, step: usize) -> Outcome {
     let size = [64, 1000, 0, 300, 1, 4096][step % 6];
     match process.try_resize(fd, size)? {
         Ok(()) | Err(EBUSY) => {}
         Err(error) => return Err(Failure::new(format!("resize to {size}: {error}"))),
     }
-    if step.is_multiple_of(5) { process.clear(fd) } else { Ok(()) }
+    if step.is_multiple_of(5) {
+        process.clear(fd)
+    } else {
+        Ok(())
+    }
 }
 
 /// Nothing comes twice, nothing gets stuck, and every process ends.
@@ -76,7 +94,9 @@ pub fn with_resize_and_clear(cx: &mut Ctx<'_>) -> Outcome {
     }
     let written = TOTAL * u64::from(WRITERS);
     if read > written {
-        return Err(Failure::new(format!("{read} bytes were read, {written} written")));
+        return Err(Failure::new(format!(
+            "{read} bytes were read, {written} written"
+        )));
     }
     Ok(())
 }
@@ -107,7 +127,10 @@ pub fn unload_in_the_middle(cx: &mut Ctx<'_>) -> Outcome {
         cx.load()?;
         close_dead(&mut other, w)?;
         w = other.open(O_WRONLY)?;
-        for (flags, processes) in [(O_WRONLY, &mut crowd.writers), (O_RDONLY, &mut crowd.readers)] {
+        for (flags, processes) in [
+            (O_WRONLY, &mut crowd.writers),
+            (O_RDONLY, &mut crowd.readers),
+        ] {
             for (process, fd) in processes {
                 close_dead(process, *fd)?;
                 *fd = process.open(flags)?;
@@ -121,6 +144,8 @@ fn is_told(end: conformance::sys::Result<()>) -> Outcome {
     match end {
         // Asleep when it went, or first in after it had gone.
         Err(ENXIO | EIO) => Ok(()),
-        other => Err(Failure::new(format!("expected ENXIO or EIO, got {other:?}"))),
+        other => Err(Failure::new(format!(
+            "expected ENXIO or EIO, got {other:?}"
+        ))),
     }
 }

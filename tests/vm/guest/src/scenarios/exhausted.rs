@@ -10,10 +10,11 @@ use conformance::errno::{EINVAL, ENOMEM};
 use super::expect;
 use crate::freebsd::sysctl;
 
-/// A resize that memory cannot provide fails at once, whatever the limit was set to. Nothing is lost,
-/// and no process is killed for lack of memory.
+/// A resize that memory cannot provide fails at once, whatever the limit was set to. Nothing is
+/// lost, and no process is killed for lack of memory.
 pub fn resize_to_more_than_there_is(cx: &mut Ctx<'_>) -> Outcome {
-    let memory = sysctl::number("hw.physmem").map_err(|error| Failure::new(format!("hw.physmem: {error}")))?;
+    let memory = sysctl::number("hw.physmem")
+        .map_err(|error| Failure::new(format!("hw.physmem: {error}")))?;
     cx.unload()?;
     cx.set_tunable("hw.echodev.maxsize", "1T")?;
     cx.load()?;

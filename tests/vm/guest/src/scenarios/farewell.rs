@@ -1,4 +1,5 @@
-//! Unload with everybody there at once: asleep in every call, holding descriptors and events in every way.
+//! Unload with everybody there at once: asleep in every call, holding descriptors and events in
+//! every way.
 
 use alloc::format;
 use alloc::vec;
@@ -29,8 +30,8 @@ struct Sleeper {
     told: Told,
 }
 
-/// The sleepers are told within a second of the unload's beginning; those who hold something are not asked, and do not
-/// hold it up.
+/// The sleepers are told within a second of the unload's beginning; those who hold something are
+/// not asked, and do not hold it up.
 pub fn everybody_is_told_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
     let (mut owner, w) = cx.opened(O_WRONLY)?;
     owner.resize(w, 0)?;
@@ -47,7 +48,9 @@ pub fn everybody_is_told_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
     }
     let took = time::now() - start;
     if took > 1000 {
-        return Err(Failure::new(format!("unloading and telling everybody took {took} ms")));
+        return Err(Failure::new(format!(
+            "unloading and telling everybody took {took} ms"
+        )));
     }
 
     for mut sleeper in sleepers {
@@ -66,15 +69,32 @@ pub fn everybody_is_told_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
 
 fn asleep_in_every_call(cx: &mut Ctx<'_>) -> Outcome<Vec<Sleeper>> {
     let ways: [(MakeCall, Wmesg, Told); 4] = [
-        (|fd| Call::read(fd, 10), ECHORD, |p, _| expect("read", p.finish_read()?, Err(ENXIO))),
-        (|fd| Call::write(fd, b"abc"), ECHOWR, |p, _| expect("write", p.finish_write()?, Err(ENXIO))),
+        (
+            |fd| Call::read(fd, 10),
+            ECHORD,
+            |p, _| expect("read", p.finish_read()?, Err(ENXIO)),
+        ),
+        (
+            |fd| Call::write(fd, b"abc"),
+            ECHOWR,
+            |p, _| expect("write", p.finish_write()?, Err(ENXIO)),
+        ),
         (
             |fd| Call::poll(fd, POLLIN | POLLOUT, None),
             SELECT,
-            |p, _| expect("poll", p.finish_poll()?.map(|revents| revents & POLLHUP), Ok(POLLHUP)),
+            |p, _| {
+                expect(
+                    "poll",
+                    p.finish_poll()?.map(|revents| revents & POLLHUP),
+                    Ok(POLLHUP),
+                )
+            },
         ),
         (
-            |fd| Call::Select { sets: both(fd), timeout: None },
+            |fd| Call::Select {
+                sets: both(fd),
+                timeout: None,
+            },
             SELECT,
             |p, fd| expect("select", p.finish_select()?, Ok(both(fd))),
         ),
@@ -89,21 +109,43 @@ fn asleep_in_every_call(cx: &mut Ctx<'_>) -> Outcome<Vec<Sleeper>> {
     for filter in [EVFILT_READ, EVFILT_WRITE] {
         let (mut process, fd) = cx.opened(O_RDWR)?;
         let kq = process.kqueue()?;
-        process.start(Call::Kevent { kq, changes: vec![watch(fd, filter, EV_CLEAR)], max: 1, timeout: None })?;
+        process.start(Call::Kevent {
+            kq,
+            changes: vec![watch(fd, filter, EV_CLEAR)],
+            max: 1,
+            timeout: None,
+        })?;
         cx.asleep(&process, KQREAD)?;
-        sleepers.push(Sleeper { process, fd, told: event_says_gone });
+        sleepers.push(Sleeper {
+            process,
+            fd,
+            told: event_says_gone,
+        });
     }
     Ok(sleepers)
 }
 
 fn both(fd: Fd) -> FdSets {
-    FdSets { read: vec![fd], write: vec![fd], except: vec![] }
+    FdSets {
+        read: vec![fd],
+        write: vec![fd],
+        except: vec![],
+    }
 }
 
 fn event_says_gone(process: &mut Process, fd: Fd) -> Outcome {
     let events = process.finish_kevent()?;
     let told = events.map(|events| {
-        events.iter().map(|event| (event.ident, event.flags & EV_EOF, Errno(event.fflags as i32))).collect::<Vec<_>>()
+        events
+            .iter()
+            .map(|event| {
+                (
+                    event.ident,
+                    event.flags & EV_EOF,
+                    Errno(event.fflags as i32),
+                )
+            })
+            .collect::<Vec<_>>()
     });
     expect("kevent", told, Ok(vec![(fd as u64, EV_EOF, ENXIO)]))
 }

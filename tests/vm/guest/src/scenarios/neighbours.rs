@@ -26,13 +26,27 @@ fn works(fd: Fd) -> Outcome {
 }
 
 fn put(fd: Fd, bytes: &[u8]) -> Result<usize> {
-    files::write(fd, Iovec { base: bytes.as_ptr() as usize, len: bytes.len() })
+    files::write(
+        fd,
+        Iovec {
+            base: bytes.as_ptr() as usize,
+            len: bytes.len(),
+        },
+    )
 }
 
 fn get(fd: Fd) -> Result<Vec<u8>> {
     let mut bytes = [0; 64];
     // SAFETY: the bytes of an array that nothing else uses.
-    let n = unsafe { files::read(fd, Iovec { base: bytes.as_mut_ptr() as usize, len: bytes.len() }) }?;
+    let n = unsafe {
+        files::read(
+            fd,
+            Iovec {
+                base: bytes.as_mut_ptr() as usize,
+                len: bytes.len(),
+            },
+        )
+    }?;
     Ok(bytes[..n].to_vec())
 }
 
@@ -41,17 +55,39 @@ pub fn together(cx: &mut Ctx<'_>) -> Outcome {
     for echo_goes_first in [true, false] {
         let id = must("kldload of the other module", kernel::kldload(NEIGHBOUR))?;
         let echo = must("open", files::open(DEVICE, O_RDWR | O_NONBLOCK))?;
-        let other = must("open of the other device", files::open(NEIGHBOUR_DEVICE, O_RDWR | O_NONBLOCK))?;
+        let other = must(
+            "open of the other device",
+            files::open(NEIGHBOUR_DEVICE, O_RDWR | O_NONBLOCK),
+        )?;
         let kq = must("kqueue", wait::kqueue())?;
-        must("kevent", wait::kevent(kq, &[echo, other].map(|fd| watch(fd, EVFILT_READ, 0)), 0, Some(0)))?;
+        must(
+            "kevent",
+            wait::kevent(
+                kq,
+                &[echo, other].map(|fd| watch(fd, EVFILT_READ, 0)),
+                0,
+                Some(0),
+            ),
+        )?;
         must("write", put(echo, b"abc"))?;
         must("write to the other device", put(other, b"defgh"))?;
         let events = must("kevent", wait::kevent(kq, &[], 9, Some(0)))?;
-        let mut ready: Vec<(u64, i64)> = events.iter().map(|event| (event.ident, event.data)).collect();
+        let mut ready: Vec<(u64, i64)> = events
+            .iter()
+            .map(|event| (event.ident, event.data))
+            .collect();
         ready.sort();
-        expect("events", ready, [(echo as u64, 3), (other as u64, 5)].into())?;
+        expect(
+            "events",
+            ready,
+            [(echo as u64, 3), (other as u64, 5)].into(),
+        )?;
         expect("read", must("read", get(echo))?, b"abc".to_vec())?;
-        expect("read of the other device", must("read", get(other))?, b"defgh".to_vec())?;
+        expect(
+            "read of the other device",
+            must("read", get(other))?,
+            b"defgh".to_vec(),
+        )?;
         // The other module cannot be unloaded while somebody has an event on it.
         must("close", files::close(kq))?;
 
@@ -75,7 +111,11 @@ pub fn together(cx: &mut Ctx<'_>) -> Outcome {
 /// The module is there once only, also from another file. What was loaded first still works.
 pub fn twice(cx: &mut Ctx<'_>) -> Outcome {
     let fd = must("open", files::open(DEVICE, O_RDWR | O_NONBLOCK))?;
-    expect("kldload of the same file", kernel::kldload(TESTED), Err(EEXIST))?;
+    expect(
+        "kldload of the same file",
+        kernel::kldload(TESTED),
+        Err(EEXIST),
+    )?;
     for _ in 0..3 {
         match kernel::kldload(COPY) {
             Err(EEXIST | ENOEXEC) => works(fd)?,

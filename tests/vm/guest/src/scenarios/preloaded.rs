@@ -23,8 +23,8 @@ const FILE: &CStr = c"echodev.ko";
 /// The buffer's size that the kernel environment of this boot asks for.
 const SIZE: u64 = 1000;
 
-/// The device is there, with the tunables of the kernel environment. It is unloaded as any other, and
-/// loaded again from a file.
+/// The device is there, with the tunables of the kernel environment. It is unloaded as any other,
+/// and loaded again from a file.
 pub fn is_there_at_boot(host: &mut Machine) -> Outcome {
     let trouble = |trouble: Trouble| Failure::new(format!("{trouble}"));
     let mut process = Process::new(host.process().map_err(trouble)?);
@@ -33,9 +33,17 @@ pub fn is_there_at_boot(host: &mut Machine) -> Outcome {
     expect("the size", process.size(fd)?, SIZE)?;
     expect("write", process.write(fd, b"from the loader")?, Ok(15))?;
     let kq = process.kqueue()?;
-    expect("kevent", process.change(kq, watch(fd, EVFILT_READ, 0))?, Ok(()))?;
+    expect(
+        "kevent",
+        process.change(kq, watch(fd, EVFILT_READ, 0))?,
+        Ok(()),
+    )?;
     expect("events", process.events(kq, 9)?.len(), 1)?;
-    expect("read", process.read(fd, 100)?, Ok(b"from the loader".to_vec()))?;
+    expect(
+        "read",
+        process.read(fd, 100)?,
+        Ok(b"from the loader".to_vec()),
+    )?;
 
     let r = reader.open(O_RDONLY)?;
     reader.start(Call::read(r, 1))?;
@@ -45,9 +53,17 @@ pub fn is_there_at_boot(host: &mut Machine) -> Outcome {
     expect("the read that slept", reader.finish_read()?, Err(ENXIO))?;
     close_dead(&mut reader, r)?;
     close_dead(&mut process, fd)?;
-    expect("open after the unload", process.try_open(O_RDONLY)?, Err(ENOENT))?;
+    expect(
+        "open after the unload",
+        process.try_open(O_RDONLY)?,
+        Err(ENOENT),
+    )?;
     let left = host.memory().map_err(trouble)?;
-    expect("memory of the module's type after its unload", left, MemoryStats::default())?;
+    expect(
+        "memory of the module's type after its unload",
+        left,
+        MemoryStats::default(),
+    )?;
 
     let loaded = process.kldload()?;
     let id = loaded.map_err(|error| Failure::new(format!("kldload: {error}")))?;

@@ -19,7 +19,12 @@ const SIGTSTP: i32 = 18;
 const SIGCONT: i32 = 19;
 
 /// A process that sleeps in `call`, and was stopped there.
-fn stopped(cx: &mut Ctx<'_>, flags: i32, call: fn(Fd) -> Call, wmesg: Wmesg) -> Outcome<(Process, Fd)> {
+fn stopped(
+    cx: &mut Ctx<'_>,
+    flags: i32,
+    call: fn(Fd) -> Call,
+    wmesg: Wmesg,
+) -> Outcome<(Process, Fd)> {
     let (mut process, fd) = cx.opened(flags)?;
     process.start(call(fd))?;
     cx.asleep(&process, wmesg)?;
@@ -37,10 +42,15 @@ pub fn does_not_hold_up_unload(cx: &mut Ctx<'_>) -> Outcome {
     let ((mut reader, r), (mut writer, rw)) = (reader, writer);
     reader.kill(SIGCONT)?;
     writer.kill(SIGCONT)?;
-    let (read, written) = (reader.finish_read()?.map(drop), writer.finish_write()?.map(drop));
+    let (read, written) = (
+        reader.finish_read()?.map(drop),
+        writer.finish_write()?.map(drop),
+    );
     for (who, end) in [("read", read), ("write", written)] {
         if !matches!(end, Err(ENXIO | EIO)) {
-            return Err(Failure::new(format!("{who}: expected ENXIO or EIO, got {end:?}")));
+            return Err(Failure::new(format!(
+                "{who}: expected ENXIO or EIO, got {end:?}"
+            )));
         }
     }
     close_dead(&mut reader, r)?;
@@ -58,17 +68,25 @@ pub fn does_not_keep_a_wakeup(cx: &mut Ctx<'_>) -> Outcome {
     second.start(Call::read(r, 1))?;
     cx.asleep(&second, ECHORD)?;
     expect("write", owner.write(w, b"x")?, Ok(1))?;
-    expect("the reader that was not stopped", second.finish_read()?, Ok(b"x".to_vec()))?;
+    expect(
+        "the reader that was not stopped",
+        second.finish_read()?,
+        Ok(b"x".to_vec()),
+    )?;
     first.kill(SIGCONT)?;
     expect("write", owner.write(w, b"y")?, Ok(1))?;
-    expect("the reader that was stopped", first.finish_read()?, Ok(b"y".to_vec()))?;
+    expect(
+        "the reader that was stopped",
+        first.finish_read()?,
+        Ok(b"y".to_vec()),
+    )?;
     first.exit()?;
     second.exit()?;
     owner.exit()
 }
 
-/// A write that has put a part into the device is stopped while it waits for room. It ends there, with
-/// the number of bytes that went; nothing is lost and nothing is written twice.
+/// A write that has put a part into the device is stopped while it waits for room. It ends there,
+/// with the number of bytes that went; nothing is lost and nothing is written twice.
 pub fn write_is_short(cx: &mut Ctx<'_>) -> Outcome {
     let bytes: Vec<u8> = (0..100).collect();
     for signal in [SIGSTOP, SIGTSTP] {
@@ -81,9 +99,21 @@ pub fn write_is_short(cx: &mut Ctx<'_>) -> Outcome {
         expect("read", reader.read(r, 10)?, Ok(bytes[..10].to_vec()))?;
         expect("held while stopped", reader.held(r)?, 54)?;
         writer.kill(SIGCONT)?;
-        expect("the write that was stopped", writer.finish_write()?, Ok(SIZE))?;
-        expect("the rest of the write", writer.write(w, &bytes[SIZE..SIZE + 10])?, Ok(10))?;
-        expect("read", reader.read(r, 100)?, Ok(bytes[10..SIZE + 10].to_vec()))?;
+        expect(
+            "the write that was stopped",
+            writer.finish_write()?,
+            Ok(SIZE),
+        )?;
+        expect(
+            "the rest of the write",
+            writer.write(w, &bytes[SIZE..SIZE + 10])?,
+            Ok(10),
+        )?;
+        expect(
+            "read",
+            reader.read(r, 100)?,
+            Ok(bytes[10..SIZE + 10].to_vec()),
+        )?;
         writer.exit()?;
         reader.exit()?;
     }
