@@ -1,109 +1,109 @@
-//! The byte ring behind `/dev/echo`: bytes leave in the order in which they came. Pure and safe; it
-//! knows no kernel.
+//! The byte ring behind `/dev/echo`. Bytes leave in the order in which they arrived.
 
 /// A byte FIFO over storage of any kind.
 ///
-/// A move in or out has two steps, so that a copy which fails half-way leaves no trace: look at the
-/// bytes ([`Fifo::held`], [`Fifo::room`]), copy, then say how many were moved ([`Fifo::consume`],
-/// [`Fifo::append`]). Bytes are in at most two pieces, and never move while they are held.
+/// A transfer has two steps, so that a copy which fails leaves no trace. The caller copies the
+/// pieces of [`Fifo::peek`] or [`Fifo::room`], and then calls [`Fifo::consume`] or
+/// [`Fifo::append`] with the number of bytes copied. There are at most two pieces, and bytes do
+/// not move while they are held.
 ///
 /// # Invariants
 ///
-/// `valid <= storage.len()`; `head < storage.len()`, or 0 when the storage is empty.
+/// `len <= storage.len()`. `head < storage.len()`, or 0 if the storage is empty.
 pub struct Fifo<S> {
     storage: S,
     head: usize,
-    valid: usize,
+    len: usize,
 }
 
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
-    /// An empty FIFO whose capacity is that of the storage.
+    /// Returns an empty FIFO whose capacity is the length of the storage.
     pub fn new(storage: S) -> Self {
         Self {
             storage,
             head: 0,
-            valid: 0,
+            len: 0,
         }
     }
 
     /// The capacity in bytes.
-    pub fn len(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.storage.as_ref().len()
     }
 
-    /// The number of bytes held, 0 to [`Fifo::len`].
-    pub fn valid(&self) -> usize {
-        self.valid
+    /// The number of bytes held, 0 to [`Fifo::capacity`].
+    pub fn len(&self) -> usize {
+        self.len
     }
 
     /// The number of bytes that there is room for.
     pub fn space(&self) -> usize {
-        self.len() - self.valid
+        self.capacity() - self.len
     }
 
-    /// True if no byte is held.
+    /// Whether no byte is held.
     pub fn is_empty(&self) -> bool {
-        self.valid == 0
+        self.len == 0
     }
 
-    /// True if there is no room; a FIFO of capacity 0 is always full.
+    /// Whether there is no room. A FIFO of capacity 0 is always full.
     pub fn is_full(&self) -> bool {
         self.space() == 0
     }
 
-    /// The oldest `n` bytes held (fewer if there are not as many), in order, as two pieces.
-    pub fn held(&self, n: usize) -> [&[u8]; 2] {
-        let n = n.min(self.valid);
-        let (wrapped, straight) = self.storage.as_ref().split_at(self.head);
+    /// The oldest `n` bytes, or all if there are fewer, in order, in two pieces.
+    pub fn peek(&self, n: usize) -> [&[u8]; 2] {
+        let n = n.min(self.len);
+        let (wrapped, straight) = split(self.storage.as_ref(), self.head);
         let first = n.min(straight.len());
-        [&straight[..first], &wrapped[..n - first]]
+        [split(straight, first).0, split(wrapped, n - first).0]
     }
 
-    /// Discards the oldest `n` bytes (all, if there are not as many).
+    /// Discards the oldest `n` bytes, or all if there are fewer.
     pub fn consume(&mut self, n: usize) {
-        if n < self.valid {
-            self.valid -= n;
+        if n < self.len {
+            self.len -= n;
             self.head = self.wrap(self.head + n);
         } else {
-            // An empty ring starts again at the front: the next bytes then lie in one piece.
-            self.valid = 0;
+            // An empty ring starts again at the front, so that the next bytes are in one piece.
+            self.len = 0;
             self.head = 0;
         }
     }
 
-    /// Room for `n` bytes (less if there is not as much), in order, as two pieces.
+    /// Room for `n` bytes, or all room if there is less, in order, in two pieces.
     pub fn room(&mut self, n: usize) -> [&mut [u8]; 2] {
         let n = n.min(self.space());
-        let tail = self.wrap(self.head + self.valid);
-        let (wrapped, straight) = self.storage.as_mut().split_at_mut(tail);
+        let tail = self.wrap(self.head + self.len);
+        let (wrapped, straight) = split_mut(self.storage.as_mut(), tail);
         let first = n.min(straight.len());
-        [&mut straight[..first], &mut wrapped[..n - first]]
+        [
+            split_mut(straight, first).0,
+            split_mut(wrapped, n - first).0,
+        ]
     }
 
-    /// Takes in the first `n` bytes of [`Fifo::room`], now filled: at most [`Fifo::space`].
+    /// Appends the first `n` bytes of [`Fifo::room`], which the caller has set. At most
+    /// [`Fifo::space`].
     pub fn append(&mut self, n: usize) {
         debug_assert!(n <= self.space());
-        self.valid += n;
+        self.len += n;
     }
 
-    /// Discards all bytes held.
+    /// Discards all bytes.
     pub fn clear(&mut self) {
-        self.consume(self.valid);
+        self.consume(self.len);
     }
 
-    /// Moves the bytes held to `storage`, in order, and gives back the old storage; the new one
-    /// unchanged, as an error, if they do not fit.
+    /// Moves the bytes to `storage`, in order, and returns the old storage. Returns the new
+    /// storage as an error if they do not fit.
     pub fn replace(&mut self, mut storage: S) -> Result<S, S> {
-        if storage.as_ref().len() < self.valid {
+        if storage.as_ref().len() < self.len {
             return Err(storage);
         }
         let mut rest = storage.as_mut();
-        let mut pieces = self.held(self.valid);
-        if cfg!(mutant = "order-is-lost-in-a-resize") {
-            pieces.reverse();
-        }
-        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
-            let (to, behind) = rest.split_at_mut(piece.len());
+        for piece in self.peek(self.len) {
+            let (to, behind) = split_mut(rest, piece.len());
             to.copy_from_slice(piece);
             rest = behind;
         }
@@ -111,14 +111,26 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
         Ok(core::mem::replace(&mut self.storage, storage))
     }
 
-    /// `at`, at most twice the capacity less one, folded into the ring.
+    /// Wraps `at`, which is less than two times the capacity, or 0.
     fn wrap(&self, at: usize) -> usize {
-        let edge = if cfg!(mutant = "edge-is-one-off") {
-            self.len() + 1
-        } else {
-            self.len()
-        };
-        if at >= edge { at - edge } else { at }
+        let capacity = self.capacity();
+        if at >= capacity { at - capacity } else { at }
+    }
+}
+
+// A panic of split_at formats its message, which would link in about a kilobyte.
+
+fn split(bytes: &[u8], at: usize) -> (&[u8], &[u8]) {
+    match bytes.split_at_checked(at) {
+        Some(pieces) => pieces,
+        None => panic!("outside of the ring"),
+    }
+}
+
+fn split_mut(bytes: &mut [u8], at: usize) -> (&mut [u8], &mut [u8]) {
+    match bytes.split_at_mut_checked(at) {
+        Some(pieces) => pieces,
+        None => panic!("outside of the ring"),
     }
 }
 
@@ -172,14 +184,14 @@ mod tests {
                         model.extend(&bytes[..fits]);
                     }
                     Step::Pop(n) => {
-                        let got = fifo.held(n).concat();
+                        let got = fifo.peek(n).concat();
                         fifo.consume(n);
                         let want: Vec<u8> = model.drain(..n.min(model.len())).collect();
                         prop_assert_eq!(got, want);
                     }
                     Step::Peek(n) => {
                         let want: Vec<u8> = model.iter().copied().take(n).collect();
-                        prop_assert_eq!(fifo.held(n).concat(), want);
+                        prop_assert_eq!(fifo.peek(n).concat(), want);
                     }
                     Step::Clear => {
                         fifo.clear();
@@ -197,8 +209,8 @@ mod tests {
                         }
                     },
                 }
-                prop_assert_eq!(fifo.len(), capacity);
-                prop_assert_eq!(fifo.valid(), model.len());
+                prop_assert_eq!(fifo.capacity(), capacity);
+                prop_assert_eq!(fifo.len(), model.len());
                 prop_assert_eq!(fifo.space(), capacity - model.len());
                 prop_assert_eq!(fifo.is_empty(), model.is_empty());
                 prop_assert_eq!(fifo.is_full(), model.len() == capacity);

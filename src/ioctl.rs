@@ -1,44 +1,33 @@
-//! The ioctl(2) requests of `/dev/echo`: one definition for the driver, kldhost and echoctl.
-//!
-//! A request is encoded as in FreeBSD's `<sys/ioccom.h>`: the direction in the three top bits, the
-//! size of the argument in bits 16 to 28, the group in bits 8 to 15 and the number in bits 0 to 7.
+//! The ioctl(2) requests of `/dev/echo`, for the driver and for programs.
 
-const IOC_VOID: u64 = 0x2000_0000;
-const IOC_OUT: u64 = 0x4000_0000;
-const IOC_IN: u64 = 0x8000_0000;
-const IOCPARM_MASK: u64 = (1 << 13) - 1;
+use freebsd_kernel::ioctl::{io, ior, iow};
 
-const fn ioc(direction: u64, group: u8, number: u8, len: usize) -> u64 {
-    direction | ((len as u64 & IOCPARM_MASK) << 16) | ((group as u64) << 8) | number as u64
-}
+/// Gets the size of the buffer, in bytes.
+pub const ECHODEV_GBUFSIZE: u64 = ior::<usize>(b'E', 100);
 
-/// `_IOR('E', 100, size_t)`: get the size of the buffer, in bytes.
-pub const ECHODEV_GBUFSIZE: u64 = ioc(IOC_OUT, b'E', 100, size_of::<usize>());
+/// Sets the size of the buffer, in bytes, 0 to `hw.echodev.maxsize`. EPERM on a descriptor that is
+/// not open for writing. EINVAL above the limit. EBUSY if more bytes are held. ENOMEM if there is
+/// not enough memory.
+pub const ECHODEV_SBUFSIZE: u64 = iow::<usize>(b'E', 101);
 
-/// `_IOW('E', 101, size_t)`: set the size of the buffer, in bytes: 0 to `hw.echodev.maxsize`. EPERM
-/// on a descriptor that is not open for writing, EBUSY if more bytes are held, EINVAL above the
-/// limit, ENOMEM if there is not enough memory.
-pub const ECHODEV_SBUFSIZE: u64 = ioc(IOC_IN, b'E', 101, size_of::<usize>());
-
-/// [`ECHODEV_GBUFSIZE`] of a 32-bit program, whose `size_t` has 4 bytes. EOVERFLOW if the size does
-/// not fit.
-pub const ECHODEV_GBUFSIZE32: u64 = ioc(IOC_OUT, b'E', 100, size_of::<u32>());
+/// [`ECHODEV_GBUFSIZE`] of a 32-bit program, whose `size_t` has 4 bytes. EOVERFLOW if the size
+/// does not fit.
+pub const ECHODEV_GBUFSIZE32: u64 = ior::<u32>(b'E', 100);
 
 /// [`ECHODEV_SBUFSIZE`] of a 32-bit program.
-pub const ECHODEV_SBUFSIZE32: u64 = ioc(IOC_IN, b'E', 101, size_of::<u32>());
+pub const ECHODEV_SBUFSIZE32: u64 = iow::<u32>(b'E', 101);
 
-/// `_IO('E', 102)`: discard the bytes held. EPERM on a descriptor that is not open for writing.
-pub const ECHODEV_CLEAR: u64 = ioc(IOC_VOID, b'E', 102, 0);
+/// Discards the bytes held. EPERM on a descriptor that is not open for writing.
+pub const ECHODEV_CLEAR: u64 = io(b'E', 102);
 
-/// `_IOR('f', 127, int)`, `<sys/filio.h>`: get the number of bytes held, at most `INT_MAX`.
-pub const FIONREAD: u64 = ioc(IOC_OUT, b'f', 127, size_of::<i32>());
+/// Gets the number of bytes held, at most `INT_MAX`. `<sys/filio.h>`.
+pub const FIONREAD: u64 = ior::<i32>(b'f', 127);
 
-/// `_IOW('f', 126, int)`, `<sys/filio.h>`: set or clear O_NONBLOCK. Sent by every F_SETFL, too.
-pub const FIONBIO: u64 = ioc(IOC_IN, b'f', 126, size_of::<i32>());
+/// Sets or clears O_NONBLOCK. Every F_SETFL also sends it. `<sys/filio.h>`.
+pub const FIONBIO: u64 = iow::<i32>(b'f', 126);
 
-/// `_IOW('f', 125, int)`, `<sys/filio.h>`: set or clear O_ASYNC. Sent by every F_SETFL, too.
-pub const FIOASYNC: u64 = ioc(IOC_IN, b'f', 125, size_of::<i32>());
+/// Sets or clears O_ASYNC. Every F_SETFL also sends it. `<sys/filio.h>`.
+pub const FIOASYNC: u64 = iow::<i32>(b'f', 125);
 
-/// `_IOR('f', 119, int)`, `<sys/filio.h>`: here, the number of bytes that there is room for, at
-/// most `INT_MAX`.
-pub const FIONWRITE: u64 = ioc(IOC_OUT, b'f', 119, size_of::<i32>());
+/// Gets the number of bytes that there is room for, at most `INT_MAX`. `<sys/filio.h>`.
+pub const FIONWRITE: u64 = ior::<i32>(b'f', 119);

@@ -800,6 +800,11 @@ pub type d_priv_dtor_t = ::core::option::Option<
     unsafe extern "C" fn(data: *mut ::core::ffi::c_void),
 >;
 unsafe extern "C" {
+    pub fn devfs_get_cdevpriv(
+        datap: *mut *mut ::core::ffi::c_void,
+    ) -> ::core::ffi::c_int;
+}
+unsafe extern "C" {
     pub fn devfs_set_cdevpriv(
         priv_: *mut ::core::ffi::c_void,
         dtr: d_priv_dtor_t,

@@ -10,7 +10,7 @@ const FUNCTIONS: &str = "\
     _sx_xlock|_sx_xunlock|_sx_slock|_sx_sunlock|sx_try_xlock_|sx_init_flags|sx_destroy|_sleep|\
     wakeup|wakeup_one|selrecord|selwakeup|seldrain|knlist_add|knlist_remove|knlist_destroy|\
     knlist_cleardel|knote|uiomove|make_dev_args_init_impl|make_dev_s|destroy_dev|\
-    devfs_set_cdevpriv|devfs_clear_cdevpriv|malloc|free|getenv_ulong|binuptime|panic|printf";
+    devfs_set_cdevpriv|devfs_get_cdevpriv|devfs_clear_cdevpriv|malloc|free|getenv_ulong|binuptime|panic|printf";
 const TYPES: &str = "\
     sx|selinfo|knlist|knote|kevent|filterops|uio|make_dev_args|cdevsw|malloc_type|bintime";
 const VARS: &str = "\

@@ -189,7 +189,7 @@ fn the_list_has_what_the_driver_uses() {
         .flat_map(|path| path.split('.'))
         .collect();
     let mut found = 0;
-    for source in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../src")) {
+    for source in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../freebsd-kernel/src")) {
         for part in source.split('.').skip(1) {
             let name = part
                 .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')

@@ -57,10 +57,10 @@ pub fn ends_in<'a>(
                     Destination::Here(offset) => todo.push(offset),
                     Destination::Kernel(name) if name == end => {}
                     Destination::Kernel(name) => {
-                        drop(wrong.insert(format!("it jumps to {name} at {}", here())))
+                        wrong.insert(format!("it jumps to {name} at {}", here()));
                     }
                     Destination::Unknown => {
-                        drop(wrong.insert(format!("an unknown jump at {}", here())))
+                        wrong.insert(format!("an unknown jump at {}", here()));
                     }
                 }
             }

@@ -13,7 +13,7 @@ use object::{Object, ObjectSymbol, SymbolKind};
 pub const DRIVER: &str = "echodev";
 
 /// The driver's f_detach.
-pub const DETACH: &str = "echodev_knote_detach";
+pub const DETACH: &str = "driver_detach";
 
 /// What every f_detach ends in.
 const REMOVE: &str = "knlist_remove";
@@ -21,8 +21,8 @@ const REMOVE: &str = "knlist_remove";
 /// The driver's functions that run last, and the kernel's function that each of them ends in.
 const LAST: [(&str, &str); 3] = [
     (DETACH, REMOVE),
-    ("echodev_knlist_unlock", "_sx_xunlock"),
-    ("echodev_dtor", "_sx_xunlock"),
+    ("kpi_knlist_unlock", "_sx_xunlock"),
+    ("driver_close_file", "_sx_xunlock"),
 ];
 
 /// The names of the functions that were checked, and what is wrong with them.
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn all_end_in_a_jump() {
         let said = driver("", None).check();
-        let end = "into the kernel: echodev_knote_detach, echodev_knlist_unlock, echodev_dtor";
+        let end = "into the kernel: driver_detach, kpi_knlist_unlock, driver_close_file";
         assert!(said.ends_with(end), "{said}");
     }
 
