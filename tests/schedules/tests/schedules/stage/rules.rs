@@ -95,12 +95,12 @@ impl Stage {
                 ));
             }
         }
-        let is_unloading = |&(_, wmesg): &(Pid, &str)| matches!(wmesg, "echoun" | "devdrn");
+        let is_unloading = |&(_, wmesg): &(Pid, &str)| matches!(wmesg, "drvunl" | "devdrn");
         if inner.unloaded.load(SeqCst) || asleep.iter().any(is_unloading) {
             // A waiter whose knote was being reported has missed its KNOTE, and gets another while
             // unloading waits.
             let missed =
-                inner.reports.load(SeqCst) && asleep.iter().any(|(_, wmesg)| *wmesg == "echoun");
+                inner.reports.load(SeqCst) && asleep.iter().any(|(_, wmesg)| *wmesg == "drvunl");
             let may_sleep =
                 |thread: &(Pid, &str)| is_unloading(thread) || missed && thread.1 == "kqread";
             let left = asleep.iter().find(|thread| !may_sleep(thread));
