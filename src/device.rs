@@ -11,21 +11,16 @@
 //!
 //! # Wake-ups
 //!
-//! A change that one thread can use wakes one: the first bytes in an empty buffer, and the first
-//! room in a full one. A thread that leaves read with bytes in the buffer, for whatever reason,
-//! wakes the next reader. A thread that leaves write with room wakes the next writer. So a wake-up
-//! is not lost on a thread that was interrupted. Changes that concern all wake all: end of file
-//! and revocation here, and unloading in `freebsd-kernel`.
-//!
-//! A woken thread sees the change, since the lock is held meanwhile. So it is woken up before the
-//! change is made, while it is known what the buffer held before.
+//! A change that one thread can use wakes one: the first bytes in an empty buffer, the first room
+//! in a full one. It is woken up before the change, since the lock hides the order. A thread that
+//! leaves read with bytes in the buffer, for whatever reason, wakes the next reader. One that
+//! leaves write with room wakes the next writer. So no wake-up is lost on an interrupted thread.
 //!
 //! # Revocation
 //!
-//! A forced close does not report which descriptors it is for, so it uncounts all writers. The
-//! count of revocations is what a counted writer keeps. A close from before a revocation uncounts
-//! nothing. Threads asleep are sent back to the system call (ERESTART, as in tty(4)), which then
-//! finds out whether its descriptor is dead.
+//! A forced close does not report its descriptors, so it uncounts all writers. A writer keeps the
+//! count of revocations, and its close after a revocation uncounts nothing. Sleeping threads are
+//! sent back to the system call (ERESTART), which checks whether the descriptor is dead.
 
 use crate::fifo::Fifo;
 use crate::ioctl::*;
@@ -34,9 +29,6 @@ use freebsd_kernel::getenv::getenv_ulong_max;
 use freebsd_kernel::malloc::{KBytes, physmem};
 use freebsd_kernel::prelude::*;
 use freebsd_kernel::uio::MOVE_MAX;
-
-/// The largest part of physical memory that one buffer may take.
-const MEMORY_SHARE: usize = 4;
 
 /// The driver: what is beside the lock.
 pub struct Echo {
@@ -61,7 +53,8 @@ impl Driver for Echo {
 
     /// ENOMEM if there is not enough memory for a buffer of the size that the tunables set.
     fn load() -> Result<(Self, State)> {
-        let limit = MOVE_MAX.min(physmem() / MEMORY_SHARE);
+        // A buffer takes at most a quarter of physical memory.
+        let limit = MOVE_MAX.min(physmem() / 4);
         let maxsize = getenv_ulong_max(c"hw.echodev.maxsize", 16 << 20, limit);
         let bufsize = getenv_ulong_max(c"hw.echodev.bufsize", 64, maxsize);
         let fifo = Fifo::new(KBytes::zeroed(bufsize)?);
@@ -72,13 +65,10 @@ impl Driver for Echo {
     /// Counts a writer, with FWRITE. ENXIO while the device is going away. EBUSY at `UINT_MAX`
     /// writers.
     fn open(softc: &Softc<Self>, fflag: c_int) -> Result<Option<usize>> {
-        if fflag & FWRITE == 0 {
-            let dying = softc.sx_slock().dying();
-            return if dying { Err(Errno::ENXIO) } else { Ok(None) };
-        }
         let mut state = softc.sx_xlock();
-        if state.dying() {
-            return Err(Errno::ENXIO);
+        state.check_dying()?;
+        if fflag & FWRITE == 0 {
+            return Ok(None);
         }
         state.writers = state.writers.checked_add(1).ok_or(Errno::EBUSY)?;
         Ok(Some(softc.revokecnt()))
@@ -150,21 +140,17 @@ impl Driver for Echo {
         let writable = fflag & FWRITE != 0;
         match cmd {
             ECHODEV_GBUFSIZE => data.set(softc.sx_slock().fifo.capacity()),
-            ECHODEV_GBUFSIZE32 => {
-                let capacity = softc.sx_slock().fifo.capacity();
-                data.set(u32::try_from(capacity).map_err(|_| Errno::EOVERFLOW)?);
-            }
+            ECHODEV_GBUFSIZE32 => data.set(u32::try_from(softc.sx_slock().fifo.capacity())?),
             ECHODEV_SBUFSIZE | ECHODEV_SBUFSIZE32 | ECHODEV_CLEAR if !writable => {
                 return Err(Errno::EPERM);
             }
             ECHODEV_SBUFSIZE => resize(softc, data.get())?,
             ECHODEV_SBUFSIZE32 => resize(softc, data.get::<u32>() as usize)?,
             ECHODEV_CLEAR => make_room(&mut softc.sx_xlock(), Fifo::clear),
-            FIONBIO => {}
             FIOASYNC if data.get::<c_int>() != 0 => return Err(Errno::EINVAL),
-            FIOASYNC => {}
-            FIONREAD => data.set(clamp(softc.sx_slock().fifo.len())),
-            FIONWRITE => data.set(clamp(softc.sx_slock().fifo.space())),
+            FIOASYNC | FIONBIO => {}
+            FIONREAD => data.set_count(softc.sx_slock().fifo.len()),
+            FIONWRITE => data.set_count(softc.sx_slock().fifo.space()),
             _ => return Err(Errno::ENOTTY),
         }
         Ok(())
@@ -236,22 +222,18 @@ fn wait<'a>(
     must_wait: impl Fn(&State) -> bool,
 ) -> Result<Exclusive<'a, Echo>> {
     let revoked = |state: &Exclusive<'_, Echo>| state.softc().revokecnt() != revokecnt;
-    if revoked(&state) {
-        return Err(Errno::ERESTART);
-    }
     loop {
-        if state.dying() {
-            return Err(Errno::ENXIO);
+        if revoked(&state) {
+            return Err(Errno::ERESTART);
         }
+        state.check_dying()?;
         if ioflag & O_NONBLOCK != 0 {
             return Err(Errno::EWOULDBLOCK);
         }
         state = state.sx_sleep(side, wmesg)?;
         if revoked(&state) {
             state.wakeup_one(side);
-            return Err(Errno::ERESTART);
-        }
-        if !must_wait(&state) {
+        } else if !must_wait(&state) {
             return Ok(state);
         }
     }
@@ -260,10 +242,9 @@ fn wait<'a>(
 /// Moves what there is to a reader.
 fn move_out(state: &mut Exclusive<'_, Echo>, uio: &mut ReadUio<'_>) -> Result {
     let n = uio.resid().min(state.fifo.len());
-    let pieces = state.fifo.peek(n);
-    pieces
-        .into_iter()
-        .try_for_each(|piece| uio.uiomove(piece))?;
+    for piece in state.fifo.peek(n) {
+        uio.uiomove(piece)?;
+    }
     make_room(state, |fifo| fifo.consume(n));
     Ok(())
 }
@@ -271,10 +252,9 @@ fn move_out(state: &mut Exclusive<'_, Echo>, uio: &mut ReadUio<'_>) -> Result {
 /// Moves as much as there is room for from a writer.
 fn move_in(state: &mut Exclusive<'_, Echo>, uio: &mut WriteUio<'_>) -> Result {
     let n = uio.resid().min(state.fifo.space());
-    let pieces = state.fifo.room(n);
-    pieces
-        .into_iter()
-        .try_for_each(|piece| uio.uiomove(piece))?;
+    for piece in state.fifo.room(n) {
+        uio.uiomove(piece)?;
+    }
     if state.fifo.is_empty() {
         state.wakeup_one(Side::Read);
     }
@@ -312,16 +292,11 @@ fn resize(softc: &Softc<Echo>, capacity: usize) -> Result {
         return Err(Errno::EBUSY);
     }
     let storage = storage?;
-    let replaced = if capacity > before {
+    let old = if capacity > before {
         make_room(&mut state, |fifo| fifo.replace(storage))
     } else {
         state.fifo.replace(storage)
     };
     drop(state);
-    // The old storage is freed here.
-    replaced.map(drop).map_err(|_| Errno::EBUSY)
-}
-
-fn clamp(count: usize) -> c_int {
-    c_int::try_from(count).unwrap_or(c_int::MAX)
+    old.map(drop).map_err(|_| Errno::EBUSY)
 }

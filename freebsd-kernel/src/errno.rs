@@ -2,7 +2,7 @@
 #![doc = concat!("```ignore\n", include_str!("../examples/errno.rs"), "```")]
 
 use core::ffi::c_int;
-use core::num::NonZero;
+use core::num::{NonZero, TryFromIntError};
 use freebsd_kernel_sys as sys;
 
 /// An error of the kernel: any `int` but 0. Negative ones, such as ERESTART (-1), never leave the
@@ -63,6 +63,13 @@ impl Errno {
     /// The number itself.
     pub fn number(self) -> c_int {
         self.0.get()
+    }
+}
+
+/// A number that does not fit is EOVERFLOW.
+impl From<TryFromIntError> for Errno {
+    fn from(_: TryFromIntError) -> Self {
+        Self::EOVERFLOW
     }
 }
 

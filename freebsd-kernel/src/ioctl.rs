@@ -4,7 +4,7 @@
 //! between the program and its own memory, so a method reads and writes kernel memory only.
 #![doc = concat!("```ignore\n", include_str!("../examples/ioctl.rs"), "```")]
 
-use core::ffi::{c_ulong, c_void};
+use core::ffi::{c_int, c_ulong, c_void};
 use core::marker::PhantomData;
 
 const IOC_VOID: u64 = 0x2000_0000;
@@ -89,6 +89,11 @@ impl Data<'_> {
         // SAFETY: the argument has the size of a `T`, in memory of the kernel that is aligned for
         // every type. Without padding, all of its bytes are set.
         unsafe { *self.data.cast::<T>() = value };
+    }
+
+    /// As [`Data::set`] for an `int`, at most `INT_MAX`.
+    pub fn set_count(&mut self, count: usize) {
+        self.set(c_int::try_from(count).unwrap_or(c_int::MAX));
     }
 
     #[inline(always)]

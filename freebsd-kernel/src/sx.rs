@@ -5,7 +5,7 @@
 #![doc = concat!("```ignore\n", include_str!("../examples/sx.rs"), "```")]
 
 use crate::driver::Driver;
-use crate::errno::{Result, from_c};
+use crate::errno::{Errno, Result, from_c};
 use crate::softc::Softc;
 use core::ffi::{CStr, c_int};
 use core::marker::PhantomData;
@@ -100,6 +100,15 @@ impl<'a, D: Driver> Exclusive<'a, D> {
     /// Whether the device is going away. A thread must not sleep then.
     pub fn dying(&self) -> bool {
         self.softc.lock.dying.get()
+    }
+
+    /// ENXIO while the device is going away.
+    pub fn check_dying(&self) -> Result {
+        if self.dying() {
+            Err(Errno::ENXIO)
+        } else {
+            Ok(())
+        }
     }
 
     /// Unlocks, as the last thing that a function of the module does: in a tail call.
