@@ -57,8 +57,7 @@ impl Driver for Echo {
         let limit = MOVE_MAX.min(physmem() / 4);
         let maxsize = getenv_ulong_max(c"hw.echodev.maxsize", 16 << 20, limit);
         let bufsize = getenv_ulong_max(c"hw.echodev.bufsize", 64, maxsize);
-        let fifo = Fifo::new(KBytes::zeroed(bufsize)?);
-        let revokecnt = AtomicUsize::new(0);
+        let (revokecnt, fifo) = (AtomicUsize::new(0), Fifo::new(KBytes::zeroed(bufsize)?));
         Ok((Self { maxsize, revokecnt }, State { fifo, writers: 0 }))
     }
 
@@ -137,11 +136,10 @@ impl Driver for Echo {
 
     /// EPERM for a change without FWRITE. The requests have their own errors.
     fn ioctl(softc: &Softc<Self>, cmd: u64, data: &mut Data<'_>, fflag: c_int) -> Result {
-        let writable = fflag & FWRITE != 0;
         match cmd {
             ECHODEV_GBUFSIZE => data.set(softc.sx_slock().fifo.capacity()),
             ECHODEV_GBUFSIZE32 => data.set(u32::try_from(softc.sx_slock().fifo.capacity())?),
-            ECHODEV_SBUFSIZE | ECHODEV_SBUFSIZE32 | ECHODEV_CLEAR if !writable => {
+            ECHODEV_SBUFSIZE | ECHODEV_SBUFSIZE32 | ECHODEV_CLEAR if fflag & FWRITE == 0 => {
                 return Err(Errno::EPERM);
             }
             ECHODEV_SBUFSIZE => resize(softc, data.get())?,
