@@ -64,11 +64,7 @@ static const struct echodev_filterops echodev_write_filterops = {
 	.fop = {
 		.f_isfd =	1,
 		.f_detach =	echodev_knote_detach,
-#ifdef MUTANT_FILTERS_ARE_THE_SAME
-		.f_event =	echodev_read_event,
-#else
 		.f_event =	echodev_write_event,
-#endif
 #ifdef KQUEUE_CPONFORK
 		.f_copy =	knote_triv_copy,
 #endif
@@ -173,11 +169,7 @@ echodev_sleep(void *chan, struct sx *sx, const char *wmesg)
 	int error, stops;
 
 	stops = sigdeferstop(SIGDEFERSTOP_ERESTART);
-#ifdef MUTANT_SIGNALS_ARE_NOT_CAUGHT
-	error = sx_sleep(chan, sx, PDROP, wmesg, 0);
-#else
 	error = sx_sleep(chan, sx, PCATCH | PDROP, wmesg, 0);
-#endif
 	if (error == 0)
 		error = sx_xlock_sig(sx);
 	sigallowstop(stops);

@@ -121,11 +121,7 @@ fn limited((name, default): (&CStr, usize), limit: usize) -> usize {
     if value > limit {
         tunable::warn_limited(name, value, limit);
     }
-    if cfg!(mutant = "limits-are-ignored") {
-        value
-    } else {
-        value.min(limit)
-    }
+    value.min(limit)
 }
 
 impl Softc {
@@ -143,12 +139,7 @@ impl Softc {
         if state.dying {
             return Err(Errno::ENXIO);
         }
-        let counts = if cfg!(mutant = "writer-counts-twice") {
-            2
-        } else {
-            1
-        };
-        state.writers = state.writers.checked_add(counts).ok_or(Errno::EBUSY)?;
+        state.writers = state.writers.checked_add(1).ok_or(Errno::EBUSY)?;
         state.tokens += 1;
         Ok(Some(Token(self.common.revokecnt())))
     }
@@ -170,9 +161,7 @@ impl Softc {
     fn revoke(&self) {
         let mut state = self.xlock();
         self.common.revokecnt.fetch_add(1, Ordering::Relaxed);
-        if !cfg!(mutant = "revoked-writers-count") {
-            state.writers = 0;
-        }
+        state.writers = 0;
         state.wake_all(Side::Read);
         state.wake_all(Side::Write);
     }
@@ -213,7 +202,7 @@ impl Softc {
         let result = move_out(&mut state, uio);
         // New bytes wake one reader only: the one that leaves some behind, for whatever reason,
         // wakes the next.
-        if !state.fifo.is_empty() && !cfg!(mutant = "reader-wakes-no-next") {
+        if !state.fifo.is_empty() {
             state.wake_one(Side::Read);
         }
         result
@@ -229,7 +218,7 @@ impl Softc {
         let revokecnt = self.common.revokecnt();
         let mut state = self.xlock_sig()?;
         let mut result = Ok(());
-        while uio.resid() != 0 && (result.is_ok() || cfg!(mutant = "efault-loops")) {
+        while uio.resid() != 0 && result.is_ok() {
             if state.fifo.is_full() {
                 let must_wait = |state: &State| state.fifo.is_full();
                 state = wait(
@@ -244,10 +233,7 @@ impl Softc {
             result = move_in(&mut state, uio);
         }
         // As for readers.
-        if state.has_sleepers(Side::Write)
-            && !state.fifo.is_full()
-            && !cfg!(mutant = "writer-wakes-no-next")
-        {
+        if state.has_sleepers(Side::Write) && !state.fifo.is_full() {
             state.wake_one(Side::Write);
         }
         result
@@ -264,14 +250,7 @@ impl Softc {
             }
             Request::SetBufSize(_) | Request::Clear if !writable => return Err(Errno::EPERM),
             Request::SetBufSize(len) => self.resize(len)?,
-            Request::Clear => {
-                let mut state = self.xlock();
-                if cfg!(mutant = "clear-wakes-nobody") {
-                    state.fifo.clear();
-                } else {
-                    state.make_room(Fifo::clear);
-                }
-            }
+            Request::Clear => self.xlock().make_room(Fifo::clear),
             Request::NonBlock => {}
             Request::Async(on) if on != 0 => return Err(Errno::EINVAL),
             Request::Async(_) => {}
@@ -299,19 +278,14 @@ impl Softc {
             return Err(Errno::EBUSY);
         }
         let storage = storage?;
-        let replaced = if len > old_len && !cfg!(mutant = "growing-wakes-nobody") {
+        let replaced = if len > old_len {
             state.make_room(|fifo| fifo.replace(storage))
         } else {
             state.fifo.replace(storage)
         };
         let old = replaced.map_err(|_| Errno::EBUSY)?;
         drop(state);
-        let free = if cfg!(mutant = "buffer-leaks") {
-            core::mem::forget
-        } else {
-            drop::<KBytes>
-        };
-        free(old);
+        drop(old);
         Ok(())
     }
 
@@ -333,9 +307,7 @@ impl Softc {
         }
         if revents == 0 {
             // Who asks for neither still waits for POLLHUP.
-            if (events & READ != 0 || events & WRITE == 0)
-                && !cfg!(mutant = "poll-forgets-selrecord")
-            {
+            if events & READ != 0 || events & WRITE == 0 {
                 state.record(Side::Read, poll);
             }
             if events & WRITE != 0 {
@@ -366,9 +338,7 @@ impl Softc {
             kn.set_eof();
             return true;
         }
-        if !cfg!(mutant = "eof-stays") {
-            kn.clear_eof();
-        }
+        kn.clear_eof();
         !state.fifo.is_empty()
     }
 
@@ -385,20 +355,10 @@ impl Softc {
     /// The first step of unloading: every thread that waits for anything is woken up, and finds
     /// that the device is going away. Takes the lock exclusively.
     pub fn hang_up(&self) {
-        if cfg!(mutant = "hangs-up-before-dying") {
-            let mut state = self.xlock();
-            state.wake_all(Side::Read);
-            state.wake_all(Side::Write);
-        }
         let mut state = self.xlock();
         state.dying = true;
-        if !cfg!(any(
-            mutant = "hangs-up-before-dying",
-            mutant = "unload-tells-nobody"
-        )) {
-            state.wake_all(Side::Read);
-            state.wake_all(Side::Write);
-        }
+        state.wake_all(Side::Read);
+        state.wake_all(Side::Write);
     }
 
     /// The last step before the device is freed, when no thread is in its methods any more. Takes
@@ -413,9 +373,7 @@ impl Softc {
         while state.tokens != 0 {
             state.sleep_drain(c"echoun");
         }
-        if !cfg!(mutant = "knotes-go-at-once") {
-            state.wait_collected(c"echoun");
-        }
+        state.wait_collected(c"echoun");
         drop(state);
         self.retire();
     }
@@ -427,7 +385,7 @@ impl Exclusive<'_> {
     /// since the lock is held.
     #[inline(always)]
     fn make_room<R>(&mut self, change: impl FnOnce(&mut Fifo<KBytes>) -> R) -> R {
-        if self.fifo.is_full() && !cfg!(mutant = "room-wakes-nobody") {
+        if self.fifo.is_full() {
             self.wake_one(Side::Write);
         }
         let result = change(&mut self.fifo);
@@ -439,15 +397,11 @@ impl Exclusive<'_> {
 /// Moves what there is to a reader.
 fn move_out(state: &mut Exclusive<'_>, uio: &mut ReadUio<'_>) -> Result {
     let n = uio.resid().min(state.fifo.valid());
-    let moved = state
+    state
         .fifo
         .held(n)
         .into_iter()
-        .try_for_each(|piece| uio.uiomove(piece));
-    if cfg!(mutant = "efault-drops-bytes") && moved.is_err() {
-        state.fifo.consume(n);
-    }
-    moved?;
+        .try_for_each(|piece| uio.uiomove(piece))?;
     state.make_room(|fifo| fifo.consume(n));
     Ok(())
 }
@@ -455,21 +409,12 @@ fn move_out(state: &mut Exclusive<'_>, uio: &mut ReadUio<'_>) -> Result {
 /// Moves as much as there is room for from a writer.
 fn move_in(state: &mut Exclusive<'_>, uio: &mut WriteUio<'_>) -> Result {
     let n = uio.resid().min(state.fifo.space());
-    let moved = state
+    state
         .fifo
         .room(n)
         .into_iter()
-        .try_for_each(|piece| uio.uiomove(piece));
-    if cfg!(mutant = "efault-adds-bytes") && moved.is_err() {
-        state.fifo.append(n);
-    }
-    moved?;
-    if cfg!(mutant = "bytes-are-told-of-too-early") {
-        state.wake_all(Side::Read);
-        state.fifo.append(n);
-        return Ok(());
-    }
-    if state.fifo.is_empty() && !cfg!(mutant = "bytes-wake-nobody") {
+        .try_for_each(|piece| uio.uiomove(piece))?;
+    if state.fifo.is_empty() {
         // It sees the bytes, since the lock is held.
         state.wake_one(Side::Read);
     }
@@ -490,14 +435,12 @@ fn wait<'a>(
     revokecnt: usize,
     must_wait: impl Fn(&State) -> bool,
 ) -> Result<Exclusive<'a>> {
-    let revoked = |state: &Exclusive<'_>| {
-        state.common().revokecnt() != revokecnt && !cfg!(mutant = "sleepers-survive-revoke")
-    };
+    let revoked = |state: &Exclusive<'_>| state.common().revokecnt() != revokecnt;
     if revoked(&state) {
         return Err(Errno::ERESTART);
     }
     loop {
-        if state.dying && !cfg!(mutant = "dying-is-not-looked-at") {
+        if state.dying {
             return Err(Errno::ENXIO);
         }
         if nonblock {

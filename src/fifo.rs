@@ -98,11 +98,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
             return Err(storage);
         }
         let mut rest = storage.as_mut();
-        let mut pieces = self.held(self.valid);
-        if cfg!(mutant = "order-is-lost-in-a-resize") {
-            pieces.reverse();
-        }
-        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+        let pieces = self.held(self.valid).into_iter();
+        for piece in pieces.filter(|piece| !piece.is_empty()) {
             let (to, behind) = rest.split_at_mut(piece.len());
             to.copy_from_slice(piece);
             rest = behind;
@@ -113,12 +110,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Fifo<S> {
 
     /// `at`, at most twice the capacity less one, folded into the ring.
     fn wrap(&self, at: usize) -> usize {
-        let edge = if cfg!(mutant = "edge-is-one-off") {
-            self.len() + 1
-        } else {
-            self.len()
-        };
-        if at >= edge { at - edge } else { at }
+        let len = self.len();
+        if at >= len { at - len } else { at }
     }
 }
 

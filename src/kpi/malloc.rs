@@ -117,12 +117,7 @@ impl KBytes {
     /// waits for memory may wait without end. The memory is zeroed here, so it is not for a time
     /// when a lock is held that others wait for.
     pub fn zeroed(len: usize) -> Result<Self> {
-        let wait = if cfg!(mutant = "buffers-wait-for-memory") {
-            sys::M_WAITOK
-        } else {
-            sys::M_NOWAIT
-        };
-        let memory = allocate(len, wait).ok_or(Errno::ENOMEM)?;
+        let memory = allocate(len, sys::M_NOWAIT).ok_or(Errno::ENOMEM)?;
         Ok(Self(NonNull::slice_from_raw_parts(memory.cast(), len)))
     }
 }

@@ -138,7 +138,6 @@ impl<T, C> Monitor<T, C> {
     fn waiters(&self, side: Side) -> &Waiters {
         match side {
             Side::Read => &self.read,
-            Side::Write if cfg!(mutant = "sides-are-one") => &self.read,
             Side::Write => &self.write,
         }
     }
@@ -181,9 +180,6 @@ impl<T, C> Monitor<T, C> {
 
     #[cold]
     fn wait_for_lock(&self) -> Result<Exclusive<'_, T, C>> {
-        if cfg!(mutant = "lock-is-not-interruptible") {
-            return Ok(self.xlock());
-        }
         // SAFETY: the lock is initialised.
         from_c(unsafe { echodev_xlock_sig(self.sx()) })?;
         Ok(self.locked())
@@ -202,7 +198,7 @@ impl<T, C> Monitor<T, C> {
         let slept = from_c(error);
         // Without the lock it is not known whether there is something to use. A thread that is
         // woken looks.
-        if slept.is_err() && !cfg!(mutant = "interrupted-sleeper-wakes-no-next") {
+        if slept.is_err() {
             // SAFETY: any address is a channel.
             unsafe { sys::wakeup_one(waiters.channel()) };
         }
@@ -322,9 +318,7 @@ impl<T, C> Exclusive<'_, T, C> {
             // SAFETY: any address is a channel.
             unsafe { sys::wakeup(self.monitor.waiters(side).channel()) };
         }
-        if !cfg!(mutant = "what-concerns-all-is-not-told") {
-            self.notify(side);
-        }
+        self.notify(side);
     }
 
     /// Tells those who wait for `side`, but do not sleep in the driver, that its state has changed:
@@ -396,16 +390,6 @@ impl<T, C> Shared<'_, T, C> {
     /// Lets the polling thread be woken when `side` is notified next: each side at most once in a
     /// d_poll, since the kernel has room for two. `selrecord`.
     pub fn record(&self, side: Side, poll: &Poll) {
-        if cfg!(mutant = "knote-under-the-shared-lock") {
-            // SAFETY: it is not: the lock is held shared.
-            unsafe {
-                sys::knote(
-                    self.monitor.waiters(side).knlist(),
-                    HINT,
-                    sys::KNF_LISTLOCKED,
-                )
-            };
-        }
         // SAFETY: a Poll exists only inside d_poll; the selinfo is initialised and the kernel locks
         // it by itself.
         unsafe { sys::selrecord(poll.td, self.monitor.waiters(side).selinfo.get()) };

@@ -40,12 +40,6 @@ unsafe extern "C" fn echodev_knlist_unlock(arg: *mut c_void) {
         if (*lock).draining.get() {
             sys::wakeup((*lock).channel());
         }
-        if cfg!(mutant = "unlock-callback-returns-through-the-module") {
-            let sx = (*lock).sx.get();
-            sys::_sx_xunlock(sx, FILE.as_ptr(), line!() as c_int);
-            core::hint::black_box(());
-            return;
-        }
         sys::_sx_xunlock((*lock).sx.get(), FILE.as_ptr(), line!() as c_int);
     }
 }

@@ -46,8 +46,7 @@ impl<T, C> Monitor<T, C> {
             // leaves knotes that point to functions of the module. It may let go of a file with the
             // lock held, whose close then finds no device and no token: it does not come back here.
             unsafe {
-                let kill = if cfg!(mutant = "knlist-clear") { 0 } else { 1 };
-                sys::knlist_cleardel(waiters.knlist(), echodev_curthread(), 0, kill);
+                sys::knlist_cleardel(waiters.knlist(), echodev_curthread(), 0, 1);
                 sys::seldrain(waiters.selinfo.get());
             }
         }
@@ -111,7 +110,6 @@ impl<T, C> Exclusive<'_, T, C> {
             let wake = match self.monitor.awaited() {
                 Awaited::Collected => break,
                 Awaited::Pending => deadline,
-                Awaited::Missed if cfg!(mutant = "missed-knotes-get-no-other-knote") => deadline,
                 // While a kqueue is reported (procstat(1)) or copied, KNOTE passes over its knotes.
                 Awaited::Missed => {
                     Side::BOTH.into_iter().for_each(|side| self.notify(side));
