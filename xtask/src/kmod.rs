@@ -11,28 +11,27 @@ use std::process::Command;
 
 /// Builds `target/kmod/<major>/echodev.ko`, from the vendored bindings.
 pub fn kmod(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
-    let cfg = if freebsd == Freebsd::V14 {
-        vec!["--cfg".into(), "freebsd=\"14\"".into()]
-    } else {
-        vec![]
-    };
-    let build_dir = build_dir(root, freebsd.major())?;
-    let c = CTools::release(&root.join("target/tools"), freebsd, &build_dir)?;
+    let build = build_dir(root, freebsd.major())?;
+    let c = CTools::release(&root.join("target/tools"), freebsd, &build)?;
     let bindings = root.join(format!("freebsd-kernel-sys/src/v{}.rs", freebsd.major()));
-    abi::check(&c, &wrapper(root), &bindings, true, &build_dir)?;
-    build(root, &c, cfg)
+    abi::check(&c, &wrapper(root), &bindings, true, &build)?;
+    let cfg: &[&str] = match freebsd {
+        Freebsd::V14 => &["--cfg", "freebsd=\"14\""],
+        Freebsd::V15 => &[],
+    };
+    own_module(root, &c, &build, cfg)
 }
 
 /// Builds `target/kmod/sysdir/echodev.ko` against a source tree, whose bindings are generated on
 /// the way.
 pub fn kmod_sysdir(root: &Path, sysdir: &Path, kernbuilddir: Option<&Path>) -> Result<PathBuf> {
-    let build_dir = build_dir(root, "sysdir")?;
-    let c = CTools::source_tree(&root.join("target/tools"), sysdir, kernbuilddir, &build_dir)?;
+    let build = build_dir(root, "sysdir")?;
+    let c = CTools::source_tree(&root.join("target/tools"), sysdir, kernbuilddir, &build)?;
     let made = bindings::generate(&c, &wrapper(root))?;
-    let path = build_dir.join("bindings.rs");
+    let path = build.join("bindings.rs");
     fs::write(&path, made).with_context(|| format!("cannot write {}", path.display()))?;
-    abi::check(&c, &wrapper(root), &path, false, &build_dir)?;
-    build(root, &c, vec!["--cfg".into(), "freebsd=\"sysdir\"".into()])
+    abi::check(&c, &wrapper(root), &path, false, &build)?;
+    own_module(root, &c, &build, &["--cfg", "freebsd=\"sysdir\""])
 }
 
 /// The header that bindings are made from.
@@ -40,21 +39,23 @@ fn wrapper(root: &Path) -> PathBuf {
     root.join("freebsd-kernel-sys/wrapper.h")
 }
 
-/// Builds `target/mutants/<name>/echodev.ko`: the module for FreeBSD 15 with the deliberate bug of
-/// this name.
-pub fn mutant(root: &Path, name: &str) -> Result<PathBuf> {
-    let mut c = CTools::release(
-        &root.join("target/tools"),
-        Freebsd::V15,
-        &build_dir(root, "mutants")?,
-    )?;
-    c.name = "mutants".into();
-    c.define(&format!("MUTANT_{}", name.to_uppercase().replace('-', "_")));
-    let module = build(root, &c, vec!["--cfg".into(), format!("mutant={name:?}")])?;
-    let kept = root.join("target/mutants").join(name).join("echodev.ko");
-    fs::create_dir_all(kept.parent().context("a module without a directory")?)?;
-    fs::rename(&module, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
-    Ok(kept)
+/// Builds the module from the project's own sources. Warnings are errors.
+fn own_module(root: &Path, c: &CTools, build: &Path, cfg: &[&str]) -> Result<PathBuf> {
+    let module = root.join("target/kmod").join(&c.name).join("echodev.ko");
+    let rustflags = [&["-Dwarnings"], cfg].concat();
+    let archive = compile(root, root, c, build, "--locked", &rustflags)?;
+    link(c, root, &[archive], &module)?;
+    Ok(module)
+}
+
+/// Builds `module` for FreeBSD 15 from a copy of the sources, in which a deliberate bug may have
+/// left a function without a caller. The copy's workspace has fewer members than its lock file, so
+/// cargo may shorten that file, but cannot choose other versions.
+pub fn mutant(root: &Path, copy: &Path, module: &Path) -> Result<()> {
+    let build = build_dir(root, "mutants")?;
+    let c = CTools::release(&root.join("target/tools"), Freebsd::V15, &build)?;
+    let archive = compile(root, copy, &c, &build, "--offline", &["-Awarnings"])?;
+    link(&c, root, &[archive], module)
 }
 
 /// The directory where a module is built, made if it is not there.
@@ -64,19 +65,20 @@ pub fn build_dir(root: &Path, name: &str) -> Result<PathBuf> {
     Ok(dir)
 }
 
-fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
+/// Compiles the driver in `sources` to a static library, whose path it returns. `build` is for
+/// intermediate files, `lock` is cargo's option for the lock file.
+fn compile(
+    root: &Path,
+    sources: &Path,
+    c: &CTools,
+    build: &Path,
+    lock: &str,
+    flags: &[&str],
+) -> Result<PathBuf> {
     let tools = root.join("target/tools");
     let rust = Rust::get(&tools)?;
-    let sysroot = sysroot(&tools, &rust)?;
-
-    let mut rustflags: Vec<String> = RUSTFLAGS.map(String::from).into();
-    rustflags.extend([
-        "--sysroot".into(),
-        sysroot.display().to_string(),
-        "-Dwarnings".into(),
-    ]);
-    rustflags.extend(cfg);
-    let build = build_dir(root, &c.name)?;
+    let sysroot = sysroot(&tools, &rust)?.display().to_string();
+    let rustflags = [&RUSTFLAGS[..], &["--sysroot", &sysroot], flags].concat();
     for text in [vec![root.display().to_string()], c.cflags()].concat() {
         // The cc crate splits its variables at white space.
         ensure!(
@@ -84,23 +86,15 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
             "white space in a path cannot be passed to the C compiler: {text}"
         );
     }
-    let mut cargo = sh::cargo(root);
+    let mut cargo = sh::cargo(sources);
     rust.environment(&mut cargo);
-    c.environment(&mut cargo, &build);
+    c.environment(&mut cargo, build);
     sh::run(
         cargo
-            .args([
-                "rustc",
-                "--quiet",
-                "--locked",
-                "--package",
-                "echodev",
-                "--lib",
-                "--crate-type",
-                "staticlib",
-            ])
-            .args(["--profile", "kernel", "--target", TARGET, "--target-dir"])
-            .arg(&build)
+            .args(["rustc", "--quiet", lock, "--package", "echodev", "--lib"])
+            .args(["--crate-type", "staticlib", "--profile", "kernel"])
+            .args(["--target", TARGET, "--target-dir"])
+            .arg(build)
             .env("RUSTC", &rust.rustc)
             .env("FREEBSD_KERNEL_SYS_BINDINGS", build.join("bindings.rs"))
             .env(
@@ -111,15 +105,7 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
             .env("CFLAGS_x86_64_unknown_none", c.cflags().join(" "))
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\x1f")),
     )?;
-
-    let module = root.join("target/kmod").join(&c.name).join("echodev.ko");
-    link(
-        c,
-        root,
-        &[build.join(TARGET).join("kernel/libechodev.a")],
-        &module,
-    )?;
-    Ok(module)
+    Ok(build.join(TARGET).join("kernel/libechodev.a"))
 }
 
 /// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`, and the

@@ -1,16 +1,19 @@
-//! `make mutants`: the module with deliberate bugs, one at a time, and which check finds each.
+//! `make mutants`: builds the module with deliberate bugs, one at a time, and reports which check
+//! finds each.
 //!
-//! A mutant is a place in the driver that says `cfg!(mutant = "name")`, or in the shim
-//! `MUTANT_NAME`; only this builds with such a name.
+//! A mutant is a file in `tests/mutants/`. It is applied to a copy of the sources, from which the
+//! module is then built.
 
+mod copy;
+mod mutant;
 mod suite;
 
 use crate::kmod;
-use crate::toolchain::Freebsd;
-use anyhow::{Context, Result, bail, ensure};
-use std::collections::BTreeSet;
+use anyhow::{Result, bail, ensure};
+use copy::Sources;
+use mutant::Mutant;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use suite::{Suite, Verdict};
 
 /// What to try.
@@ -18,23 +21,19 @@ use suite::{Suite, Verdict};
 pub struct Options {
     /// Only these; all, if none is named
     names: Vec<String>,
-    /// Go on after the first check that finds a mutant: each suite has to show whether it does
+    /// Continue after the first check that finds a mutant, to show what each suite finds
     #[arg(long)]
     every_suite: bool,
 }
 
-/// Builds the mutants, and runs the suites on each. Prints what has found it, and after how long;
-/// an error if one survives.
+/// Builds the mutants, and runs the suites on each. Prints which test has found it, and after how
+/// long. Fails if no test finds one of them.
 pub fn mutants(root: &Path, options: &Options) -> Result<()> {
-    let known = named(root)?;
-    if let Some(unknown) = options.names.iter().find(|name| !known.contains(*name)) {
-        bail!(
-            "there is no mutant {unknown}; there are: {}",
-            Vec::from_iter(known).join(", ")
-        );
-    }
-    let wanted = |name: &&String| options.names.is_empty() || options.names.contains(name);
-    let module = kmod::kmod(root, Freebsd::V15)?;
+    let all = mutant::read_all(root)?;
+    let wanted = wanted(&all, &options.names)?;
+    let sources = copy::read(root)?;
+    mutant::check_all(&all, &sources)?;
+    let module = build(root, "", &sources)?;
     let suites = Suite::all(root)?;
     println!("{:<30} {:<12} {:>9}  found by", "mutant", "suite", "after");
     for suite in &suites {
@@ -46,15 +45,16 @@ pub fn mutants(root: &Path, options: &Options) -> Result<()> {
         );
     }
     let mut survivors = Vec::new();
-    for name in known.iter().filter(wanted) {
-        let mutant = kmod::mutant(root, name)?;
+    for mutant in wanted {
+        let name = mutant.name.as_str();
+        let mutated = build(root, name, &mutant.apply(&sources)?)?;
         ensure!(
-            fs::read(&mutant)? != fs::read(&module)?,
+            fs::read(&mutated)? != fs::read(&module)?,
             "mutant {name} is the same as the module"
         );
         let mut found = false;
         for suite in &suites {
-            let verdict = suite.run(&mutant)?;
+            let verdict = suite.run(&mutated)?;
             found |= matches!(verdict, Verdict::Found { .. });
             if options.every_suite || matches!(verdict, Verdict::Found { .. }) {
                 print(&verdict, name, suite);
@@ -64,8 +64,8 @@ pub fn mutants(root: &Path, options: &Options) -> Result<()> {
             }
         }
         if !found {
-            println!("{name:<30} SURVIVES");
-            survivors.push(name.as_str());
+            println!("{name:<30} SURVIVES: {}", mutant.why);
+            survivors.push(name);
         }
     }
     ensure!(
@@ -74,6 +74,32 @@ pub fn mutants(root: &Path, options: &Options) -> Result<()> {
         survivors.join(", ")
     );
     Ok(())
+}
+
+/// The mutants with these names, or all if there are no names.
+fn wanted<'a>(all: &'a [Mutant], names: &[String]) -> Result<Vec<&'a Mutant>> {
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| all.iter().all(|mutant| mutant.name != **name))
+    {
+        let known: Vec<_> = all.iter().map(|mutant| mutant.name.as_str()).collect();
+        bail!(
+            "there is no mutant {unknown}; there are: {}",
+            known.join(", ")
+        );
+    }
+    let wanted = |mutant: &&Mutant| names.is_empty() || names.contains(&mutant.name);
+    Ok(all.iter().filter(wanted).collect())
+}
+
+/// Builds `target/mutants/<name>/echodev.ko` from these sources. All mutants are built in one
+/// directory, where cargo compiles only what has changed.
+fn build(root: &Path, name: &str, sources: &Sources) -> Result<PathBuf> {
+    let dir = kmod::build_dir(root, "mutants")?.join("sources");
+    copy::write(&dir, sources)?;
+    let module = root.join("target/mutants").join(name).join("echodev.ko");
+    kmod::mutant(root, &dir, &module)?;
+    Ok(module)
 }
 
 fn print(verdict: &Verdict, name: &str, suite: &Suite) {
@@ -86,31 +112,4 @@ fn print(verdict: &Verdict, name: &str, suite: &Suite) {
         suite.name,
         after.as_secs_f64()
     );
-}
-
-/// The names that the sources have, as they are spelled in Rust.
-fn named(root: &Path) -> Result<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    for dir in ["src", "src/kpi", "src/kpi/monitor", "c_shim"] {
-        for entry in fs::read_dir(root.join(dir)).with_context(|| format!("cannot read {dir}"))? {
-            let path = entry?.path();
-            if path.is_dir() {
-                continue;
-            }
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            let quoted = text
-                .split("mutant = \"")
-                .skip(1)
-                .filter_map(|rest| rest.split_once('"'));
-            names.extend(quoted.map(|(name, _)| name.to_owned()));
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let defined = text
-                .split("MUTANT_")
-                .skip(1)
-                .filter_map(|rest| rest.split(|c| !is_name(c)).next());
-            names.extend(defined.map(|name| name.to_lowercase().replace('_', "-")));
-        }
-    }
-    Ok(names)
 }

@@ -61,7 +61,7 @@ impl Suite {
             }
         };
         Ok(vec![
-            suite("conformance", &conformance, &[], 20),
+            suite("conformance", &conformance, &[], 60),
             suite(
                 "schedules",
                 &schedules,

@@ -277,11 +277,6 @@ impl CTools {
         self.compiler.ld()
     }
 
-    /// Defines a macro, for everything that is compiled from now on.
-    pub fn define(&mut self, name: &str) {
-        self.headers.push(format!("-D{name}"));
-    }
-
     /// Flags for C code that runs in the kernel.
     pub fn cflags(&self) -> Vec<String> {
         let flags = self.compiler.cflags().iter().copied().chain(KERNEL_CFLAGS);
