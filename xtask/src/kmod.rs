@@ -43,9 +43,41 @@ fn wrapper(root: &Path) -> PathBuf {
 fn own_module(root: &Path, c: &CTools, build: &Path, cfg: &[&str]) -> Result<PathBuf> {
     let module = root.join("target/kmod").join(&c.name).join("echodev.ko");
     let rustflags = [&["-Dwarnings"], cfg].concat();
-    let archive = compile(root, root, c, build, "--locked", &rustflags)?;
+    let archive = compile(root, root, c, build, "--locked", &rustflags, &DRIVER)?;
     link(c, root, &[archive], &module)?;
     Ok(module)
+}
+
+/// Builds `target/testmods/15/<name>.ko` from each example of freebsd-kernel and the C file that
+/// they share.
+fn examples(root: &Path, c: &CTools, out: &Path) -> Result<Vec<PathBuf>> {
+    let dir = root.join("freebsd-kernel");
+    let tables = out.join("example.o");
+    let mut cc = c.compile(out);
+    cc.arg("-I").arg(dir.join("c")).arg("-c");
+    sh::run(
+        cc.arg(dir.join("examples/example.c"))
+            .arg("-o")
+            .arg(&tables),
+    )?;
+    let build = build_dir(root, "examples")?;
+    let mut modules = Vec::new();
+    for sources in ["examples", "tests/drivers"] {
+        for entry in fs::read_dir(dir.join(sources)).context("cannot read the examples")? {
+            let source = entry?.path();
+            if source.extension().is_none_or(|ext| ext != "rs") {
+                continue;
+            }
+            let name = source.file_stem().and_then(|name| name.to_str());
+            let name = name.context("an example without a name")?;
+            let target = ["--package", "freebsd-kernel", "--example", name];
+            let archive = compile(root, root, c, &build, "--locked", &["-Dwarnings"], &target)?;
+            let module = out.join(name).with_extension("ko");
+            link(c, root, &[archive, tables.clone()], &module)?;
+            modules.push(module);
+        }
+    }
+    Ok(modules)
 }
 
 /// Builds `module` for FreeBSD 15 from a copy of the sources, in which a deliberate bug may have
@@ -54,7 +86,15 @@ fn own_module(root: &Path, c: &CTools, build: &Path, cfg: &[&str]) -> Result<Pat
 pub fn mutant(root: &Path, copy: &Path, module: &Path) -> Result<()> {
     let build = build_dir(root, "mutants")?;
     let c = CTools::release(&root.join("target/tools"), Freebsd::V15, &build)?;
-    let archive = compile(root, copy, &c, &build, "--offline", &["-Awarnings"])?;
+    let archive = compile(
+        root,
+        copy,
+        &c,
+        &build,
+        "--offline",
+        &["-Awarnings"],
+        &DRIVER,
+    )?;
     link(&c, root, &[archive], module)
 }
 
@@ -65,8 +105,11 @@ pub fn build_dir(root: &Path, name: &str) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Compiles the driver in `sources` to a static library, whose path it returns. `build` is for
-/// intermediate files, `lock` is cargo's option for the lock file.
+/// Cargo's arguments for the driver.
+const DRIVER: [&str; 3] = ["--package", "echodev", "--lib"];
+
+/// Compiles what `target` selects of `sources` to a static library, whose path it returns. `build`
+/// is for intermediate files, `lock` is cargo's option for the lock file.
 fn compile(
     root: &Path,
     sources: &Path,
@@ -74,6 +117,7 @@ fn compile(
     build: &Path,
     lock: &str,
     flags: &[&str],
+    target: &[&str],
 ) -> Result<PathBuf> {
     let tools = root.join("target/tools");
     let rust = Rust::get(&tools)?;
@@ -91,7 +135,8 @@ fn compile(
     c.environment(&mut cargo, build);
     sh::run(
         cargo
-            .args(["rustc", "--quiet", lock, "--package", "echodev", "--lib"])
+            .args(["rustc", "--quiet", lock])
+            .args(target)
             .args(["--crate-type", "staticlib", "--profile", "kernel"])
             .args(["--target", TARGET, "--target-dir"])
             .arg(build)
@@ -105,7 +150,11 @@ fn compile(
             .env("CFLAGS_x86_64_unknown_none", c.cflags().join(" "))
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags.join("\x1f")),
     )?;
-    Ok(build.join(TARGET).join("kernel/libechodev.a"))
+    let made = build.join(TARGET).join("kernel");
+    Ok(match target {
+        [.., "--example", name] => made.join(format!("examples/lib{name}.a")),
+        _ => made.join("libechodev.a"),
+    })
 }
 
 /// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`, and the
@@ -127,6 +176,9 @@ pub fn testmods(root: &Path, freebsd: Freebsd) -> Result<Vec<PathBuf>> {
         if source.extension().is_some_and(|ext| ext == "c") {
             modules.push(c_module(root, &c, &source, &build, &[])?);
         }
+    }
+    if freebsd == Freebsd::V15 {
+        modules.extend(examples(root, &c, &build)?);
     }
     Ok(modules)
 }
