@@ -16,12 +16,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use suite::{Suite, Verdict};
 
-/// What to try.
+/// The mutants to build, and how long to test them.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Only these; all, if none is named
+    /// The mutants to build; all of them if none is named
     names: Vec<String>,
-    /// Continue after the first check that finds a mutant, to show what each suite finds
+    /// Run every suite on each mutant, even after one has found it
     #[arg(long)]
     every_suite: bool,
 }
@@ -41,7 +41,7 @@ pub fn mutants(root: &Path, options: &Options) -> Result<()> {
         print(&verdict, "(none)", suite);
         ensure!(
             matches!(verdict, Verdict::Passed { .. }),
-            "the module itself does not pass: mutants would show nothing"
+            "the tests fail without a mutant, so they cannot show anything about mutants"
         );
     }
     let mut survivors = Vec::new();
@@ -112,4 +112,28 @@ fn print(verdict: &Verdict, name: &str, suite: &Suite) {
         suite.name,
         after.as_secs_f64()
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_reported_with_the_known_names() {
+        let [a, b] = ["a", "b"].map(|name| {
+            let change = "file = ''\nfind = 'a'\nreplace = 'b'";
+            Mutant::parse(name, &format!("why = ''\n[[change]]\n{change}\n")).unwrap()
+        });
+        let all = [a, b];
+        let count = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| name.to_string()).collect();
+            wanted(&all, &names).map(|wanted| wanted.len())
+        };
+        assert_eq!(count(&[]).unwrap(), 2);
+        assert_eq!(count(&["b"]).unwrap(), 1);
+        assert_eq!(
+            count(&["b", "c"]).unwrap_err().to_string(),
+            "there is no mutant c; there are: a, b"
+        );
+    }
 }

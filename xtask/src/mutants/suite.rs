@@ -1,5 +1,4 @@
-//! A test program, run on a module: until the first test that fails, or hangs, or takes the program
-//! down.
+//! Runs a test program on a module, until the first test that fails, hangs or ends the program.
 
 use crate::sh;
 use anyhow::{Context, Result};
@@ -11,41 +10,42 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Names the module that the test programs test.
+/// The environment variable that names the module under test.
 const MODULE: &str = "ECHODEV_KMOD";
 
-/// The number of schedules of each scenario: enough to find what the scenarios are for.
+/// The number of schedules of each scenario. It is enough to find the bugs that the scenarios are
+/// for.
 const SCHEDULES: &str = "1000";
 
 /// A test program.
 pub struct Suite {
-    /// What it is called.
+    /// The name in the report.
     pub name: &'static str,
     program: PathBuf,
-    /// Which of its tests.
+    /// Arguments that select some of its tests.
     filter: &'static [&'static str],
-    /// No test takes longer, but one that hangs.
+    /// The program hangs if it prints nothing for this long. A busy machine must not reach it.
     bound: Duration,
 }
 
-/// What came of a run.
+/// The result of a run.
 pub enum Verdict {
     /// Every test has passed.
     Passed {
-        /// How long it took.
+        /// The duration of the run.
         after: Duration,
     },
-    /// One has not.
+    /// A test has failed.
     Found {
-        /// How long it took until then.
+        /// The time until the failure.
         after: Duration,
-        /// Which.
+        /// The test, and how it failed.
         by: String,
     },
 }
 
 impl Suite {
-    /// All, built.
+    /// Builds all suites.
     pub fn all(root: &Path) -> Result<Vec<Self>> {
         let [conformance, model] =
             ["kldhost", "model"].map(|test| build(root, "conformance", test));
@@ -73,7 +73,7 @@ impl Suite {
         ])
     }
 
-    /// Runs it on `module`, one test after another.
+    /// Runs the suite on `module`, one test after another.
     pub fn run(&self, module: &Path) -> Result<Verdict> {
         let began = Instant::now();
         let mut command = Command::new(&self.program);
@@ -82,7 +82,7 @@ impl Suite {
             .args(["--test-threads=1", "--color=never"])
             .env(MODULE, module);
         command.env("SCHEDULES", SCHEDULES);
-        // The directory that cargo would run it in.
+        // cargo runs tests in the directory of their package.
         command
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests"))
             .env("RUST_BACKTRACE", "0");
@@ -95,7 +95,7 @@ impl Suite {
             .with_context(|| format!("cannot start {}", self.program.display()))?;
         let found = self.watch(&mut child);
         let after = began.elapsed();
-        // It may have ended by itself.
+        // The kill fails if the program has ended.
         let _killed = child.kill();
         let status = child.wait().context("cannot wait for a test program")?;
         Ok(match found {
@@ -108,7 +108,8 @@ impl Suite {
         })
     }
 
-    /// Reads what it prints: the test that has failed, or in which it has hung or ended.
+    /// Reads the output of the program. Returns the test that failed, or that was running when the
+    /// program hung or ended.
     fn watch(&self, child: &mut Child) -> Option<String> {
         let pieces = pieces(child);
         let mut printed = String::new();
@@ -132,14 +133,14 @@ impl Suite {
     }
 }
 
-/// The test that was begun, and has no result yet.
+/// The test that has started and has no result yet.
 fn under_way(printed: &str) -> Option<&str> {
     let (_, last) = printed.rsplit_once("test ")?;
     let (name, rest) = last.split_once(" ... ")?;
     rest.trim().is_empty().then(|| name.trim_end())
 }
 
-/// What the child prints, piece by piece.
+/// The output of the child, in pieces.
 fn pieces(child: &mut Child) -> Receiver<String> {
     let (sender, receiver) = channel();
     if let Some(mut stdout) = child.stdout.take() {
@@ -158,7 +159,7 @@ fn pieces(child: &mut Child) -> Receiver<String> {
     receiver
 }
 
-/// Builds a test program of a package; its path.
+/// Builds a test program of a package, and returns its path.
 fn build(root: &Path, package: &str, test: &str) -> Result<PathBuf> {
     let mut cargo = sh::cargo(root);
     cargo.args([
@@ -177,6 +178,6 @@ fn build(root: &Path, package: &str, test: &str) -> Result<PathBuf> {
         .filter_map(|rest| rest.split_once('"'));
     let last = programs
         .last()
-        .with_context(|| format!("cargo has not said where the test program {test} is"))?;
+        .with_context(|| format!("cargo has not reported the path of the test program {test}"))?;
     Ok(last.0.into())
 }
