@@ -17,6 +17,7 @@ mod sh;
 mod test;
 mod toolchain;
 mod vm;
+mod walkthrough;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -103,6 +104,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Extract the quotes of docs/walkthrough.md anew from the sources
+    Walkthrough,
 }
 
 /// The release line to build for, as FREEBSD says.
@@ -206,5 +209,6 @@ fn run() -> Result<()> {
             }
             Ok(())
         }
+        Command::Walkthrough => walkthrough::walkthrough(root),
     }
 }
