@@ -3,8 +3,8 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=c_shim");
-    println!("cargo::rerun-if-env-changed=KERNEL_OPTIONS");
-    if let Some(opt_global) = std::env::var("KERNEL_OPTIONS")
+    println!("cargo::rerun-if-env-changed=ECHODEV_KERNEL_OPTIONS");
+    if let Some(opt_global) = std::env::var("ECHODEV_KERNEL_OPTIONS")
         .ok()
         .filter(|path| !path.is_empty())
     {

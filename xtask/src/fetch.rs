@@ -4,7 +4,7 @@
 //! Each step says in one line what it fetches, and is done once: a finished one is a directory with
 //! its final name.
 
-use crate::sh;
+use crate::command;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ impl Wheel {
                         self.name, self.version, self.sha256
                     ),
                 )?;
-                sh::run(
+                command::run(
                     Command::new("python3")
                         .args([
                             "-m",
@@ -68,41 +68,39 @@ impl Wheel {
     }
 }
 
-/// Debian packages, with what they depend on and the machine lacks, unpacked into one directory
-/// without installing them. apt checks the archive's signatures. `packages` is as apt-get takes it,
-/// `name=version`.
-pub fn debian(tools: &Path, dir_name: &str, packages: &[String], purpose: &str) -> Result<PathBuf> {
-    once(
-        &tools.join(dir_name),
-        &format!("{} (Debian): {purpose}", packages.join(" ")),
-        |dir| {
-            let archives = dir.join("archives");
-            fs::create_dir_all(archives.join("partial"))?;
-            let mut cache = std::ffi::OsString::from("Dir::Cache::Archives=");
-            cache.push(fs::canonicalize(&archives)?);
-            sh::run(
-                Command::new("apt-get")
-                    .args([
-                        "install",
-                        "--yes",
-                        "--quiet",
-                        "--no-install-recommends",
-                        "--download-only",
-                        "-o",
-                    ])
-                    .arg(cache)
-                    .args(["-o", "APT::Sandbox::User=root"])
-                    .args(packages),
-            )?;
-            for entry in fs::read_dir(&archives)? {
-                let deb = entry?.path();
-                if deb.extension().is_some_and(|ext| ext == "deb") {
-                    sh::run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(dir))?;
-                }
-            }
-            Ok(fs::remove_dir_all(&archives)?)
-        },
-    )
+/// Updates apt's lists of what Debian's archive has.
+pub fn update_debian() -> Result<()> {
+    command::run(Command::new("apt-get").args(["update", "--quiet"]))
+}
+
+/// Unpacks Debian packages into `dir` without installing them, with the dependencies that the
+/// machine lacks. apt checks the archive's signatures. A package may be given as `name=version`.
+pub fn unpack_debian(dir: &Path, packages: &[String]) -> Result<()> {
+    let archives = dir.join("archives");
+    fs::create_dir_all(archives.join("partial"))?;
+    let mut cache = std::ffi::OsString::from("Dir::Cache::Archives=");
+    cache.push(fs::canonicalize(&archives)?);
+    command::run(
+        Command::new("apt-get")
+            .args([
+                "install",
+                "--yes",
+                "--quiet",
+                "--no-install-recommends",
+                "--download-only",
+                "-o",
+            ])
+            .arg(cache)
+            .args(["-o", "APT::Sandbox::User=root"])
+            .args(packages),
+    )?;
+    for entry in fs::read_dir(&archives)? {
+        let deb = entry?.path();
+        if deb.extension().is_some_and(|ext| ext == "deb") {
+            command::run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(dir))?;
+        }
+    }
+    Ok(fs::remove_dir_all(&archives)?)
 }
 
 /// Makes the directory `dir` by `make`, under another name until it is finished, unless it is there

@@ -1,30 +1,23 @@
 //! Build steps that make cannot say well. The Makefile calls them; `cargo run -p xtask -- --help`
 //! lists them.
 
-mod abi;
-mod bench;
-mod bindings;
-mod check;
-mod core;
-mod echoctl;
+mod command;
 mod fetch;
-mod fuzz;
-mod kld;
-mod kmod;
-mod mutants;
-mod play;
-mod sh;
-mod test;
-mod toolchain;
+mod module;
+mod release;
+mod tests;
 mod vm;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
+use module::toolchain::Freebsd;
+use module::{bindings, check, kmod};
+use release::{echoctl, kld};
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use toolchain::Freebsd;
+use tests::{bench, demo, fuzz, mutants, test};
 
 #[derive(Parser)]
 #[command(about = "Build steps of echodev")]
@@ -189,8 +182,8 @@ fn run() -> Result<()> {
             }
             Ok(())
         }
-        Command::Run => play::run(root),
-        Command::Host => play::host(root),
+        Command::Run => demo::run(root),
+        Command::Host => demo::host(root),
         Command::Test => test::test(root),
         Command::Bench { seconds } => bench::bench(root, seconds),
         Command::Mutants(options) => mutants::mutants(root, &options),

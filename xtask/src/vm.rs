@@ -5,30 +5,29 @@
 //! through the loader of `tests/vm`, bhyve through FreeBSD's own ([`boot`]). The guest writes TAP
 //! to the console, which is judged here ([`judge`]).
 
+mod bad_driver;
 pub mod bench;
 mod boot;
 mod build;
-pub mod here;
 mod iso;
 mod judge;
 mod kernel;
 mod modules;
-mod naive;
+pub mod native;
 mod preload;
 mod watch;
 
+use crate::module::bindings;
+use crate::module::kmod;
+use crate::module::toolchain::CTools;
 use anyhow::{Context, Result, bail, ensure};
+use boot::{Accel, Machine};
+use kernel::Kernel;
+use modules::CModules;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use crate::bindings;
-use crate::kmod;
-use crate::toolchain::CTools;
-use boot::{Accel, Machine};
-use kernel::Kernel;
-use modules::CModules;
 
 const NO_KERNEL: &str = "\
 skipped: there is no kernel to boot. It takes /boot/kernel/kernel of FreeBSD/amd64, from an installed system
@@ -145,7 +144,7 @@ pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
         preload::show(&parts, &module)?;
     }
     if options.cases.is_empty() {
-        naive::show(&parts)
+        bad_driver::show(&parts)
     } else {
         Ok(())
     }

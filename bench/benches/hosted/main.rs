@@ -13,7 +13,7 @@ use criterion::{BenchmarkId, Criterion};
 use std::time::Duration;
 
 /// Seconds that a round of all measurements shall take, about.
-const SECONDS: &str = "BENCH_SECONDS";
+const SECONDS: &str = "ECHODEV_BENCH_SECONDS";
 
 /// Adds a measurement of `subject`, of `group` with `value`. `once` does what is measured as often
 /// as it is told, and says how long that took.

@@ -6,17 +6,16 @@
 
 mod table;
 
+use super::boot::{Accel, Machine};
+use super::judge::Judge;
+use super::{Boot, CPUS, Parts, TIMEOUT, Target, build, modules, native};
+use crate::command;
+use crate::module::kmod;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-
-use super::boot::{Accel, Machine};
-use super::judge::Judge;
-use super::{Boot, CPUS, Parts, TIMEOUT, Target, build, here, modules};
-use crate::kmod;
-use crate::sh;
 use table::Table;
 
 /// The C driver.
@@ -93,7 +92,7 @@ pub fn vm_bench(root: &Path, options: &Options) -> Result<()> {
     if !options.cases.is_empty() {
         return Ok(());
     }
-    let date = sh::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
+    let date = command::output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
     let report = root.join(REPORT);
     fs::create_dir_all(root.join("docs"))?;
     let text = format!(
@@ -121,7 +120,7 @@ pub fn vm_bench(root: &Path, options: &Options) -> Result<()> {
 
 /// Measures on the FreeBSD system that this is, in time. It takes root.
 pub fn here(root: &Path) -> Result<()> {
-    let table = judged(&here::guest(root, "bench", |tested, c, dir| {
+    let table = judged(&native::guest(root, "bench", |tested, c, dir| {
         let baseline = kmod::c_module(root, c, &root.join(BASELINE), dir, &BASELINE_CFLAGS)?;
         Ok(modules::for_bench(tested, &baseline))
     })?)?;

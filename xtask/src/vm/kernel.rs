@@ -1,11 +1,10 @@
 //! What a kernel file says about itself.
 
+use crate::module::toolchain::Freebsd;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use crate::toolchain::Freebsd;
 
 /// A kernel file of FreeBSD/amd64.
 pub struct Kernel {

@@ -1,11 +1,10 @@
 //! The modules that the guest program loads, under the names that it has for them.
 
+use crate::module::kmod;
+use crate::module::toolchain::CTools;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use crate::kmod;
-use crate::toolchain::CTools;
 
 /// C modules for the suite.
 pub struct CModules {

@@ -1,10 +1,9 @@
 //! The same machine, whose kernel starts with the module, as after `echodev_load="YES"` in
 //! loader.conf(5).
 
+use super::{Boot, Parts, modules};
 use anyhow::{Result, ensure};
 use std::path::Path;
-
-use super::{Boot, Parts, modules};
 
 /// The only case of the guest program there.
 pub const CASE: &str = "preload::is_there_at_boot";

@@ -1,5 +1,7 @@
 //! Watching a machine until it ends, or has to be stopped.
 
+use super::boot::Running;
+use super::judge::Judge;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -8,9 +10,6 @@ use std::process::ChildStdout;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use super::boot::Running;
-use super::judge::Judge;
 
 /// When a machine is stopped.
 pub struct Limits {

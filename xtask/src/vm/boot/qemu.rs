@@ -1,5 +1,8 @@
 //! QEMU, with the loader of `tests/vm/loader`.
 
+use super::{Files, MEMORY};
+use crate::command;
+use crate::fetch;
 use anyhow::{Context, Result, bail};
 use std::fmt;
 use std::fs;
@@ -10,10 +13,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
-
-use super::{Files, MEMORY};
-use crate::fetch;
-use crate::sh;
 
 const PROGRAM: &str = "qemu-system-x86_64";
 
@@ -68,23 +67,19 @@ impl Qemu {
             loader,
             accel,
         };
-        if sh::output(Command::new(PROGRAM).arg("--version")).is_err() {
-            if sh::output(Command::new("apt-get").arg("--version")).is_err() {
+        if command::output(Command::new(PROGRAM).arg("--version")).is_err() {
+            if command::output(Command::new("apt-get").arg("--version")).is_err() {
                 bail!(
                     "{PROGRAM} is needed to run a virtual machine; on FreeBSD: pkg install qemu, or kldload vmm"
                 );
             }
-            let get = || {
-                fetch::debian(
-                    tools,
-                    "qemu",
-                    &["qemu-system-x86".into()],
-                    "virtual machines",
-                )
-            };
-            let dir = get().or_else(|_| {
-                sh::run(Command::new("apt-get").args(["update", "--quiet"]))?;
-                get()
+            let packages = ["qemu-system-x86".to_owned()];
+            let title = "qemu-system-x86 (Debian): virtual machines";
+            let dir = fetch::once(&tools.join("qemu"), title, |dir| {
+                fetch::unpack_debian(dir, &packages).or_else(|_| {
+                    fetch::update_debian()?;
+                    fetch::unpack_debian(dir, &packages)
+                })
             })?;
             qemu.program = dir.join("usr/bin").join(PROGRAM);
             qemu.libraries = Some(dir.join("usr/lib/x86_64-linux-gnu"));
@@ -163,7 +158,7 @@ impl Qemu {
 
     /// Its version, and the flags that decide how fast a machine is, for people.
     pub fn description(&self) -> Result<String> {
-        let version = sh::output(self.program().arg("--version"))?;
+        let version = command::output(self.program().arg("--version"))?;
         let version = version.lines().next().unwrap_or_default();
         Ok(format!("{version}, `{}`", self.accel.flags().join(" ")))
     }

@@ -1,0 +1,99 @@
+//! The module on the FreeBSD system that this is: loaded, unloaded, installed.
+
+use crate::command;
+use crate::module::kmod;
+use crate::module::toolchain::{Freebsd, ON_FREEBSD};
+use crate::release::echoctl;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where things are installed.
+#[derive(clap::Args)]
+pub struct Places {
+    /// Put before every path
+    #[arg(long, default_value = "", hide_default_value = true)]
+    destdir: String,
+    /// Where modules are
+    #[arg(long, default_value = "/boot/modules")]
+    kmoddir: String,
+    /// The directory that has bin
+    #[arg(long, default_value = "/usr/local")]
+    prefix: String,
+}
+
+/// Fails where the module cannot be loaded; `instead` says what can be done there.
+pub fn only_on_freebsd(what: &str, instead: &str) -> Result<()> {
+    ensure!(
+        ON_FREEBSD,
+        "`make {what}` is for FreeBSD, whose kernel loads the module; here, {instead}"
+    );
+    Ok(())
+}
+
+/// Fails where nothing is hosted; `instead` says what can be done there.
+pub fn only_on_linux(what: &str, instead: &str) -> Result<()> {
+    ensure!(
+        !ON_FREEBSD,
+        "`make {what}` is for Linux, where the module is hosted in a process; here, {instead}"
+    );
+    Ok(())
+}
+
+/// The release line of this system.
+fn own() -> Result<Freebsd> {
+    Freebsd::at_hand()?
+        .pop()
+        .context("no release line to build for")
+}
+
+/// Builds the module, and loads it.
+pub fn load(root: &Path) -> Result<()> {
+    only_on_freebsd("load", "`make host` hosts the module in a process")?;
+    let module = kmod::kmod(root, own()?)?;
+    command::run(Command::new("kldload").arg(&module)).with_context(|| {
+        let module = module.display();
+        format!("cannot load {module} (has that been tried by root? `kldstat -m echodev` tells if it is loaded, dmesg(8) why not)")
+    })?;
+    println!(
+        "loaded {}: /dev/echo is there",
+        module.strip_prefix(root)?.display()
+    );
+    Ok(())
+}
+
+/// Unloads it.
+pub fn unload() -> Result<()> {
+    only_on_freebsd("unload", "Ctrl-C ends `make host`")?;
+    command::run(Command::new("kldunload").arg("echodev"))
+}
+
+/// Builds module and utility, and copies them to where the system looks for them.
+pub fn install(root: &Path, places: &Places) -> Result<()> {
+    only_on_freebsd(
+        "install",
+        "copy target/kmod/*/echodev.ko and target/echoctl/*/echoctl to a FreeBSD machine",
+    )?;
+    let line = own()?;
+    let modules = PathBuf::from(format!("{}{}", places.destdir, places.kmoddir));
+    copy(&kmod::kmod(root, line)?, &modules, "echodev.ko", 0o555)?;
+    // So that loader(8) and kldload(8) find it by name.
+    command::run(Command::new("kldxref").arg(&modules))?;
+    let programs = PathBuf::from(format!("{}{}/bin", places.destdir, places.prefix));
+    copy(&echoctl::echoctl(root, line)?, &programs, "echoctl", 0o555)
+}
+
+/// Copies a file; whoever has the old one open keeps it.
+fn copy(file: &Path, dir: &Path, name: &str, mode: u32) -> Result<()> {
+    let installed = dir.join(name);
+    let new = dir.join(format!(".{name}.new"));
+    let copied = fs::create_dir_all(dir)
+        .and_then(|()| fs::copy(file, &new))
+        .and_then(|_| fs::set_permissions(&new, fs::Permissions::from_mode(mode)))
+        .and_then(|()| fs::rename(&new, &installed));
+    copied.with_context(|| format!("cannot write {}", installed.display()))?;
+    println!("installed {}", installed.display());
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! Fuzzing: builds the targets of `fuzz/`, runs each for a while, and says what came of it.
+
+use crate::{command, fetch};
+use anyhow::{Context, Result, bail, ensure};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, num::NonZeroU32};
+
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+const CARGO_FUZZ: &str = "0.13.2";
+
+/// The package of the targets, a workspace of its own.
+const TARGETS_DIR: &str = "tests/fuzz/targets";
+
+/// The targets, and the sanitizer that each is run with. Hosted code lives below 2 GB, with tables
+/// of its own for its memory, where AddressSanitizer would only be in the way: kldhost watches it.
+const TARGETS: [(&str, &str); 3] = [
+    ("program", "none"),
+    ("image", "address"),
+    ("inspect", "address"),
+];
+
+/// What one call may take, in seconds: what takes longer hangs.
+const TIMEOUT: u32 = 60;
+
+/// Builds and runs all targets, each for so many seconds.
+///
+/// # Errors
+///
+/// A tool that is missing; after all have run, that there are finds.
+pub fn fuzz(root: &Path, seconds: NonZeroU32) -> Result<()> {
+    let cxx = env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    command::run(Command::new(&cxx).arg("--version")).context(
+        "libFuzzer needs a C++ compiler (Debian: apt-get install g++; or name one in CXX)",
+    )?;
+    let bin = cargo_fuzz(root)?;
+    let mut finds = 0;
+    for (name, sanitizer) in TARGETS {
+        println!("{name}: building");
+        let program = build(root, &bin, name, sanitizer)?;
+        println!("{name}: running for {seconds} s");
+        finds += usize::from(!run(root, name, &program, seconds)?);
+    }
+    ensure!(
+        finds == 0,
+        "{finds} of {} targets have found something",
+        TARGETS.len()
+    );
+    Ok(())
+}
+
+/// The directory with cargo-fuzz in it.
+fn cargo_fuzz(root: &Path) -> Result<PathBuf> {
+    let tools = root.join("target/tools");
+    let title = format!("cargo-fuzz {CARGO_FUZZ} (crates.io): builds fuzz targets");
+    let dir = fetch::once(
+        &tools.join(format!("cargo-fuzz-{CARGO_FUZZ}")),
+        &title,
+        |dir| {
+            command::run(
+                command::cargo(root)
+                    .args([
+                        "install",
+                        "--quiet",
+                        "--locked",
+                        "cargo-fuzz",
+                        "--version",
+                        CARGO_FUZZ,
+                        "--root",
+                    ])
+                    .arg(dir)
+                    .arg("--target-dir")
+                    .arg(dir.join("build")),
+            )?;
+            Ok(fs::remove_dir_all(dir.join("build"))?)
+        },
+    )?;
+    Ok(dir.join("bin/cargo-fuzz"))
+}
+
+fn build(root: &Path, cargo_fuzz: &Path, name: &str, sanitizer: &str) -> Result<PathBuf> {
+    let dir = root.join("target/fuzz").join(sanitizer);
+    command::run(
+        Command::new(cargo_fuzz)
+            .current_dir(root)
+            // Coverage counters and sanitizers are unstable options of the compiler.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .args([
+                "fuzz",
+                "build",
+                "--fuzz-dir",
+                TARGETS_DIR,
+                "--sanitizer",
+                sanitizer,
+                "--target",
+                TRIPLE,
+                "--target-dir",
+            ])
+            .arg(&dir)
+            .arg(name),
+    )?;
+    Ok(dir.join(TRIPLE).join("release").join(name))
+}
+
+/// Runs a target; whether it found nothing. What it learns is kept under `target/`, for the next
+/// run.
+fn run(root: &Path, name: &str, program: &Path, seconds: NonZeroU32) -> Result<bool> {
+    let (learned, seeds) = (
+        root.join("target/fuzz/corpus").join(name),
+        root.join("tests/fuzz/corpus").join(name),
+    );
+    let artifacts = root.join(TARGETS_DIR).join("artifacts").join(name);
+    for dir in [&learned, &artifacts] {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    }
+    let log = root.join("target/fuzz").join(format!("{name}.log"));
+    let to_log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let status = Command::new(program)
+        .args([&learned, &seeds])
+        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-timeout={TIMEOUT}"))
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        .arg("-print_final_stats=1")
+        .stdin(Stdio::null())
+        .stdout(to_log.try_clone()?)
+        .stderr(to_log)
+        .status()
+        .with_context(|| format!("cannot start {}", program.display()))?;
+    let log_text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+    let executions =
+        statistic(&log_text, "stat::number_of_executed_units:").unwrap_or("an unknown number of");
+    if status.success() {
+        println!("{name}: {executions} executions, no find");
+        return Ok(true);
+    }
+    let Some(input) = statistic(&log_text, "Test unit written to") else {
+        bail!(
+            "{name} failed ({status}), and not over an input: see {}",
+            log.display()
+        );
+    };
+    println!(
+        "{name}: {executions} executions, and a find: {}",
+        why(&log_text)
+    );
+    println!("  all of it: {}", log.display());
+    println!("  replay:    {} {input}", program.display());
+    Ok(false)
+}
+
+/// What follows on a label at the begin of a line, or behind the one that libFuzzer puts there.
+fn statistic<'a>(log: &'a str, label: &str) -> Option<&'a str> {
+    log.lines()
+        .rev()
+        .find_map(|line| Some(line.split_once(label)?.1.trim()))
+}
+
+/// The message of the panic; else what libFuzzer says, or the sanitizer.
+fn why(log: &str) -> &str {
+    let mut lines = log.lines().skip_while(|line| !line.contains("panicked at"));
+    let panic = lines.next().and(lines.next());
+    panic
+        .or_else(|| log.lines().find(|line| line.contains("ERROR:")))
+        .unwrap_or("see there")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{statistic, why};
+
+    const LOG: &str = "INFO: Seed: 1\n#2\tINITED cov: 3\n\
+        thread '<unnamed>' (9) panicked at tests/fuzz/src/x.rs:1:2:\n\
+        bytes are lost\nnote: run with\n==9== ERROR: libFuzzer: deadly signal\n\
+        artifact_prefix='/r/'; Test unit written to /r/crash-1\nstat::number_of_executed_units: 25\n";
+
+    #[test]
+    fn the_log_is_read() {
+        assert_eq!(
+            statistic(LOG, "stat::number_of_executed_units:"),
+            Some("25")
+        );
+        assert_eq!(statistic(LOG, "Test unit written to"), Some("/r/crash-1"));
+        assert_eq!(statistic(LOG, "stat::nothing:"), None);
+        assert_eq!(why(LOG), "bytes are lost");
+        assert_eq!(
+            why("==9== ERROR: AddressSanitizer: SEGV\n"),
+            "==9== ERROR: AddressSanitizer: SEGV"
+        );
+    }
+}
