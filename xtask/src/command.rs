@@ -1,17 +1,18 @@
-//! Running other programs, with errors that say what was run.
+//! Running other programs, with errors that name the command.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::env;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Runs `command` to its end; an error if it cannot be started or fails. What it prints is shown
+/// Runs `command` to its end. It is an error if it cannot be started or fails. Its output is shown
 /// only then.
 pub fn run(command: &mut Command) -> Result<()> {
     output(command).map(drop)
 }
 
-/// As [`run`], and gives what the command wrote to its standard output.
+/// Does the same as [`run`], and returns what the command wrote to its standard output.
 pub fn output(command: &mut Command) -> Result<String> {
     let out = command
         .stdin(Stdio::null())
@@ -34,6 +35,22 @@ pub fn cargo(root: &Path) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root);
     cargo
+}
+
+/// Runs tests, which print their own output, with these arguments and variables.
+pub fn cargo_test(root: &Path, arguments: &[&str], variables: &[(&str, &OsStr)]) -> Result<()> {
+    let status = cargo(root)
+        .args(["test", "--locked"])
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(
+        status.success(),
+        "tests failed: cargo test {}",
+        arguments.join(" ")
+    );
+    Ok(())
 }
 
 fn name(command: &Command) -> String {

@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tests::{bench, demo, fuzz, mutants, test};
+use tests::{bench, demo, fuzz, mutants, test, test_long};
 
 #[derive(Parser)]
 #[command(about = "Build steps of echodev")]
@@ -57,13 +57,15 @@ enum Command {
         #[arg(long, default_value = "", value_parser = release_line, hide_default_value = true)]
         freebsd: Line,
     },
-    /// Build all, and replay the sessions of the article: on the hosted module, on FreeBSD on the
-    /// loaded one
-    Run,
-    /// Build all, and leave the hosted device up until Ctrl-C
-    Host,
+    /// Build all, and replay the sessions of the article: on FreeBSD on the loaded module,
+    /// elsewhere on the hosted one
+    Demo,
+    /// Build all, and leave the hosted device mounted until Ctrl-C
+    Mount,
     /// Build all, and run every test; on FreeBSD also the suite on the loaded module
-    Test,
+    Test(test::Options),
+    /// Explore many schedules of the hosted module, and many sequences of calls on it and its model
+    TestLong(test_long::Options),
     /// Measure the hosted driver against a plain C driver and memcpy, and write docs/benchmarks.md;
     /// on FreeBSD the driver in the kernel
     Bench {
@@ -182,9 +184,10 @@ fn run() -> Result<()> {
             }
             Ok(())
         }
-        Command::Run => demo::run(root),
-        Command::Host => demo::host(root),
-        Command::Test => test::test(root),
+        Command::Demo => demo::demo(root),
+        Command::Mount => demo::mount(root),
+        Command::Test(options) => test::test(root, &options),
+        Command::TestLong(options) => test_long::test_long(root, &options),
         Command::Bench { seconds } => bench::bench(root, seconds),
         Command::Mutants(options) => mutants::mutants(root, &options),
         Command::Load => kld::load(root),

@@ -5,3 +5,4 @@ pub mod demo;
 pub mod fuzz;
 pub mod mutants;
 pub mod test;
+pub mod test_long;

@@ -29,7 +29,11 @@ impl Place {
         let signals = interrupt::block()?;
         let kernel = Kernel::new(Config::default());
         let id = kernel.kldload(module).map_err(|error| error.to_string())?;
-        let mount = if inside { None } else { mount(&kernel, dir)? };
+        let mount = if inside {
+            None
+        } else {
+            try_mount(&kernel, dir)?
+        };
         let place = Place {
             kernel,
             module: id,
@@ -82,7 +86,7 @@ fn mount_point(dir: &Path) -> Result<PathBuf, String> {
 }
 
 /// Mounts the devices on `dir`/dev; `None` where nothing can be mounted.
-fn mount(kernel: &Kernel, dir: &Path) -> Result<Option<Mount>, String> {
+fn try_mount(kernel: &Kernel, dir: &Path) -> Result<Option<Mount>, String> {
     match Mount::new(kernel, &mount_point(dir)?) {
         Ok(mount) => Ok(Some(mount)),
         Err(error @ (MountError::NoFuse(_) | MountError::Mount { .. })) => {
@@ -97,7 +101,7 @@ fn mount(kernel: &Kernel, dir: &Path) -> Result<Option<Mount>, String> {
 
 /// Mounts the device on `dir`/dev by `kldhost run`, which ends with Ctrl-C, after some commands to
 /// try there.
-pub fn host(module: &Path, dir: &Path) -> Result<(), String> {
+pub fn mount(module: &Path, dir: &Path) -> Result<(), String> {
     let dev = mount_point(dir)?;
     let own = env::current_exe().map_err(|error| error.to_string())?;
     let (echo, echoctl) = (dev.join("echo"), own.with_file_name("echoctl"));

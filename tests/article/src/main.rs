@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[cfg(not(target_os = "freebsd"))]
-use hosted::{Place, host};
+use hosted::{Place, mount};
 #[cfg(target_os = "freebsd")]
 use loaded::Place;
 use stage::say;
@@ -56,7 +56,7 @@ enum Command {
     },
     /// Mount the device, and leave it up until Ctrl-C
     #[cfg(not(target_os = "freebsd"))]
-    Host(Files),
+    Mount(Files),
     /// Print standard input as hd(1) does, for machines that have none
     #[command(hide = true)]
     Hd,
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
             Place::new(&files.module, &files.dir, inside).and_then(|place| run(&place))
         }
         #[cfg(not(target_os = "freebsd"))]
-        Command::Host(files) => host(&files.module, &files.dir),
+        Command::Mount(files) => mount(&files.module, &files.dir),
         Command::Hd => hexdump::copy(io::stdin().lock(), io::stdout().lock())
             .map_err(|error| error.to_string()),
     };

@@ -37,9 +37,16 @@ pub fn print(module: &Path, freebsd: Option<Freebsd>) -> Result<()> {
     Ok(())
 }
 
-/// Checks the module in `bytes`; `osreldate` is the kernel version that it must ask for, if that is
-/// given. Returns a summary, or everything that is wrong.
-fn check(bytes: &[u8], osreldate: Option<u32>) -> Result<String> {
+/// Fails unless there is a module in the file, of whatever quality.
+pub fn is_module(file: &Path) -> Result<()> {
+    ensure!(file.is_file(), "there is no file {}", file.display());
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let declared = parse(&bytes).and_then(|elf| metadata::is_declared(&elf));
+    declared.with_context(|| format!("{} is not a kernel module of FreeBSD", file.display()))
+}
+
+/// Reads the headers of a relocatable file for amd64.
+fn parse(bytes: &[u8]) -> Result<Elf<'_>> {
     let file = Elf::parse(bytes).context("not a 64-bit little-endian ELF file")?;
     let header = file.elf_header();
     ensure!(
@@ -52,6 +59,13 @@ fn check(bytes: &[u8], osreldate: Option<u32>) -> Result<String> {
         "not a relocatable file (ET_REL): type {}",
         header.e_type(LE)
     );
+    Ok(file)
+}
+
+/// Checks the module in `bytes`; `osreldate` is the kernel version that it must ask for, if that is
+/// given. Returns a summary, or everything that is wrong.
+fn check(bytes: &[u8], osreldate: Option<u32>) -> Result<String> {
+    let file = parse(bytes)?;
 
     let mut wrong = Vec::new();
     if bytes.len() > MAX_SIZE {
@@ -159,8 +173,8 @@ fn u32_at(data: &[u8], at: u64) -> Result<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
     use super::fixture::{CALL, Module, OSRELDATE};
+    use super::{check, is_module};
     use object::elf;
 
     #[test]
@@ -179,6 +193,35 @@ mod tests {
     fn size() {
         let said = Module::good(&[0x90; 37 << 10]).check();
         assert!(said.contains("bytes, more than 36864"), "{said}");
+    }
+
+    #[test]
+    fn files_that_are_no_modules() {
+        let dir = std::env::temp_dir().join(format!("xtask-check-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let object = Module::good(&CALL);
+        let written = |name: &str, bytes: &[u8]| {
+            let path = dir.join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        is_module(&written("good", &object.bytes())).unwrap();
+        let message = |path: &std::path::Path| format!("{:#}", is_module(path).unwrap_err());
+        let missing = dir.join("missing");
+        assert_eq!(
+            message(&missing),
+            format!("there is no file {}", missing.display())
+        );
+        let script = written("script", b"#!/bin/sh\n");
+        assert!(
+            message(&script).starts_with(&format!(
+                "{} is not a kernel module of FreeBSD: not a 64-bit little-endian ELF file",
+                script.display()
+            )),
+            "{}",
+            message(&script)
+        );
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]

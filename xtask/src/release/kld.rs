@@ -51,7 +51,7 @@ fn own() -> Result<Freebsd> {
 
 /// Builds the module, and loads it.
 pub fn load(root: &Path) -> Result<()> {
-    only_on_freebsd("load", "`make host` hosts the module in a process")?;
+    only_on_freebsd("load", "`make mount` hosts the module in a process")?;
     let module = kmod::kmod(root, own()?)?;
     command::run(Command::new("kldload").arg(&module)).with_context(|| {
         let module = module.display();
@@ -66,7 +66,7 @@ pub fn load(root: &Path) -> Result<()> {
 
 /// Unloads it.
 pub fn unload() -> Result<()> {
-    only_on_freebsd("unload", "Ctrl-C ends `make host`")?;
+    only_on_freebsd("unload", "Ctrl-C ends `make mount`")?;
     command::run(Command::new("kldunload").arg("echodev"))
 }
 

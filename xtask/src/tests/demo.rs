@@ -1,4 +1,4 @@
-//! `make run` and `make host`: builds what they need, and hands over to the program that plays.
+//! `make demo` and `make mount`: build what they need, and start the program of tests/article.
 
 use crate::command;
 use crate::module::kmod;
@@ -8,26 +8,26 @@ use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
-/// Where the hosted device appears, in the subdirectory dev.
+/// The directory whose subdirectory dev is the mount point of the hosted device.
 const DIR: &str = "target/run";
 
 /// Replays the sessions of the article.
-pub fn run(root: &Path) -> Result<()> {
+pub fn demo(root: &Path) -> Result<()> {
     if ON_FREEBSD {
-        play(root, "load", &[])
+        start(root, "load", &[])
     } else {
-        play(root, "run", &[DIR])
+        start(root, "run", &[DIR])
     }
 }
 
-/// Leaves the hosted device up.
-pub fn host(root: &Path) -> Result<()> {
-    only_on_linux("host", "`make load` loads the module into the kernel")?;
-    play(root, "host", &[DIR])
+/// Leaves the hosted device mounted.
+pub fn mount(root: &Path) -> Result<()> {
+    only_on_linux("mount", "`make load` loads the module into the kernel")?;
+    start(root, "mount", &[DIR])
 }
 
-fn play(root: &Path, what: &str, more: &[&str]) -> Result<()> {
-    // The newest, where there are several.
+fn start(root: &Path, what: &str, more: &[&str]) -> Result<()> {
+    // The newest release line, if there are several.
     let line = Freebsd::at_hand()?
         .pop()
         .context("no release line to build for")?;
@@ -42,18 +42,9 @@ fn play(root: &Path, what: &str, more: &[&str]) -> Result<()> {
             .args(["build", "--quiet", "--locked"])
             .args(packages),
     )?;
-    // In place of this program, so that it alone gets the signals of the terminal.
-    let mut demo = command::cargo(root);
-    demo.args([
-        "run",
-        "--quiet",
-        "--locked",
-        "--package",
-        "article",
-        "--",
-        what,
-    ])
-    .arg(module)
-    .args(more);
-    Err(demo.exec()).context("cannot start cargo")
+    // It replaces this program, so that the signals of the terminal reach it alone.
+    let mut article = command::cargo(root);
+    let run = ["run", "--quiet", "--locked", "--package", "article", "--"];
+    article.args(run).arg(what).arg(module).args(more);
+    Err(article.exec()).context("cannot start cargo")
 }

@@ -1,5 +1,7 @@
 //! Fuzzing: builds the targets of `fuzz/`, runs each for a while, and says what came of it.
 
+use crate::module::kmod;
+use crate::module::toolchain::Freebsd;
 use crate::{command, fetch};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::{self, File};
@@ -34,6 +36,7 @@ pub fn fuzz(root: &Path, seconds: NonZeroU32) -> Result<()> {
     command::run(Command::new(&cxx).arg("--version")).context(
         "libFuzzer needs a C++ compiler (Debian: apt-get install g++; or name one in CXX)",
     )?;
+    kmod::kmod(root, Freebsd::V15)?;
     let bin = cargo_fuzz(root)?;
     let mut finds = 0;
     for (name, sanitizer) in TARGETS {

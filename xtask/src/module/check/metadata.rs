@@ -2,7 +2,7 @@
 //! for.
 
 use super::{Elf, Section, target, u32_at};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSection};
 
 /// `md_type` of MODULE_DEPEND and of DECLARE_MODULE.
@@ -30,6 +30,15 @@ pub fn kernel_range(file: &Elf<'_>) -> Result<(u32, u32)> {
         }
     }
     bail!("no MODULE_DEPEND on kernel: any kernel would load it")
+}
+
+/// Fails unless a module is in the file.
+pub fn is_declared(file: &Elf<'_>) -> Result<()> {
+    let declared = entries(file)?
+        .iter()
+        .any(|entry| entry.md_type == MDT_MODULE);
+    ensure!(declared, "no DECLARE_MODULE in its set_modmetadata_set");
+    Ok(())
 }
 
 /// Whether a module of this name is in the file.

@@ -47,10 +47,9 @@ pub enum Verdict {
 impl Suite {
     /// All, built.
     pub fn all(root: &Path) -> Result<Vec<Self>> {
-        let [conformance, model] =
-            ["kldhost", "model"].map(|test| build(root, "conformance", test));
-        let (conformance, model, schedules) =
-            (conformance?, model?, build(root, "schedules", "schedules")?);
+        let hosted = build(root, "hosts", "kldhost")?;
+        let model = build(root, "model", "model")?;
+        let schedules = build(root, "schedules", "schedules")?;
         let suite = |name, program: &Path, filter, seconds| {
             let (program, bound) = (program.to_owned(), Duration::from_secs(seconds));
             Self {
@@ -61,7 +60,7 @@ impl Suite {
             }
         };
         Ok(vec![
-            suite("conformance", &conformance, &[], 20),
+            suite("suite", &hosted, &[], 20),
             suite(
                 "schedules",
                 &schedules,
@@ -84,7 +83,7 @@ impl Suite {
         command.env("ECHODEV_SCHEDULES", SCHEDULES);
         // The directory that cargo would run it in.
         command
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests"))
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hosts"))
             .env("RUST_BACKTRACE", "0");
         command
             .stdin(Stdio::null())
