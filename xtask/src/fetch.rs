@@ -1,8 +1,7 @@
-//! Set-up that a fresh machine lacks, fetched by name from the package registries and kept under
-//! `target/tools`.
+//! Set-up that a fresh machine lacks.
 //!
-//! Each step says in one line what it fetches, and is done once: a finished one is a directory with
-//! its final name.
+//! It is fetched by name from the package registries, and kept under `target/tools`. Each step
+//! prints one line, and is done once. A step is finished when the directory has its final name.
 
 use crate::command;
 use anyhow::{Context, Result};
@@ -18,12 +17,12 @@ pub struct Wheel {
     pub version: &'static str,
     /// SHA-256 of the wheel for Linux on amd64, checked by pip.
     pub sha256: &'static str,
-    /// What it is needed for, for the printed line.
+    /// What it is needed for. The line of the step shows this.
     pub purpose: &'static str,
 }
 
 impl Wheel {
-    /// The directory that holds the unpacked wheel; fetched if it is not there.
+    /// The directory that holds the unpacked wheel. It is fetched if it is not there.
     pub fn get(&self, tools: &Path) -> Result<PathBuf> {
         let title = format!("{} {} (PyPI): {}", self.name, self.version, self.purpose);
         once(
@@ -103,8 +102,8 @@ pub fn unpack_debian(dir: &Path, packages: &[String]) -> Result<()> {
     Ok(fs::remove_dir_all(&archives)?)
 }
 
-/// Makes the directory `dir` by `make`, under another name until it is finished, unless it is there
-/// already.
+/// Makes the directory `dir` by calling `make`, unless it is there already. It has another name
+/// until it is finished.
 pub fn once(dir: &Path, title: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     if !dir.is_dir() {
         println!("setting up: {title}");

@@ -1,4 +1,4 @@
-//! What FreeBSD systems get: the utility, and the module loaded or installed.
+//! The utility, and loading and installing on FreeBSD.
 
 pub mod echoctl;
 pub mod kld;

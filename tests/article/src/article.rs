@@ -8,7 +8,7 @@ use crate::stage::{Stage, Terminal, say};
 ///
 /// # Errors
 ///
-/// A line is not as it should be, or does not come.
+/// A line is not as it should be, or is missing.
 pub fn replay(stage: &dyn Stage) -> Result<(), String> {
     say("\nExample 1: Simple FIFO I/O\n")?;
     run(stage, Command::Hd, &[])?;
@@ -61,8 +61,8 @@ fn run(stage: &dyn Stage, command: Command, prints: &[&str]) -> Result<(), Strin
 fn expect(line: &str, expected: Option<&str>) -> Result<(), String> {
     match expected {
         Some(expected) if expected == line => Ok(()),
-        Some(expected) => Err(format!("the line before should be: {expected}")),
-        None => Err("the line before should not be there".to_owned()),
+        Some(expected) => Err(format!("the previous line should be: {expected}")),
+        None => Err("the previous line should not be there".to_owned()),
     }
 }
 
@@ -73,13 +73,13 @@ fn start(stage: &dyn Stage, number: u32, command: Command) -> Result<Terminal, S
 
 /// The next line of terminal `number`.
 fn next(terminal: &Terminal, number: u32) -> Result<String, String> {
-    let line = terminal.line()?.ok_or("it has ended, and should go on")?;
+    let line = terminal.line()?.ok_or("the command has ended too early")?;
     say(&format!("{number}  {line}"))?;
     Ok(line)
 }
 
-/// A writer fills the buffer and waits for a reader. How many events there are while the two go on,
-/// and what they say, is a matter of who is faster.
+/// A writer fills the buffer and waits for a reader. The number and contents of the events while
+/// both run depend on which is faster.
 fn example_4(stage: &dyn Stage) -> Result<(), String> {
     const IDLE: &str = "EVFILT_WRITE: 64 bytes";
     let events = start(stage, 1, Command::Echoctl(&["events", "-W"]))?;
@@ -93,7 +93,7 @@ fn example_4(stage: &dyn Stage) -> Result<(), String> {
     expect(&next(&reader, 3)?, Some(SEQ.trim_end()))?;
     expect_end(&reader)?;
     expect_end(&writer)?;
-    // The last event of each side: its end of file, and all the room.
+    // The last event of each side is its end of file, or all the room.
     let (mut ended, mut idle) = (false, false);
     while !(ended && idle) {
         let line = next(&events, 1)?;
@@ -102,13 +102,13 @@ fn example_4(stage: &dyn Stage) -> Result<(), String> {
                 ended = read.starts_with("EV_EOF ");
                 let left = read.trim_start_matches("EV_EOF ");
                 if !["0 bytes", "17 bytes", "64 bytes"].contains(&left) {
-                    return Err("the line before cannot be".to_owned());
+                    return Err("the previous line is impossible".to_owned());
                 }
             }
             None => {
                 idle = line == IDLE;
                 if !idle && line != "EVFILT_WRITE: 47 bytes" {
-                    return Err("the line before cannot be".to_owned());
+                    return Err("the previous line is impossible".to_owned());
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The commands of the article's sessions.
 
-/// A command, as it is typed in a shell whose directory has the device as `dev/echo`.
+/// A command of a shell. The device is `dev/echo` in its directory.
 #[derive(Clone, Copy)]
 pub enum Command {
     /// Reads all, in hexadecimal.
@@ -13,17 +13,17 @@ pub enum Command {
     DdHd,
     /// `echoctl`, with these arguments.
     Echoctl(&'static [&'static str]),
-    /// Writes 81 bytes at once. The article has `jot -c -s "" 80 48`, which Linux lacks; FreeBSD's
-    /// seq(1) ends otherwise.
+    /// Writes 81 bytes at once. The article has `jot -c -s "" 80 48`, which Linux lacks. FreeBSD's
+    /// seq(1) prints another end.
     Seq,
 }
 
-/// What [`Command::Seq`] writes.
+/// The output of [`Command::Seq`].
 pub const SEQ: &str =
     "48495051525354555657585960616263646566676869707172737475767778798081828384858687\n";
 
 impl Command {
-    /// What is typed.
+    /// The command line.
     pub fn line(self) -> String {
         match self {
             Command::Hd => "hd < dev/echo".to_owned(),

@@ -1,4 +1,4 @@
-//! Where the module is hosted: mounted, or where that cannot be, in this process alone.
+//! The hosted module. Its device is mounted or, if that is not possible, only in this process.
 
 use crate::inside::Inside;
 use crate::interrupt;
@@ -18,13 +18,13 @@ pub struct Place {
     kernel: Kernel,
     module: KldId,
     dir: PathBuf,
-    /// `None` where nothing can be mounted, and when it was left.
+    /// `None` if nothing can be mounted, and after the unmount.
     mount: Arc<Mutex<Option<Mount>>>,
 }
 
 impl Place {
-    /// Hosts the module in file `module` and, unless all shall stay `inside`, mounts its device on
-    /// `dir`/dev. Ctrl-C undoes it, and ends the program.
+    /// Hosts the module in file `module` and, unless `inside` is set, mounts its device on
+    /// `dir`/dev. Ctrl-C undoes both, and ends the program.
     pub fn new(module: &Path, dir: &Path, inside: bool) -> Result<Place, String> {
         let signals = interrupt::block()?;
         let kernel = Kernel::new(Config::default());
@@ -51,7 +51,7 @@ impl Place {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Where commands are run.
+    /// The stage for commands.
     pub fn stage(&self) -> Result<Box<dyn Stage>, String> {
         Ok(match self.mount().is_some() {
             true => Box::new(Programs::new(&self.dir)?),
@@ -59,13 +59,13 @@ impl Place {
         })
     }
 
-    /// Unloads the module, and removes what was made.
+    /// Unloads the module, and removes the mount and its directories.
     pub fn leave(&self) -> Result<(), String> {
         let unloaded = self.kernel.kldunload(self.module);
         if let Some(mount) = self.mount().take() {
             mount.wait_idle();
         }
-        // The mount is gone. What is left in them, if anything, is not ours.
+        // The mount is gone. Other files in the directories, if any, are not ours.
         let _ = fs::remove_dir(self.dir.join("dev"));
         let _ = fs::remove_dir(&self.dir);
         match (unloaded, self.kernel.panic_report()) {
@@ -76,22 +76,22 @@ impl Place {
     }
 }
 
-/// Makes directory `dir`/dev, to mount on.
+/// Makes the mount point, the directory `dir`/dev.
 fn mount_point(dir: &Path) -> Result<PathBuf, String> {
     fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let dev = dir.join("dev");
-    // It may be there, with a mount that was left, which only who mounts can tell.
+    // It may exist, even with a stale mount on it. The mount reports that.
     let _ = fs::create_dir(&dev);
     Ok(dev)
 }
 
-/// Mounts the devices on `dir`/dev; `None` where nothing can be mounted.
+/// Mounts the devices on `dir`/dev, or returns `None` if nothing can be mounted.
 fn try_mount(kernel: &Kernel, dir: &Path) -> Result<Option<Mount>, String> {
     match Mount::new(kernel, &mount_point(dir)?) {
         Ok(mount) => Ok(Some(mount)),
         Err(error @ (MountError::NoFuse(_) | MountError::Mount { .. })) => {
             say(&format!(
-                "Nothing can be mounted here, so all is played in one process: {error}."
+                "Nothing can be mounted here, so all commands run in one process: {error}."
             ))?;
             Ok(None)
         }
@@ -99,8 +99,8 @@ fn try_mount(kernel: &Kernel, dir: &Path) -> Result<Option<Mount>, String> {
     }
 }
 
-/// Mounts the device on `dir`/dev by `kldhost run`, which ends with Ctrl-C, after some commands to
-/// try there.
+/// Prints some commands to try, and then mounts the device on `dir`/dev with `kldhost run`, which
+/// ends with Ctrl-C.
 pub fn mount(module: &Path, dir: &Path) -> Result<(), String> {
     let dev = mount_point(dir)?;
     let own = env::current_exe().map_err(|error| error.to_string())?;

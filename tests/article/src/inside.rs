@@ -1,5 +1,5 @@
-//! This process as a stage, where nothing can be mounted: `echoctl` is the real one, as a library,
-//! over kldhost's system calls; the other programs are a few lines each.
+//! This process as a stage, if nothing can be mounted. `echoctl` is the real one, as a library over
+//! kldhost's system calls. The other programs are a few lines each.
 
 use crate::command::{Command, SEQ};
 use crate::hexdump::dump;
@@ -23,7 +23,7 @@ impl Stage for Inside {
         let (terminal, mut output) = Terminal::new(move || interrupted.kill(Signal::INT));
         thread::spawn(move || {
             if let Err(error) = perform(&process, command, &mut output) {
-                // Nobody looks any more, if it fails.
+                // It fails only if the terminal is gone.
                 let _ = writeln!(output, "{error}");
             }
         });
@@ -31,7 +31,7 @@ impl Stage for Inside {
     }
 }
 
-/// Does what the command does, as process `process`.
+/// Does the work of the command, as process `process`.
 fn perform(process: &Process, command: Command, output: &mut Output) -> Result<(), String> {
     let text = |error: Errno| error.to_string();
     let print = |output: &mut Output, bytes: &[u8]| {
@@ -57,7 +57,7 @@ fn perform(process: &Process, command: Command, output: &mut Output) -> Result<(
                 output,
             );
             match done {
-                // Interrupted: there is nobody left to say so.
+                // Interrupted, so there is no process left to report the error.
                 Err(_) if process.exit_status().is_some() => Ok(()),
                 done => done.map_err(|error| format!("echoctl: {error}")),
             }

@@ -1,10 +1,10 @@
-//! Ctrl-C: what was made is undone before the program ends.
+//! Ctrl-C, which cleans up before the program ends.
 
 use nix::sys::signal::{SigSet, Signal};
 use std::process::exit;
 use std::thread;
 
-/// Blocks the signals that end a program, in this thread and all that it makes later.
+/// Blocks the signals that end a program, in this thread and in all threads that it starts later.
 pub fn block() -> Result<SigSet, String> {
     let mut signals = SigSet::empty();
     signals.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
@@ -14,7 +14,7 @@ pub fn block() -> Result<SigSet, String> {
     Ok(signals)
 }
 
-/// Ends the program when one of the blocked `signals` comes, after a call of `leave`.
+/// Ends the program when one of the blocked `signals` arrives, after a call of `leave`.
 pub fn leave_first(signals: SigSet, leave: impl FnOnce() -> Result<(), String> + Send + 'static) {
     thread::spawn(move || {
         if signals.wait().is_ok() {

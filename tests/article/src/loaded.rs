@@ -18,7 +18,7 @@ impl Place {
         Ok(Place)
     }
 
-    /// Where commands are run.
+    /// The stage for commands.
     pub fn stage(&self) -> Result<Box<dyn Stage>, String> {
         Ok(Box::new(Programs::new(Path::new("/"))?))
     }
@@ -33,7 +33,7 @@ fn unload() -> Result<(), String> {
     kld("kldunload", "echodev")
 }
 
-/// Runs kldload(8) or kldunload(8), which say themselves what is wrong.
+/// Runs kldload(8) or kldunload(8), which print the reason of a failure.
 fn kld(program: &str, argument: &str) -> Result<(), String> {
     let status = Command::new(program)
         .arg(argument)
@@ -43,6 +43,6 @@ fn kld(program: &str, argument: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{program} {argument} failed; it takes root, and `kldstat -m echodev` tells whether a module of this name is loaded"
+        "{program} {argument} failed; it needs root, and `kldstat -m echodev` shows whether the module is loaded"
     ))
 }

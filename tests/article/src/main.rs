@@ -1,6 +1,5 @@
-//! `demo`: shows the driver at work on this machine. `run` replays the sessions of the article: on
-//! FreeBSD on the module in the kernel, elsewhere on the hosted one. `host` leaves the hosted
-//! device up to play with.
+//! Replays the sessions of the article, on FreeBSD with the module in the kernel, elsewhere with
+//! the hosted one. `mount` leaves the hosted device mounted for other programs.
 #![forbid(unsafe_code)]
 
 mod article;
@@ -29,7 +28,7 @@ use hosted::{Place, mount};
 use loaded::Place;
 use stage::say;
 
-/// Shows the driver at work.
+/// Replays the sessions of the article.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -48,28 +47,29 @@ enum Command {
     /// Host the module and replay the sessions of the article
     #[cfg(not(target_os = "freebsd"))]
     Run {
-        /// Mount nothing: replay them in this process, as is done where nothing can be mounted
+        /// Do not mount the device; replay all in this process, as on machines without FUSE
         #[arg(long)]
         inside: bool,
         #[command(flatten)]
         files: Files,
     },
-    /// Mount the device, and leave it up until Ctrl-C
+    /// Mount the device until Ctrl-C
     #[cfg(not(target_os = "freebsd"))]
     Mount(Files),
-    /// Print standard input as hd(1) does, for machines that have none
+    /// Print standard input as hd(1) does, for machines without it
     #[command(hide = true)]
     Hd,
 }
 
-/// What is hosted, and where.
+/// The module and the directory of its device.
 #[cfg(not(target_os = "freebsd"))]
 #[derive(clap::Args)]
 struct Files {
     /// The module's file
     #[arg(value_name = "X.ko")]
     module: PathBuf,
-    /// A directory to be made, and removed at the end; the device appears in its subdirectory dev
+    /// A directory, which is made and removed at the end. The device appears in its subdirectory
+    /// dev
     dir: PathBuf,
 }
 
@@ -99,5 +99,5 @@ fn run(place: &Place) -> Result<(), String> {
     let replayed = place.stage().and_then(|stage| article::replay(&*stage));
     let left = place.leave();
     replayed.and(left)?;
-    say("\nEvery line that can be foretold is as the article has it.")
+    say("\nEvery predictable line is as in the article.")
 }

@@ -1,4 +1,4 @@
-//! A device in the file system as a stage: commands are real programs, run by a shell.
+//! A device in the file system as a stage. Commands are real programs, run by a shell.
 
 use crate::command::Command;
 use crate::stage::{Output, Stage, Terminal, say};
@@ -14,7 +14,7 @@ use std::{env, thread};
 pub struct Programs {
     /// The directory that has `dev/echo`.
     dir: PathBuf,
-    /// What a shell needs to know before it starts.
+    /// Definitions that a shell needs before the command.
     prelude: &'static str,
 }
 
@@ -24,7 +24,7 @@ impl Programs {
         let has_hd = env::split_paths(&env::var_os("PATH").unwrap_or_default())
             .any(|path| path.join("hd").is_file());
         if !has_hd {
-            say("hd(1) is not installed (package bsdextrautils); this program stands in for it.")?;
+            say("hd(1) is not installed (package bsdextrautils); this program replaces it.")?;
         }
         Ok(Programs {
             dir: dir.to_owned(),
@@ -59,8 +59,8 @@ impl Stage for Programs {
             .map_err(|error| format!("sh: {error}"))?;
         let group = Pid::from_raw(child.id() as i32);
         let interrupt = move || {
-            // Not SIGINT: where this was started in the background, programs ignore it. It fails if
-            // all of them have ended.
+            // Programs ignore SIGINT if this was started in the background. SIGKILL fails if all of
+            // them have ended.
             let _ = killpg(group, Signal::SIGKILL);
         };
         let (terminal, shown) = Terminal::new(interrupt);
@@ -69,9 +69,9 @@ impl Stage for Programs {
     }
 }
 
-/// Shows what a command prints, until its end.
+/// Shows the output of a command until its end.
 fn show(mut child: Child, mut output: PipeReader, mut shown: Output) {
-    // Neither fails: the pipe is read to its end, and the child is ours.
+    // Neither fails, because the pipe is read to its end and the child is ours.
     let _ = io::copy(&mut output, &mut shown);
     let _ = child.wait();
 }

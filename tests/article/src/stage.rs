@@ -1,18 +1,18 @@
-//! Where the sessions are played: on the mount, with real programs, or in this process.
+//! The stage for the sessions, either the mount with real programs, or this process.
 
 use crate::command::Command;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-/// Far more than anything takes that is played.
+/// Far more than any command takes.
 const BOUND: Duration = Duration::from_secs(20);
 
 /// Prints a line, at once.
 ///
 /// # Errors
 ///
-/// Nobody reads any more.
+/// The reader is gone.
 pub fn say(line: &str) -> Result<(), String> {
     writeln!(io::stdout(), "{line}").map_err(|error| format!("standard output: {error}"))
 }
@@ -30,8 +30,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// A terminal that shows what is written to the [`Output`]; `interrupt` is what Ctrl-C does,
-    /// and may come at any time.
+    /// A terminal that shows everything written to the [`Output`]. `interrupt` is the action of
+    /// Ctrl-C, which is possible at any time.
     pub fn new(interrupt: impl Fn() + 'static) -> (Terminal, Output) {
         let (sender, lines) = channel();
         (
@@ -46,11 +46,11 @@ impl Terminal {
         )
     }
 
-    /// Waits for the next line; `None` when the command has ended.
+    /// Waits for the next line, which is `None` when the command has ended.
     ///
     /// # Errors
     ///
-    /// Nothing comes.
+    /// No line arrives in time.
     pub fn line(&self) -> Result<Option<String>, String> {
         match self.lines.recv_timeout(BOUND) {
             Ok(line) => Ok(Some(line)),
@@ -66,12 +66,12 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         (self.interrupt)();
-        // Until its end, or as long as one waits for anything here.
+        // Until its end, or the usual bound.
         while self.line().is_ok_and(|line| line.is_some()) {}
     }
 }
 
-/// What a command prints, cut into lines.
+/// The output of a command, cut into lines.
 pub struct Output {
     lines: Sender<String>,
     partial: Vec<u8>,
@@ -79,7 +79,7 @@ pub struct Output {
 
 impl Output {
     fn send(&self, bytes: &[u8]) {
-        // Nobody looks any more, if it fails.
+        // It fails only if the terminal is gone.
         let _ = self.lines.send(String::from_utf8_lossy(bytes).into_owned());
     }
 }

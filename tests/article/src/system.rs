@@ -30,7 +30,7 @@ fn errno(error: kldhost::Errno) -> echoctl::Errno {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // As close(2) at the end of a program.
+        // Like the close at the end of a program, which reports no error.
         let _ = self.process.close(self.fd);
     }
 }
@@ -86,7 +86,7 @@ impl Device for Open {
     }
 
     fn poll(&self, events: PollFlags, wait: bool) -> Result<PollFlags> {
-        // What echoctl asks for has the same bits in both systems.
+        // The events of echoctl have the same bits in both systems.
         let mut fds = [PollFd::new(self.fd, events.bits())];
         self.process
             .poll(&mut fds, if wait { -1 } else { 0 })

@@ -1,4 +1,4 @@
-//! The replay, as `make run` starts it.
+//! The replay, as `make demo` starts it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,7 +11,7 @@ fn module() -> PathBuf {
     let file = dir.join("15/echodev.ko");
     assert!(
         file.is_file(),
-        "{} is not there: `make test` builds it",
+        "{} is missing: `make kmod` builds it",
         file.display()
     );
     file
@@ -43,7 +43,7 @@ fn in_one_process() {
     ] {
         assert!(said.lines().any(|other| other == line), "{said}");
     }
-    assert!(said.ends_with("is as the article has it.\n"), "{said}");
+    assert!(said.ends_with("is as in the article.\n"), "{said}");
     assert_eq!(
         dir.path().read_dir().unwrap().count(),
         0,

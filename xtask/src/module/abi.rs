@@ -1,9 +1,10 @@
 //! The bindings against the headers that a module is built with.
 //!
-//! Rust is compiled with bindings, which may be of other headers than those that the C files are
-//! compiled with. So every build generates a C file from its bindings and compiles it with its own
-//! headers. It asserts what Rust relies on: the place and type of each field that Rust uses, the
-//! size of each struct that Rust makes, each function's prototype, and each constant.
+//! The bindings of the Rust code may come from other headers than those that the C files are
+//! compiled with. So every build generates a C file from its bindings, and compiles it with its own
+//! headers. The file asserts what Rust relies on. That is the offset and type of each field that
+//! Rust uses, the size of each struct that Rust makes, each function's prototype, and each
+//! constant.
 
 mod bindings;
 mod ctype;
@@ -18,16 +19,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// A struct of C's, and what Rust does with it.
+/// A C struct, and what Rust does with it.
 struct Struct {
     name: &'static str,
-    /// Whether its size matters: the module makes or embeds such a struct.
+    /// Whether the module makes or embeds such a struct, so that its size matters.
     sized: bool,
     /// The fields that Rust uses, as paths. Those that it only sets to zero are not here.
     fields: &'static [&'static str],
 }
 
-/// What Rust uses of C's structs. A test compares this list with the sources.
+/// The parts of C structs that Rust uses. A test compares this list with the sources.
 const USED: [Struct; 12] = [
     Struct {
         name: "bintime",
@@ -44,7 +45,7 @@ const USED: [Struct; 12] = [
         sized: true,
         fields: &[],
     },
-    // The struct grows: later members are the business of the tail that each table has.
+    // The struct grows. Later members are covered by the tail that each table has.
     Struct {
         name: "filterops",
         sized: false,
@@ -111,7 +112,7 @@ const USED: [Struct; 12] = [
 ];
 
 /// The sizes of structs that only the C files define, in the first headers of 14 and 15. Every
-/// later kernel of the line loads the module, so they must stay.
+/// later kernel of the line loads the module, so the sizes must not change.
 const DEFINED: [(&str, u64); 4] = [
     ("sysinit", 32),
     ("moduledata", 24),
@@ -152,14 +153,14 @@ pub fn check(
     );
     compiled.with_context(|| {
         let remedy = if release {
-            "Build with SYSDIR=/path/to/sys, which generates the bindings from the headers in use, or write the \
-             vendored ones anew with `make bindings`"
+                        "Build with SYSDIR=/path/to/sys, which generates the bindings from the headers in use, \
+             or write the vendored ones anew with `make bindings`"
         } else {
-            "They were just generated from these headers: xtask must learn what is new in them"
+            "They were just generated from these headers, so xtask has to be adapted to what is new in them"
         };
         format!(
-            "the kernel headers differ from the bindings that Rust is compiled with, {}. {remedy}. Each error below \
-             names a struct, field, function or constant that differs",
+                        "the kernel headers differ from the bindings that Rust is compiled with, {}. {remedy}. \
+             Each error below names a struct, field, function or constant that differs",
             bindings.display()
         )
     })

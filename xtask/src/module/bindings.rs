@@ -18,7 +18,7 @@ const VARS: &str = "\
     KNF_LISTLOCKED|M_NOWAIT|M_WAITOK|M_ZERO|MAKEDEV_WAITOK|MAKEDEV_CHECKNAME|UID_ROOT|GID_WHEEL|\
     FREAD|FWRITE|FNONBLOCK|O_NONBLOCK|FREVOKE";
 
-/// Writes `src/v14.rs` and `src/v15.rs` of the crate at `dir` anew, or, with `check`, fails if they
+/// Writes `src/v14.rs` and `src/v15.rs` of the crate at `dir` anew. With `check`, it fails if they
 /// would change.
 pub fn bindings(tools: &Path, dir: &Path, check: bool) -> Result<()> {
     for freebsd in Freebsd::ALL {
@@ -35,7 +35,7 @@ pub fn bindings(tools: &Path, dir: &Path, check: bool) -> Result<()> {
             != made
         {
             bail!(
-                "{} is not what the headers give; `make bindings` writes it anew",
+                "{} differs from what the headers give; `make bindings` writes it anew",
                 path.display()
             );
         }
@@ -43,8 +43,8 @@ pub fn bindings(tools: &Path, dir: &Path, check: bool) -> Result<()> {
     Ok(())
 }
 
-/// Runs this program again, the same command, if bindgen cannot find its parser yet: it looks for
-/// it in its own environment only. True if that was done.
+/// Runs this program again with the same arguments if bindgen cannot find its parser. bindgen
+/// searches only where its own environment directs it. Returns true if the program was run again.
 pub fn restarted(tools: &Path) -> Result<bool> {
     if env::var_os("LIBCLANG_PATH").is_some() {
         return Ok(false);

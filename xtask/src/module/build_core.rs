@@ -1,4 +1,4 @@
-//! `core`, built for the kernel: its code model, no red zone, no SSE.
+//! `core`, built for the kernel with its code model and without red zone and SSE.
 
 use crate::command;
 use crate::fetch::once;
@@ -7,14 +7,14 @@ use anyhow::Result;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The target that kernel code is compiled for: freestanding, without SSE.
+/// The target that kernel code is compiled for, freestanding and without SSE.
 pub const TARGET: &str = "x86_64-unknown-none";
 
 /// The flags of every crate that goes into the module.
 ///
-/// Without `relro-level=off` LLVM calls its library functions through the GOT, which the kernel's
-/// loader cannot do. All crates need the same flags, or link-time optimisation stops with a code
-/// model conflict.
+/// Without `relro-level=off`, LLVM calls its library functions through the GOT, which the kernel's
+/// loader does not support. All crates need the same flags. Otherwise link-time optimization stops
+/// with a code model conflict.
 pub const RUSTFLAGS: [&str; 6] = [
     "-Crelocation-model=static",
     "-Ccode-model=kernel",
@@ -24,8 +24,8 @@ pub const RUSTFLAGS: [&str; 6] = [
     "-Crelro-level=off",
 ];
 
-/// A sysroot with `core` and `compiler_builtins` for [`TARGET`], made by `rust`; built if it is not
-/// there.
+/// A sysroot with `core` and `compiler_builtins` for [`TARGET`], made by `rust`. It is built if it
+/// is not there.
 pub fn sysroot(tools: &Path, rust: &Rust) -> Result<PathBuf> {
     let name = format!("core-{}", rust.version);
     once(
@@ -61,7 +61,7 @@ pub fn sysroot(tools: &Path, rust: &Rust) -> Result<PathBuf> {
 pub fn compile(rust: &Rust, lib: &Path, name: &str, source: &Path) -> std::process::Command {
     let mut command = rust.command();
     command
-        // The library's source uses what only its own compiler's unstable features give.
+        // The library's source uses unstable features of its own compiler.
         .env("RUSTC_BOOTSTRAP", "1")
         .args([
             "--crate-type=rlib",

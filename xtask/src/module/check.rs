@@ -1,4 +1,4 @@
-//! Reads a finished module as the FreeBSD loader and a careful reviewer would, before it is loaded.
+//! Checks a finished module as the FreeBSD loader and a careful reviewer would.
 
 mod code;
 mod filterops;
@@ -27,8 +27,8 @@ const MAX_SIZE: usize = 36 << 10;
 type Elf<'a> = ElfFile64<'a, LE>;
 type Section<'a, 'f> = object::read::elf::ElfSection64<'a, 'f, LE>;
 
-/// Prints a summary of the module in a file. `freebsd` is the release line that the module must ask
-/// for, if that is given. It must then ask for that line from its first release on.
+/// Prints a summary of the module in a file. If `freebsd` is given, the module must ask for that
+/// release line, from its first release on.
 pub fn print(module: &Path, freebsd: Option<Freebsd>) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let summary = check(&bytes, freebsd.map(Freebsd::osreldate))
@@ -62,8 +62,8 @@ fn parse(bytes: &[u8]) -> Result<Elf<'_>> {
     Ok(file)
 }
 
-/// Checks the module in `bytes`; `osreldate` is the kernel version that it must ask for, if that is
-/// given. Returns a summary, or everything that is wrong.
+/// Checks the module in `bytes`. If `osreldate` is given, the module must ask for that kernel
+/// version. Returns a summary, or everything that is wrong.
 fn check(bytes: &[u8], osreldate: Option<u32>) -> Result<String> {
     let file = parse(bytes)?;
 

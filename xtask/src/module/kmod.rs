@@ -1,4 +1,5 @@
-//! Building kernel modules: the driver, and the small C modules that kldhost is tested with.
+//! The builds of kernel modules, of the driver and of the small C modules that kldhost is tested
+//! with.
 
 use crate::command;
 use crate::module::build_core::{RUSTFLAGS, TARGET, sysroot};
@@ -23,8 +24,8 @@ pub fn kmod(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
     build(root, &c, cfg)
 }
 
-/// Builds `target/kmod/sysdir/echodev.ko` against a source tree, whose bindings are generated on
-/// the way.
+/// Builds `target/kmod/sysdir/echodev.ko` against a source tree, after it has generated the
+/// bindings from the tree.
 pub fn kmod_sysdir(root: &Path, sysdir: &Path, kernbuilddir: Option<&Path>) -> Result<PathBuf> {
     let build_dir = build_dir(root, "sysdir")?;
     let c = CTools::source_tree(&root.join("target/tools"), sysdir, kernbuilddir, &build_dir)?;
@@ -57,7 +58,7 @@ pub fn mutant(root: &Path, name: &str) -> Result<PathBuf> {
     Ok(kept)
 }
 
-/// The directory where a module is built, made if it is not there.
+/// The directory where a module is built. It is made if it is not there.
 pub fn build_dir(root: &Path, name: &str) -> Result<PathBuf> {
     let dir = root.join("target/kernel").join(name);
     fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
@@ -122,8 +123,8 @@ fn build(root: &Path, c: &CTools, cfg: Vec<String>) -> Result<PathBuf> {
     Ok(module)
 }
 
-/// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`, and the
-/// driver that the benchmarks measure against.
+/// Builds `target/testmods/<major>/<name>.ko` from each C file in kldhost's `testmods`, and the C
+/// driver that the benchmarks use for comparison.
 pub fn testmods(root: &Path, freebsd: Freebsd) -> Result<Vec<PathBuf>> {
     let build = root.join("target/testmods").join(freebsd.major());
     fs::create_dir_all(&build)?;
@@ -169,7 +170,7 @@ pub fn c_module(
     Ok(module)
 }
 
-/// Links objects and archives, all of their members, to a module that the kernel loads.
+/// Links objects, and all members of archives, to a module that the kernel loads.
 fn link(c: &CTools, root: &Path, inputs: &[PathBuf], module: &Path) -> Result<()> {
     let dir = module.parent().context("a module without a directory")?;
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
@@ -182,7 +183,7 @@ fn link(c: &CTools, root: &Path, inputs: &[PathBuf], module: &Path) -> Result<()
             .arg("-o")
             .arg(&unfinished),
     )?;
-    // Without its debugging information; and no name of it is for other modules to link to.
+    // No debugging information, and no symbol that other modules could link to.
     command::run(
         Command::new("objcopy")
             .args(["--strip-debug", "--keep-global-symbol=none"])

@@ -1,4 +1,4 @@
-//! Finding, or fetching, the compilers that build a kernel module.
+//! The compilers that build a kernel module, found or fetched.
 
 mod base;
 mod c;
@@ -31,7 +31,7 @@ const LIBCLANG: Wheel = Wheel {
     purpose: "C parser for bindgen",
 };
 
-/// Whether this machine runs FreeBSD: then everything is built with its own compiler, for itself.
+/// Whether this machine runs FreeBSD. If so, everything is built with its own compiler, for itself.
 pub const ON_FREEBSD: bool = cfg!(target_os = "freebsd");
 
 /// A FreeBSD release line that modules are built for.
@@ -49,7 +49,7 @@ impl Freebsd {
     /// Both.
     pub const ALL: [Self; 2] = [Self::V14, Self::V15];
 
-    /// What is built where nothing else is asked for: on FreeBSD its own line, else both.
+    /// The lines to build for by default. On FreeBSD that is its own line, elsewhere it is both.
     pub fn at_hand() -> Result<Vec<Self>> {
         if ON_FREEBSD {
             Ok(vec![base::Base::find()?.release_line()?])
@@ -73,7 +73,7 @@ impl Freebsd {
         }
     }
 
-    /// `__FreeBSD_version` of the line's .0 release: a module that asks for it loads on every later
+    /// `__FreeBSD_version` of the line's .0 release. A module that asks for it loads on every later
     /// kernel of the line.
     pub fn osreldate(self) -> u32 {
         match self {
@@ -90,8 +90,8 @@ impl Freebsd {
     }
 }
 
-/// The shared library that bindgen parses with; fetched if it is not there, but on FreeBSD looked
-/// for.
+/// The shared library that bindgen parses with. It is fetched if it is not there, except on
+/// FreeBSD, where it has to be installed.
 pub fn libclang(tools: &Path) -> Result<PathBuf> {
     if ON_FREEBSD {
         return base::libclang()

@@ -1,4 +1,5 @@
-//! Building echoctl for FreeBSD: there with its own compiler, elsewhere with what is fetched.
+//! The build of echoctl for FreeBSD. FreeBSD itself uses its own compiler, other systems use
+//! fetched tools.
 
 mod elf;
 
@@ -26,7 +27,7 @@ pub fn echoctl(root: &Path, freebsd: Freebsd) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The program for the system that this is.
+/// The program for this system.
 fn native(root: &Path) -> Result<Vec<u8>> {
     let target = root.join("target");
     command::run(cargo(root).arg("--target-dir").arg(&target))?;
@@ -61,11 +62,11 @@ fn read(program: &Path) -> Result<Vec<u8>> {
         .with_context(|| format!("cannot read {}, which was just built", program.display()))
 }
 
-/// The program for FreeBSD, built elsewhere, and checked to be one of that release line.
+/// The program for FreeBSD, built on another system. It is checked to be of that release line.
 fn cross(root: &Path, freebsd: Freebsd) -> Result<Vec<u8>> {
     let tools = root.join("target/tools");
-    // This one knows the libraries of both release lines. The one for 14 loses the note that names
-    // the release.
+    // The newer tools have the libraries of both release lines. The older ones lose the note that
+    // names the release.
     let build = root.join("target/echoctl/build");
     let c = CTools::release(&tools, Freebsd::V15, &build)?;
     let mut cargo = cargo(root);
@@ -73,7 +74,7 @@ fn cross(root: &Path, freebsd: Freebsd) -> Result<Vec<u8>> {
     if !has_std() {
         let rust = Rust::get(&tools)?;
         rust.environment(&mut cargo);
-        // Only its own compiler takes the library's source, and only with unstable features.
+        // Only its own compiler accepts the library's source, and only with unstable features.
         cargo.env("RUSTC", &rust.rustc).env("RUSTC_BOOTSTRAP", "1");
         cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features="]);
         if !build.join(TARGET).exists() {
@@ -85,7 +86,7 @@ fn cross(root: &Path, freebsd: Freebsd) -> Result<Vec<u8>> {
     }
     c.environment(&mut cargo, &build);
     cargo.env("ECHODEV_ZIG", c.ld().get_program());
-    // These are for the program alone, so that all it is made of is compiled once for all release
+    // These are only for the program, so that its dependencies are compiled once for all release
     // lines.
     let linker = root.join("xtask/src/release/freebsd-cc.sh");
     let release = format!("-Clink-arg=--target=x86_64-freebsd.{}.0", freebsd.major());
@@ -93,12 +94,13 @@ fn cross(root: &Path, freebsd: Freebsd) -> Result<Vec<u8>> {
 
     let mut program = read(&build.join(TARGET).join("release/echoctl"))?;
     elf::brand(&mut program)?;
-    elf::check(&program, freebsd).context("what was built is no program of that release line")?;
+    elf::check(&program, freebsd)
+        .context("the program that was built is not of that release line")?;
     Ok(program)
 }
 
-/// Whether the compiler in use comes with the standard library for FreeBSD, as `rustup target add`
-/// provides it.
+/// Whether the compiler in use has the standard library for FreeBSD, which `rustup target add`
+/// installs.
 fn has_std() -> bool {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     command::output(Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]))

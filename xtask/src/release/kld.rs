@@ -1,4 +1,4 @@
-//! The module on the FreeBSD system that this is: loaded, unloaded, installed.
+//! Loading, unloading and installing the module on this FreeBSD system.
 
 use crate::command;
 use crate::module::kmod;
@@ -10,21 +10,21 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where things are installed.
+/// The directories for installed files.
 #[derive(clap::Args)]
 pub struct Places {
-    /// Put before every path
+    /// A prefix for every path
     #[arg(long, default_value = "", hide_default_value = true)]
     destdir: String,
-    /// Where modules are
+    /// The directory of kernel modules
     #[arg(long, default_value = "/boot/modules")]
     kmoddir: String,
-    /// The directory that has bin
+    /// The directory whose subdirectory bin gets the utility
     #[arg(long, default_value = "/usr/local")]
     prefix: String,
 }
 
-/// Fails where the module cannot be loaded; `instead` says what can be done there.
+/// Fails on other systems than FreeBSD. `instead` is the alternative there.
 pub fn only_on_freebsd(what: &str, instead: &str) -> Result<()> {
     ensure!(
         ON_FREEBSD,
@@ -33,7 +33,7 @@ pub fn only_on_freebsd(what: &str, instead: &str) -> Result<()> {
     Ok(())
 }
 
-/// Fails where nothing is hosted; `instead` says what can be done there.
+/// Fails on FreeBSD, where nothing is hosted. `instead` is the alternative there.
 pub fn only_on_linux(what: &str, instead: &str) -> Result<()> {
     ensure!(
         !ON_FREEBSD,
@@ -55,10 +55,11 @@ pub fn load(root: &Path) -> Result<()> {
     let module = kmod::kmod(root, own()?)?;
     command::run(Command::new("kldload").arg(&module)).with_context(|| {
         let module = module.display();
-        format!("cannot load {module} (has that been tried by root? `kldstat -m echodev` tells if it is loaded, dmesg(8) why not)")
+        format!("cannot load {module}. Only root can load it. `kldstat -m echodev` shows whether it is loaded already, \
+             dmesg(8) why it cannot be")
     })?;
     println!(
-        "loaded {}: /dev/echo is there",
+        "loaded {}, which has made /dev/echo",
         module.strip_prefix(root)?.display()
     );
     Ok(())
@@ -70,7 +71,7 @@ pub fn unload() -> Result<()> {
     command::run(Command::new("kldunload").arg("echodev"))
 }
 
-/// Builds module and utility, and copies them to where the system looks for them.
+/// Builds module and utility, and copies them to the directories of the system.
 pub fn install(root: &Path, places: &Places) -> Result<()> {
     only_on_freebsd(
         "install",
@@ -85,7 +86,7 @@ pub fn install(root: &Path, places: &Places) -> Result<()> {
     copy(&echoctl::echoctl(root, line)?, &programs, "echoctl", 0o555)
 }
 
-/// Copies a file; whoever has the old one open keeps it.
+/// Copies a file. A process that has the old one open keeps it.
 fn copy(file: &Path, dir: &Path, name: &str, mode: u32) -> Result<()> {
     let installed = dir.join(name);
     let new = dir.join(format!(".{name}.new"));

@@ -1,5 +1,5 @@
 //! `make bench`: measures the hosted driver against the plain C driver and memcpy, and writes the
-//! report; on FreeBSD, the driver in the kernel.
+//! report. On FreeBSD, it measures the driver in the kernel.
 
 use crate::command;
 use crate::module::kmod;
@@ -10,12 +10,12 @@ use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-/// Rounds of all measurements. Other programs disturb some of them; the report takes each
-/// measurement's best.
+/// Rounds of all measurements. Other programs disturb some of them, so the report uses the best of
+/// each measurement.
 const ROUNDS: u32 = 8;
 
-/// Builds all, measures for about `seconds`, writes the report. On FreeBSD it takes as long as it
-/// takes, and prints a table.
+/// Builds all, measures for about `seconds`, and writes the report. On FreeBSD, it ignores
+/// `seconds` and prints a table.
 pub fn bench(root: &Path, seconds: NonZeroU32) -> Result<()> {
     if ON_FREEBSD {
         return vm::bench::here(root);
@@ -48,8 +48,8 @@ pub fn bench(root: &Path, seconds: NonZeroU32) -> Result<()> {
                     "ECHODEV_BENCH_SECONDS",
                     (f64::from(seconds.get()) / f64::from(ROUNDS)).to_string(),
                 )
-                // The hosted kernel's memory stays with it, as a kernel's would: else freeing and
-                // allocating a large buffer is a matter of page faults.
+                // The hosted kernel keeps its memory, as a kernel does. Otherwise page faults would
+                // dominate the cost of a large buffer.
                 .env("MALLOC_TRIM_THRESHOLD_", MUCH)
                 .env("MALLOC_MMAP_THRESHOLD_", MUCH),
         )?;

@@ -1,4 +1,4 @@
-//! Fuzzing: builds the targets of `fuzz/`, runs each for a while, and says what came of it.
+//! `make fuzz`: builds the targets of `tests/fuzz`, runs each for a while, and reports the result.
 
 use crate::module::kmod;
 use crate::module::toolchain::Freebsd;
@@ -15,22 +15,22 @@ const CARGO_FUZZ: &str = "0.13.2";
 /// The package of the targets, a workspace of its own.
 const TARGETS_DIR: &str = "tests/fuzz/targets";
 
-/// The targets, and the sanitizer that each is run with. Hosted code lives below 2 GB, with tables
-/// of its own for its memory, where AddressSanitizer would only be in the way: kldhost watches it.
+/// The targets, and the sanitizer that each is run with. Hosted code is below 2 GB, where kldhost
+/// checks its accesses itself, and where AddressSanitizer would be in the way.
 const TARGETS: [(&str, &str); 3] = [
     ("program", "none"),
     ("image", "address"),
     ("inspect", "address"),
 ];
 
-/// What one call may take, in seconds: what takes longer hangs.
+/// The limit for one call, in seconds. A call that takes longer hangs.
 const TIMEOUT: u32 = 60;
 
-/// Builds and runs all targets, each for so many seconds.
+/// Builds and runs all targets, each for `seconds`.
 ///
 /// # Errors
 ///
-/// A tool that is missing; after all have run, that there are finds.
+/// A tool is missing, or a target has found something. All targets run before that is reported.
 pub fn fuzz(root: &Path, seconds: NonZeroU32) -> Result<()> {
     let cxx = env::var_os("CXX").unwrap_or_else(|| "c++".into());
     command::run(Command::new(&cxx).arg("--version")).context(
@@ -106,21 +106,21 @@ fn build(root: &Path, cargo_fuzz: &Path, name: &str, sanitizer: &str) -> Result<
     Ok(dir.join(TRIPLE).join("release").join(name))
 }
 
-/// Runs a target; whether it found nothing. What it learns is kept under `target/`, for the next
-/// run.
+/// Runs a target, and returns whether it found nothing. New inputs are kept under `target/` for the
+/// next run.
 fn run(root: &Path, name: &str, program: &Path, seconds: NonZeroU32) -> Result<bool> {
-    let (learned, seeds) = (
+    let (grown, seeds) = (
         root.join("target/fuzz/corpus").join(name),
         root.join("tests/fuzz/corpus").join(name),
     );
     let artifacts = root.join(TARGETS_DIR).join("artifacts").join(name);
-    for dir in [&learned, &artifacts] {
+    for dir in [&grown, &artifacts] {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     }
     let log = root.join("target/fuzz").join(format!("{name}.log"));
     let to_log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let status = Command::new(program)
-        .args([&learned, &seeds])
+        .args([&grown, &seeds])
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-timeout={TIMEOUT}"))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
@@ -134,38 +134,35 @@ fn run(root: &Path, name: &str, program: &Path, seconds: NonZeroU32) -> Result<b
     let executions =
         statistic(&log_text, "stat::number_of_executed_units:").unwrap_or("an unknown number of");
     if status.success() {
-        println!("{name}: {executions} executions, no find");
+        println!("{name}: {executions} executions, nothing found");
         return Ok(true);
     }
     let Some(input) = statistic(&log_text, "Test unit written to") else {
         bail!(
-            "{name} failed ({status}), and not over an input: see {}",
+            "{name} failed ({status}), but not because of an input; see {}",
             log.display()
         );
     };
-    println!(
-        "{name}: {executions} executions, and a find: {}",
-        why(&log_text)
-    );
-    println!("  all of it: {}", log.display());
+    println!("{name}: {executions} executions, found: {}", why(&log_text));
+    println!("  full log:  {}", log.display());
     println!("  replay:    {} {input}", program.display());
     Ok(false)
 }
 
-/// What follows on a label at the begin of a line, or behind the one that libFuzzer puts there.
+/// The text after a label, in the last line that has the label.
 fn statistic<'a>(log: &'a str, label: &str) -> Option<&'a str> {
     log.lines()
         .rev()
         .find_map(|line| Some(line.split_once(label)?.1.trim()))
 }
 
-/// The message of the panic; else what libFuzzer says, or the sanitizer.
+/// The message of the panic, or else the error of libFuzzer or of the sanitizer.
 fn why(log: &str) -> &str {
     let mut lines = log.lines().skip_while(|line| !line.contains("panicked at"));
     let panic = lines.next().and(lines.next());
     panic
         .or_else(|| log.lines().find(|line| line.contains("ERROR:")))
-        .unwrap_or("see there")
+        .unwrap_or("see the log")
 }
 
 #[cfg(test)]

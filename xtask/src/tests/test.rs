@@ -20,10 +20,10 @@ const PORTABLE: [&str; 5] = [
     "xtask",
 ];
 
-/// The environment variable with a kernel to boot.
+/// The environment variable for a kernel to boot.
 const VM_KERNEL: &str = "ECHODEV_VM_KERNEL";
 
-/// The environment variable with a module to test in place of those that were built.
+/// The environment variable for a module to test, in place of those that were built.
 pub const KMOD: &str = "ECHODEV_KMOD";
 
 /// What to test.
@@ -45,7 +45,7 @@ pub fn test(root: &Path, options: &Options) -> Result<()> {
     }
     for line in Freebsd::at_hand()? {
         let module = kmod::kmod(root, line)?;
-        // Headers of a later release of the line make a module that asks for that one.
+        // With headers of a later release, FreeBSD's own build makes a module for that release.
         check::print(module.strip_prefix(root)?, (!ON_FREEBSD).then_some(line))?;
         echoctl::echoctl(root, line)?;
     }

@@ -1,10 +1,10 @@
-//! The same machine with a driver that is written in plain C, as such drivers usually are: it
-//! passes for good, and fails where care is needed.
+//! The same machine with a driver that is written in plain C, as such drivers usually are. It
+//! passes simple cases, and fails in those that need care.
 
 use super::{Boot, Parts};
 use anyhow::{Result, bail};
 
-/// A case, and what the console says when it goes as it must with that driver.
+/// A case, and the console output that is expected with that driver.
 struct Expectation {
     case: &'static str,
     /// One of these is in a line of the console.
@@ -16,7 +16,7 @@ const EXPECTATIONS: [Expectation; 4] = [
         case: "open::a_dup_counts_once",
         console: &["ok 1 - "],
     },
-    // With INVARIANTS the kernel finds the knotes; without, it calls what was unloaded.
+    // With INVARIANTS, the kernel finds the knotes. Without, it calls code that was unloaded.
     Expectation {
         case: "unload::another_process_never_collects_its_events",
         console: &[
@@ -25,7 +25,7 @@ const EXPECTATIONS: [Expectation; 4] = [
             "panic: general protection fault",
         ],
     },
-    // It takes the forced close for a reader's.
+    // It mistakes the forced close for that of a reader.
     Expectation {
         case: "revoke::new_reader_sees_eof_at_once",
         console: &["got Err(EWOULDBLOCK)"],
@@ -36,11 +36,11 @@ const EXPECTATIONS: [Expectation; 4] = [
     },
 ];
 
-/// Boots a machine for each expectation; an error if one is not met. Does nothing where there is no
-/// such driver.
+/// Boots a machine for each expectation. It is an error if one is not met. Without such a driver,
+/// it does nothing.
 pub fn show(parts: &Parts) -> Result<()> {
     let Some(c) = &parts.c else {
-        println!("a plain C driver for comparison can be built for this kernel with SYSDIR= only");
+        println!("a plain C driver for comparison can be built for this kernel only with SYSDIR=");
         return Ok(());
     };
     println!("a plain C driver in the same machine:");
@@ -65,7 +65,7 @@ pub fn show(parts: &Parts) -> Result<()> {
                 run.judge.report()
             );
         };
-        // Of a long call only what came of it.
+        // Only the result of a long call.
         let said = said.split_once("hung: ").map_or(said, |(_, hung)| hung);
         println!("  {}: {}", expected.case, said.trim_start_matches("# "));
     }

@@ -1,4 +1,4 @@
-//! Building what runs in the machine: the loader and the guest program.
+//! The builds of the programs that run in the machine, the loader and the guest program.
 
 use crate::command;
 use crate::fetch::once;
@@ -32,11 +32,11 @@ pub fn build(root: &Path) -> Result<Built> {
     })
 }
 
-/// Builds the guest program, which is an ordinary program, too.
+/// Builds the guest program, which can also run as an ordinary program.
 pub fn guest(root: &Path) -> Result<PathBuf> {
     let init = root.join("target/vm/init");
     command::run(
-        // This emulation marks the file as FreeBSD's, which the kernel asks for.
+        // This emulation marks the file as FreeBSD's, as the kernel requires.
         link(root, &archive(root, "vm-guest")?, &init)?
             .args([
                 "-m",
@@ -51,7 +51,7 @@ pub fn guest(root: &Path) -> Result<PathBuf> {
     Ok(init)
 }
 
-/// Compiles a package of `tests/vm` and what it depends on to one archive.
+/// Compiles a package of `tests/vm` and its dependencies to one archive.
 fn archive(root: &Path, package: &str) -> Result<PathBuf> {
     let tools = root.join("target/tools");
     let rust = Rust::get(&tools)?;
@@ -97,8 +97,8 @@ fn link(root: &Path, archive: &Path, output: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// The kernel's sysroot with `alloc`, and with memcpy(3) and its like, which are the kernel's own
-/// otherwise.
+/// The kernel's sysroot with `alloc`, and with memcpy(3) and similar functions, which a module
+/// takes from the kernel.
 fn sysroot(tools: &Path, rust: &Rust) -> Result<PathBuf> {
     let kernel = build_core::sysroot(tools, rust)?;
     let title = format!(

@@ -1,4 +1,4 @@
-//! The guest program of `tests/vm` as an ordinary process, on the FreeBSD system that this is.
+//! The guest program of `tests/vm` as an ordinary process, on this FreeBSD system.
 
 use super::build;
 use super::judge::Judge;
@@ -12,8 +12,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Runs the suite on the kernel that runs here, which loads and unloads the module many times. It
-/// takes root.
+/// Runs the suite on the kernel of this system, which loads and unloads the module many times. It
+/// needs root.
 pub fn test(root: &Path) -> Result<()> {
     let judge = guest(root, "test", |tested, c, _| {
         Ok(modules::for_suite(tested, Some(&CModules::build(root, c)?)))
@@ -29,8 +29,8 @@ pub fn test(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs the guest program for `job`. `others` gives the modules that it loads: all of them, from
-/// the module under test, with a compiler for others, and a directory to build them in.
+/// Runs the guest program for `job`. `others` returns all modules that it loads. Its arguments are
+/// the module under test, a compiler for others, and a directory to build them in.
 pub fn guest(
     root: &Path,
     job: &str,
@@ -39,12 +39,12 @@ pub fn guest(
     let user = command::output(Command::new("id").arg("-u"))?;
     ensure!(
         user.trim() == "0",
-        "modules are loaded and unloaded: run `make {job}` as root"
+        "it loads and unloads modules: run `make {job}` as root"
     );
     let loaded = command::run(Command::new("kldstat").args(["-q", "-m", "echodev"])).is_ok();
     ensure!(
         !loaded,
-        "echodev is loaded, and what was just built is to be loaded: `make unload` first"
+        "echodev is loaded, which keeps the new module from being loaded: run `make unload` first"
     );
     let line = Freebsd::at_hand()?
         .pop()

@@ -8,10 +8,11 @@ use std::path::Path;
 /// The only case of the guest program there.
 pub const CASE: &str = "preload::is_there_at_boot";
 
-/// The environment for it: the guest program expects a buffer of this size.
+/// The environment for it. The guest program expects a buffer of this size.
 const ENVIRONMENT: [(&str, &str); 2] = [("echodev.job", "preload"), ("hw.echodev.bufsize", "1000")];
 
-/// Boots the machine; an error if the module is not there, or anything else is not as it should.
+/// Boots the machine. It is an error if the module is not there, or anything else is not as it
+/// should be.
 pub fn show(parts: &Parts, module: &Path) -> Result<()> {
     let modules = modules::for_suite(module, parts.c.as_ref());
     let boot = Boot {

@@ -1,27 +1,27 @@
-//! The bindings as bindgen writes them, read for what they claim about the headers.
+//! The parser of the bindings that bindgen writes. It collects what they assume about the headers.
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use syn::{Expr, Fields, ForeignItem, ForeignItemFn, Item, ItemConst, ItemStruct, Lit, Stmt, Type};
 
-/// What bindings claim.
+/// What the bindings assume.
 #[derive(Default)]
 pub struct Bindings {
     /// The names of constants in C, and their values.
     pub constants: Vec<(String, String)>,
     /// The functions and variables.
     pub declarations: Vec<(String, Declared)>,
-    /// The types that are another name for one.
+    /// The types that are aliases.
     pub aliases: BTreeMap<String, Type>,
-    /// The structs and unions, by name, with the word of C for them.
+    /// The structs and unions by name, with the C keyword of each.
     pub tags: BTreeMap<String, &'static str>,
     /// The type of each field, as `struct::field`.
     fields: BTreeMap<String, Type>,
-    /// What bindgen's assertions say, by their text: sizes and offsets.
+    /// The sizes and offsets in bindgen's assertions, by their text.
     layout: BTreeMap<String, u64>,
 }
 
-/// What is declared under a name.
+/// A function or a variable.
 pub enum Declared {
     Function(ForeignItemFn),
     Variable(Type),
@@ -48,7 +48,7 @@ impl Bindings {
         Ok(bindings)
     }
 
-    /// A constant. Those of an enum have its name before their own.
+    /// A constant. Constants of an enum have its name as a prefix.
     fn constant(&mut self, item: &ItemConst) -> Result<()> {
         let mut name = item.ident.to_string();
         if let Type::Path(path) = &*item.ty
@@ -84,14 +84,14 @@ impl Bindings {
         let (name, declared) = match item {
             ForeignItem::Fn(item) => (item.sig.ident.to_string(), Declared::Function(item)),
             ForeignItem::Static(item) => (item.ident.to_string(), Declared::Variable(*item.ty)),
-            _ => bail!("something external that is neither a function nor a variable"),
+            _ => bail!("an external item that is neither a function nor a variable"),
         };
         self.declarations.push((name, declared));
         Ok(())
     }
 
-    /// The assertions of one struct, `["what"][of_the_compiler - number];`. The compiler holds the
-    /// bindings to them, so the numbers are what Rust uses.
+    /// The assertions of one struct, `["what"][of_the_compiler - number];`. The compiler checks
+    /// them, so the numbers are what Rust uses.
     fn assertions(&mut self, block: Expr) {
         let Expr::Block(block) = block else { return };
         for statement in block.block.stmts {

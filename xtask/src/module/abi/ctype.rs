@@ -1,10 +1,10 @@
-//! Types of the bindings, in C again.
+//! Types of the bindings, written in C.
 
 use super::bindings::{Bindings, Declared, integer};
 use anyhow::{Context, Result, bail};
 use syn::{GenericArgument, PathArguments, ReturnType, Type};
 
-/// The types of C that bindgen has its own names for, on amd64.
+/// The C types that bindgen has its own names for, on amd64.
 const BASIC: [(&str, &str); 22] = [
     ("c_void", "void"),
     ("c_char", "char"),
@@ -31,7 +31,7 @@ const BASIC: [(&str, &str); 22] = [
 ];
 
 impl Bindings {
-    /// The type of what is declared under a name, as C writes it without the name.
+    /// The type of a declaration, as C writes it without the name.
     pub fn declared_type(&self, declared: &Declared) -> Result<String> {
         match declared {
             Declared::Variable(variable) => self.c_type(variable),
@@ -39,7 +39,7 @@ impl Bindings {
                 let signature = &function.sig;
                 let parameters = signature.inputs.iter().map(|input| match input {
                     syn::FnArg::Typed(typed) => self.c_type(&typed.ty),
-                    syn::FnArg::Receiver(_) => bail!("a function of C's with a self"),
+                    syn::FnArg::Receiver(_) => bail!("a C function with a self parameter"),
                 });
                 let parameters = parameters.collect::<Result<Vec<_>>>()?;
                 self.function(
@@ -79,7 +79,7 @@ impl Bindings {
         }
     }
 
-    /// A type, where `inner` is in the name's place; `qualifier` is "const " for one that is const.
+    /// A type, where `inner` is in the name's place. `qualifier` is "const " for a const type.
     fn declare(&self, of: &Type, qualifier: &str, inner: &str) -> Result<String> {
         match of {
             Type::Ptr(pointer) => {
@@ -136,7 +136,7 @@ impl Bindings {
             .iter()
             .find(|(rust, _)| *rust == name)
             .map(|(_, c)| c.to_string());
-        // bindgen puts an underscore behind a word that Rust reserves, as in proc_.
+        // bindgen appends an underscore to a word that Rust reserves, as in proc_.
         let tagged = || {
             Some(format!(
                 "{} {}",

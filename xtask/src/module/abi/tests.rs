@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-/// What a header says, and bindings for it as bindgen writes them.
+/// A header, and the bindings that bindgen writes for it.
 const HEADER: &str = "\
 #define LIMIT 16
 enum color { RED, BLUE = 5 };
@@ -65,7 +65,7 @@ const SAMPLE: [Struct; 2] = [
     },
 ];
 
-/// What the C compiler says of the assertions after a header.
+/// The errors of the C compiler for the assertions after a header.
 fn compile(header: &str) -> String {
     let bindings = Bindings::parse(BINDINGS).unwrap();
     let text = format!("{header}{}", assertions(&bindings, &SAMPLE).unwrap());
@@ -160,7 +160,7 @@ fn a_header_that_differs() {
     }
 }
 
-/// All that Rust uses is in the vendored bindings.
+/// The vendored bindings have everything that Rust uses.
 #[test]
 fn the_list_fits_the_bindings() {
     for bindings in [
@@ -179,7 +179,7 @@ fn the_list_fits_the_bindings() {
     }
 }
 
-/// Each field of C's that the driver's sources name is in the list.
+/// Each C field that the driver's sources name is in the list.
 #[test]
 fn the_list_has_what_the_driver_uses() {
     let bindings =
@@ -196,7 +196,7 @@ fn the_list_has_what_the_driver_uses() {
                 .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
                 .next()
                 .unwrap_or_default();
-            // Words without an underscore are as often Rust's own.
+            // Words without an underscore may as well be Rust names.
             if name.contains('_') && bindings.has_field(name) {
                 assert!(listed.contains(&name), "{name}");
                 found += 1;

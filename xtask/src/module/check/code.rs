@@ -1,4 +1,4 @@
-//! The instructions: those that code in the kernel must not have.
+//! The instructions that code in the kernel must not have.
 
 use super::{Elf, place};
 use anyhow::{Context, Result};
@@ -8,12 +8,12 @@ use iced_x86::{
 };
 use object::{Object, ObjectSection, SectionKind};
 
-/// What fills code up to a whole page, int3.
+/// The padding of code to a whole page, int3.
 const PADDING: u8 = 0xcc;
 
-/// The size of all code without its padding, and what is wrong with it: the kernel does not save
-/// the floating-point state of a thread in the kernel, and interrupts overwrite what lies below the
-/// stack pointer.
+/// The size of all code without its padding, and what is wrong with it. The kernel does not save
+/// the floating-point state of a thread in the kernel. Interrupts overwrite what is below the stack
+/// pointer.
 pub fn instructions(file: &Elf<'_>) -> Result<(usize, Vec<String>)> {
     let (mut size, mut wrong) = (0, Vec::new());
     for section in file.sections() {

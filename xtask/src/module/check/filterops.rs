@@ -1,8 +1,8 @@
 //! The tables that kn_fop points to, or that such tables are copied from, `<sys/event.h>`.
 //!
 //! struct filterops grows within a release line. A kernel that is newer than the headers of the
-//! module reads beyond the members that the module has. It calls what it finds there, unless that
-//! is NULL. So each table needs a tail of zeroes.
+//! module reads beyond the members that the module has. It calls the value there unless that is
+//! NULL. So each table needs a tail of zeroes.
 
 use super::{Elf, Section, leaving, metadata, target};
 use anyhow::Result;
@@ -65,8 +65,7 @@ pub fn tables(file: &Elf<'_>) -> Result<(Vec<Table>, Vec<String>)> {
     Ok((tables, wrong))
 }
 
-/// The relocations of an object, by offset into it, with the functions of this file that they lead
-/// to.
+/// The relocations of an object by offset, with the functions of this file that they lead to.
 fn pointers(
     file: &Elf<'_>,
     section: &Section<'_, '_>,
@@ -88,8 +87,8 @@ fn function(file: &Elf<'_>, relocation: &object::Relocation) -> Option<Place> {
     (section.kind() == SectionKind::Text).then_some((section.index(), offset))
 }
 
-/// Whether an object begins as struct filterops does: f_isfd is 0 or 1, f_attach is a pointer or
-/// NULL, f_detach and f_event are functions.
+/// Whether an object begins as struct filterops does. Then f_isfd is 0 or 1, f_attach is a pointer
+/// or NULL, and f_detach and f_event are functions.
 fn is_table(bytes: &[u8], pointers: &BTreeMap<usize, Option<Place>>) -> bool {
     bytes.len() >= SMALLEST
         && bytes[0] <= 1

@@ -44,12 +44,12 @@ impl Module {
         module
     }
 
-    /// One that asks for the kernels that it must ask for.
+    /// A module that asks for the right kernels.
     pub fn good(code: &[u8]) -> Self {
         Self::new(code, OSRELDATE, 1_599_999)
     }
 
-    /// Declares that it is the module of this name.
+    /// Declares the name of the module.
     pub fn named(mut self, name: &str) -> Self {
         self.metadata(2, &[0; 24], name);
         self
@@ -145,7 +145,7 @@ impl Module {
             .unwrap();
     }
 
-    /// Lets the first function call another.
+    /// Makes the first function call another one.
     pub fn call(mut self, name: &str, r_type: elf::RelocationType) -> Self {
         let callee = self.import(name);
         self.relocate(self.text, 1, r_type, callee, -4);
@@ -160,12 +160,12 @@ impl Module {
         self.object.write().unwrap()
     }
 
-    /// What is said about it.
+    /// The result of the check.
     pub fn check(self) -> String {
         said(&self.bytes())
     }
 
-    /// What is said about it without padding.
+    /// The result of the check without padding.
     pub fn check_unpadded(self) -> String {
         said(&self.object.write().unwrap())
     }

@@ -6,7 +6,7 @@ use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction};
 use object::{Object, ObjectSection, ObjectSymbol, Relocation, RelocationTarget, SymbolKind};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where a branch leads.
+/// The destination of a branch.
 enum Destination<'a> {
     /// To an offset into the same section.
     Here(u64),
@@ -66,7 +66,7 @@ pub fn ends_in<'a>(
             }
             match flow {
                 FlowControl::UnconditionalBranch | FlowControl::Exception => break,
-                // What fills the place behind a call that does not return.
+                // The padding after a call that does not return.
                 FlowControl::Interrupt if called => break,
                 FlowControl::Next | FlowControl::ConditionalBranch => {}
                 FlowControl::Call | FlowControl::IndirectCall => {}
@@ -96,7 +96,7 @@ pub fn ends_in<'a>(
 }
 
 impl<'a> Code<'a, '_> {
-    /// The end of the function that an offset lies in.
+    /// The end of the function that contains an offset.
     fn function_end(&self, offset: u64) -> Option<u64> {
         let functions = self.file.symbols().filter(|symbol| {
             symbol.kind() == SymbolKind::Text
@@ -127,8 +127,8 @@ impl<'a> Code<'a, '_> {
         (instruction, destination)
     }
 
-    /// Where a branch leads whose operand is filled in by a relocation. The addend counts from the
-    /// operand, which has four bytes.
+    /// The destination of a branch whose operand is filled in by a relocation. The addend counts
+    /// from the operand, which has four bytes.
     fn relocated(&self, relocation: &Relocation) -> Option<Destination<'a>> {
         let RelocationTarget::Symbol(index) = relocation.target() else {
             return None;
@@ -156,8 +156,7 @@ mod tests {
     use object::{Object, elf};
 
     /// What is wrong with a function `f` of this code, which must end in a jump to `end`. Each
-    /// relocation fills in the operand at an offset. A function `g`, behind it, jumps to `end`
-    /// also.
+    /// relocation fills in the operand at an offset. The function `g` after it also jumps to `end`.
     fn wrong(code: &[u8], relocations: &[(u64, &str)]) -> Vec<String> {
         let mut module = Module::good(&[0xc3]);
         let (_, f) = module.function("f", code);

@@ -1,8 +1,8 @@
 //! Leaving the module: the functions that run last, after the lock is released.
 //!
 //! Nothing in the KPI reports when a thread has left such a function. So none of its instructions
-//! may run after the release. The function releases the lock by a tail call: on every path it ends
-//! in a jump into the kernel.
+//! may run after the release. The function releases the lock by a tail call, so every path through
+//! it ends in a jump into the kernel.
 
 use super::filterops::{Place, Table};
 use super::{Elf, flow, metadata, place};
@@ -72,8 +72,8 @@ mod tests {
     use crate::module::check::fixture::{CALL, Module};
     use object::elf;
 
-    /// A driver whose functions end as they must, but the one of this name, which is another or is
-    /// not there.
+    /// A driver whose functions end as they must, except the one of this name, which is replaced or
+    /// left out.
     fn driver(but: &str, another: Option<&[u8]>) -> Module {
         let mut module = Module::good(&CALL).named("echodev");
         for (name, end) in LAST {

@@ -1,4 +1,4 @@
-//! Sections and symbols that link_elf_load_file() treats in its own way, or does not load at all.
+//! Sections and symbols that link_elf_load_file() treats specially, or does not load at all.
 
 use super::{Elf, pages};
 use object::elf;
@@ -91,7 +91,7 @@ mod tests {
     use object::write::{Comdat, SymbolSection};
     use object::{ComdatKind, SectionFlags, SymbolFlags, SymbolKind};
 
-    /// What is wrong with a module that has a section more.
+    /// What is wrong with a module that has one more section.
     fn with_section(
         name: &str,
         sh_type: elf::SectionType,
@@ -108,7 +108,7 @@ mod tests {
         module.check()
     }
 
-    /// What is wrong with a module that has a symbol of this type more.
+    /// What is wrong with a module that has one more symbol, of this type.
     fn with_symbol(st_type: SymbolType) -> String {
         let mut module = Module::good(&CALL);
         let mut more = symbol(

@@ -1,5 +1,4 @@
-//! What the module declares about itself, `<sys/module.h>`: its name, and the kernels that it is
-//! for.
+//! The module's own declarations, `<sys/module.h>`: its name, and the kernels that it is for.
 
 use super::{Elf, Section, target, u32_at};
 use anyhow::{Context, Result, bail, ensure};
@@ -72,7 +71,7 @@ fn entries<'a, 'f>(file: &'f Elf<'a>) -> Result<Vec<Entry<'a, 'f>>> {
         .collect()
 }
 
-/// Where the pointer at an offset into a section leads.
+/// The target of the pointer at an offset into a section.
 fn pointer<'a, 'f>(
     file: &'f Elf<'a>,
     section: &Section<'a, 'f>,

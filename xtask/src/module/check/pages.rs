@@ -1,6 +1,6 @@
 //! The pages that the sections get, and the access rights of each.
 //!
-//! link_elf_load_file() places the sections one behind another, in the order of the file, each at
+//! link_elf_load_file() places the sections one after another, in the order of the file, each at
 //! its alignment. link_elf_protect() gives a page the rights of all sections in it.
 
 use super::{Elf, loader};

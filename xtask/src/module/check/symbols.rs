@@ -1,13 +1,13 @@
-//! Relocations and undefined symbols: those that the kernel's loader can resolve.
+//! The relocations and undefined symbols that the kernel's loader can resolve.
 
 use super::Elf;
 use object::elf;
 use object::{Object, ObjectSection, ObjectSymbol, RelocationFlags};
 use std::collections::BTreeSet;
 
-/// Of what compilers emit, what elf_reloc_internal() in the kernel's amd64 loader applies. It
-/// refuses others against global symbols, with a misleading message, and leaves the place
-/// unrelocated for local ones.
+/// The relocation types that compilers emit and elf_reloc_internal() of the amd64 loader applies.
+/// It refuses others against global symbols, with a misleading message. For local symbols, it
+/// leaves the place unrelocated.
 const RELOCATIONS: [elf::RelocationType; 5] = [
     elf::R_X86_64_NONE,
     elf::R_X86_64_64,
@@ -26,7 +26,7 @@ pub fn relocations(file: &Elf<'_>) -> Vec<String> {
             {
                 let name = section.name().unwrap_or("?");
                 wrong.insert(format!(
-                    "relocation of type {} at {name}+{offset:#x}: the kernel's loader has no such",
+                    "relocation of type {} at {name}+{offset:#x}: the kernel's loader does not apply it",
                     r_type.0
                 ));
             }
@@ -35,8 +35,8 @@ pub fn relocations(file: &Elf<'_>) -> Vec<String> {
     wrong.into_iter().collect()
 }
 
-/// Undefined symbols that a kernel does not have. With `release`, only symbols count that every
-/// kernel has.
+/// Undefined symbols that a kernel does not have. With `release`, only the symbols that every
+/// kernel has are allowed.
 pub fn imports(file: &Elf<'_>, release: bool) -> Vec<String> {
     let exports: BTreeSet<_> = include_str!("../kernel-exports.txt")
         .lines()

@@ -1,5 +1,5 @@
-//! FreeBSD's base system as the toolchain: its `cc` and `ld.lld`, with the kernel headers that are
-//! installed.
+//! FreeBSD's base system as the toolchain, with its `cc`, its `ld.lld` and the installed kernel
+//! headers.
 
 use super::Freebsd;
 use crate::command;
@@ -8,24 +8,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where kernel headers are looked for: the source of the system, else the headers that programs
-/// are compiled with, which have what a character device needs.
+/// The directories that may have kernel headers. They are the source of the system, or else the
+/// headers that programs are compiled with, which are enough for a character device.
 const HEADERS: [&str; 2] = ["/usr/src/sys", "/usr/include"];
 
-/// What to do where something is missing.
+/// What to install if something is missing.
 pub const INSTALL: &str = "\
-compiler, linker and headers belong to FreeBSD's base system: `pkg install FreeBSD-set-devel` where that is made of packages, else base.txz of the
-release";
+compiler, linker and headers belong to FreeBSD's base system. \
+Install them with `pkg install FreeBSD-set-devel` if it is made of packages, \
+or else from base.txz of the release";
 
 /// The kernel headers of this system.
 pub struct Base {
-    /// The directory that `sys/param.h` is in the subdirectory `sys` of.
+    /// The directory that has `sys/param.h`.
     pub headers: PathBuf,
     osreldate: u32,
 }
 
 impl Base {
-    /// Finds the headers, after a look whether the tools are there and work at all.
+    /// Finds the headers, after a check that the tools are there and work.
     pub fn find() -> Result<Self> {
         tools_are_there()?;
         let headers = HEADERS
@@ -34,7 +35,7 @@ impl Base {
             .find(|dir| dir.join("sys/param.h").is_file());
         let headers = headers.with_context(|| {
             format!(
-                "there are no kernel headers, neither in {} nor in {}: {INSTALL}",
+                "there are no kernel headers in {} or in {}. {INSTALL}",
                 HEADERS[0], HEADERS[1]
             )
         })?;
@@ -42,15 +43,16 @@ impl Base {
         Ok(Self { headers, osreldate })
     }
 
-    /// The release line that they are of.
+    /// The release line of the headers.
     pub fn release_line(&self) -> Result<Freebsd> {
         Freebsd::of(self.osreldate).with_context(|| {
             let headers = self.headers.display();
             format!(
-                "the headers in {headers} have __FreeBSD_version {}, and there are bindings for FreeBSD 14 and 15 only. \
-                 Others are generated from the headers: `pkg install llvm`, then `make kmod SYSDIR={headers}` builds \
-                 target/kmod/sysdir/echodev.ko, which `kldload` loads. `cargo build --release --package echoctl` builds \
-                 target/release/echoctl",
+                "the headers in {headers} have __FreeBSD_version {}, and there are bindings only \
+                 for FreeBSD 14 and 15. For other versions, generate them from the headers. \
+                 Run `pkg install llvm` and `make kmod SYSDIR={headers}`, which builds \
+                 target/kmod/sysdir/echodev.ko for kldload(8). \
+                 `cargo build --release --package echoctl` builds target/release/echoctl",
                 self.osreldate
             )
         })
@@ -80,7 +82,7 @@ pub fn libclang() -> Option<PathBuf> {
 fn tools_are_there() -> Result<()> {
     ensure!(
         cfg!(target_arch = "x86_64"),
-        "the module is built for amd64 only, and this is another machine"
+        "the module can be built only for amd64, and this is another architecture"
     );
     for (tool, argument) in [
         ("cc", "--version"),
@@ -89,7 +91,7 @@ fn tools_are_there() -> Result<()> {
         ("objcopy", "--version"),
     ] {
         let found = command::output(Command::new(tool).arg(argument));
-        found.with_context(|| format!("{tool} is needed to build a kernel module; {INSTALL}"))?;
+        found.with_context(|| format!("{tool} is needed to build a kernel module. {INSTALL}"))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Flags for C code that runs in the kernel, whatever the compiler.
+/// Flags for C code that runs in the kernel, for any compiler.
 const KERNEL_CFLAGS: [&str; 19] = [
     "-mcmodel=kernel",
     "-mno-red-zone",
@@ -31,7 +31,7 @@ const KERNEL_CFLAGS: [&str; 19] = [
     "-DKLD_MODULE",
 ];
 
-/// `zig cc` keeps emitting SSE under `-mno-sse`: only its own `-mcpu` turns it off.
+/// `zig cc` emits SSE even with `-mno-sse`. Only its own `-mcpu` turns SSE off.
 const ZIG_CFLAGS: [&str; 4] = [
     "-target",
     "x86_64-freebsd",
@@ -39,14 +39,14 @@ const ZIG_CFLAGS: [&str; 4] = [
     "-fno-sanitize=all",
 ];
 
-/// The same for clang, which FreeBSD's `cc` is.
+/// The same flags for clang, which is FreeBSD's `cc`.
 const CLANG_CFLAGS: [&str; 3] = ["-mno-sse", "-mno-mmx", "-msoft-float"];
 
-/// How names of kernel headers begin, as `#include` gives them: those of the kernel, of Concurrency
-/// Kit, and of the kernel's options.
+/// Prefixes of kernel headers in an `#include`. They are of the kernel, of Concurrency Kit, and of
+/// the kernel's options.
 const SYSTEM_HEADERS: [&str; 6] = ["sys/", "machine/", "x86/", "vm/", "ck_", "opt_"];
 
-/// What a compiler must be able to compile before anything else is tried.
+/// A file that a compiler must be able to compile before anything else is tried.
 const PROBE: &str = "\
 #include <sys/param.h>
 #include <sys/systm.h>
@@ -56,16 +56,16 @@ void probe(struct sx *sx);
 void probe(struct sx *sx) { sx_xlock(sx); sx_xunlock(sx); }
 ";
 
-/// Who compiles.
+/// A compiler and linker.
 enum Compiler {
-    /// `zig cc`, with the directory it is in.
+    /// `zig cc` in this directory.
     Zig(PathBuf),
     /// FreeBSD's own `cc` and `ld.lld`.
     Base,
 }
 
 impl Compiler {
-    /// The one that is used on this machine for everything that is not bound to a release line.
+    /// The compiler for everything on this machine that is not bound to a release line.
     fn at_hand(tools: &Path) -> Result<Self> {
         if ON_FREEBSD {
             return Ok(Self::Base);
@@ -97,7 +97,7 @@ impl Compiler {
         }
     }
 
-    /// Flags for its own ways.
+    /// The flags that only this compiler needs.
     fn cflags(&self) -> &'static [&'static str] {
         match self {
             Self::Zig(_) => &ZIG_CFLAGS,
@@ -118,16 +118,16 @@ pub struct CTools {
     compiler: Compiler,
     /// Flags that name the headers and the kernel's version.
     headers: Vec<String>,
-    /// Directories of system headers that the compiler knows by itself, for another parser.
+    /// Directories of system headers that the compiler has built in, for another parser.
     own_headers: Vec<PathBuf>,
     /// The options of the kernel that the module is for, `opt_global.h`.
     pub options: Option<PathBuf>,
 }
 
 impl CTools {
-    /// The tools for one release line, with the headers that come with the compiler; fetched if
-    /// they are not there. On FreeBSD that can only be its own line, with its own compiler and
-    /// headers. `build` is where links to headers go.
+    /// The tools for one release line, with the headers that come with the compiler. They are
+    /// fetched if they are not there. On FreeBSD, only its own line is possible, with its own
+    /// compiler and headers. Links to headers are made in `build`.
     pub fn release(tools: &Path, freebsd: Freebsd, build: &Path) -> Result<Self> {
         if ON_FREEBSD {
             return Self::base(freebsd, build);
@@ -137,9 +137,9 @@ impl CTools {
         let own = ["x86_64-freebsd-none", "x86-freebsd-none", "generic-freebsd"]
             .map(|dir| include.join(dir));
         let own_headers = [zig.join("lib/include")].into_iter().chain(own).collect();
-        // The headers carry no version, and the compiler predefines one that is too new for a .0
-        // kernel. For 14 they are those of 14.1 or 14.2, and the module is built from them; what it
-        // uses is the same in 14.0. The version of 14.0 is what its kernel accepts.
+        // The headers have no version, and the compiler predefines one that is too new for a .0
+        // kernel. The headers for 14 are those of 14.1 or 14.2. The parts that the module uses are
+        // the same in 14.0. Only the version of 14.0 is accepted by its kernel.
         let headers = vec![
             "-U__FreeBSD_version".into(),
             format!("-D__FreeBSD_version={}", freebsd.osreldate()),
@@ -158,7 +158,7 @@ impl CTools {
         let own = base.release_line()?;
         ensure!(
             own == freebsd,
-            "here the module can be built for FreeBSD {}, and for other kernels with SYSDIR=/path/to/sys",
+            "the module can be built here for FreeBSD {}, and for other kernels with SYSDIR=/path/to/sys",
             own.major()
         );
         let headers = header_flags(&base.headers, build)?;
@@ -174,9 +174,9 @@ impl CTools {
         Ok(c)
     }
 
-    /// The tools for the source tree whose `sys` directory is `sysdir`. With `kernbuilddir`, where
-    /// a kernel was built, the module is built for that kernel's options (INVARIANTS, WITNESS,
-    /// ...). `build` is where links to headers go.
+    /// The tools for the source tree whose `sys` directory is `sysdir`. With `kernbuilddir`, the
+    /// module is built for the options (INVARIANTS, WITNESS, ...) of the kernel that was built
+    /// there. Links to headers are made in `build`.
     pub fn source_tree(
         tools: &Path,
         sysdir: &Path,
@@ -194,7 +194,7 @@ impl CTools {
         if let Some(dir) = kernbuilddir {
             let Ok(path) = fs::canonicalize(dir.join("opt_global.h")) else {
                 bail!(
-                    "{} is not where a kernel was built: it has no opt_global.h",
+                    "no kernel was built in {}: it has no opt_global.h",
                     dir.display()
                 );
             };
@@ -219,8 +219,7 @@ impl CTools {
         Ok(c)
     }
 
-    /// Compiles a few lines, so that what is wrong with compiler or headers is said before anything
-    /// else fails for it.
+    /// Compiles a few lines, so that a problem with the compiler or the headers is reported first.
     fn probe(&self, headers: &Path, build: &Path) -> Result<()> {
         let source = build.join("probe.c");
         fs::write(&source, PROBE).with_context(|| format!("cannot write {}", source.display()))?;
@@ -235,10 +234,10 @@ impl CTools {
             let install = if ON_FREEBSD {
                 INSTALL
             } else {
-                "are they whole, and of FreeBSD 12 to 16?"
+                "they may be incomplete, or not of FreeBSD 12 to 16"
             };
             format!(
-                "the C compiler cannot use the kernel headers in {}: {install}",
+                "the C compiler cannot use the kernel headers in {}; {install}",
                 headers.display()
             )
         })
@@ -254,7 +253,7 @@ impl CTools {
             .join(" ")
     }
 
-    /// A call of the compiler with [`CTools::cflags`], which keeps its cache under `cache`.
+    /// A call of the compiler with [`CTools::cflags`], with its cache under `cache`.
     pub fn compile(&self, cache: &Path) -> Command {
         let mut command = self.compiler.cc();
         command.args(self.cflags());
@@ -262,7 +261,8 @@ impl CTools {
         command
     }
 
-    /// Lets `command` start the compiler, which keeps its cache under `cache`.
+    /// Sets the environment of `command` so that it can start the compiler, with its cache under
+    /// `cache`.
     pub fn environment(&self, command: &mut Command, cache: &Path) {
         if let Compiler::Zig(_) = self.compiler {
             let cache = cache.join("zig-cache");
@@ -277,7 +277,7 @@ impl CTools {
         self.compiler.ld()
     }
 
-    /// Defines a macro, for everything that is compiled from now on.
+    /// Defines a macro for all later compilations.
     pub fn define(&mut self, name: &str) {
         self.headers.push(format!("-D{name}"));
     }
@@ -291,7 +291,7 @@ impl CTools {
             .collect()
     }
 
-    /// Flags for another C parser: the same target and headers.
+    /// Flags for another C parser, with the same target and headers.
     pub fn parser_flags(&self) -> Vec<String> {
         let mut flags = vec!["--target=x86_64-unknown-freebsd".into(), "-nostdinc".into()];
         for dir in &self.own_headers {
@@ -307,9 +307,9 @@ impl CTools {
     }
 }
 
-/// Flags for the kernel headers in `dir`, the `sys` directory of a source tree or what is
-/// installed. A tree has those of each machine elsewhere than the compiler expects them: links to
-/// them are made in `build`.
+/// Flags for the kernel headers in `dir`, the `sys` directory of a source tree or the installed
+/// headers. A tree keeps the headers of each architecture where the compiler does not expect them.
+/// Links to them are made in `build`.
 fn header_flags(dir: &Path, build: &Path) -> Result<Vec<String>> {
     let dir = fs::canonicalize(dir)?;
     let links = build.join("include");
@@ -324,13 +324,13 @@ fn header_flags(dir: &Path, build: &Path) -> Result<Vec<String>> {
             std::os::unix::fs::symlink(target, link)?;
         }
     }
-    // The compiler may predefine a version of its own; sys/param.h has the headers'.
+    // The compiler may predefine its own version. sys/param.h has that of the headers.
     let mut flags = vec!["-nostdinc".into(), "-U__FreeBSD_version".into()];
     flags.extend(
         [&links, &dir, &dir.join("contrib/ck/include")].map(|dir| format!("-I{}", dir.display())),
     );
-    // The tree's headers are not held to the warnings that the module's own code is. With -isystem
-    // they would come behind the FreeBSD headers that `zig cc` has of its own.
+    // The warnings for the module's own code do not apply to the headers of the tree. With
+    // -isystem, they would come after the FreeBSD headers of `zig cc`.
     flags.extend(SYSTEM_HEADERS.map(|prefix| format!("--system-header-prefix={prefix}")));
     Ok(flags)
 }

@@ -15,13 +15,13 @@ use std::process::Command;
 const COMPILER: &str = "rustc-web";
 const SOURCE: &str = "rust-web-src";
 
-/// The version that is taken as long as the archive has it.
+/// The preferred version.
 const PINNED: &str = "1.96.0+dfsg1-1~deb12u2";
 
 /// The suite that has it.
 const SUITE: &str = "bookworm-security";
 
-/// What apt offers.
+/// The offer of apt's sources.
 #[derive(Debug, PartialEq, Eq)]
 enum Offer {
     /// The pinned version.
@@ -36,7 +36,7 @@ enum Offer {
     },
 }
 
-/// The directory with the unpacked pair; fetched if it is not there.
+/// The directory with the unpacked pair. It is fetched if it is not there.
 pub fn rust(tools: &Path) -> Result<PathBuf> {
     let dir = tools.join(COMPILER);
     if dir.is_dir() {

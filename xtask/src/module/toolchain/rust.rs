@@ -7,7 +7,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The oldest compiler whose `core` has what the driver uses (`Location::file_as_c_str`).
+/// The oldest compiler whose `core` has everything that the driver uses
+/// (`Location::file_as_c_str`).
 pub const MIN_RUST: (u32, u32) = (1, 92);
 
 /// A Rust compiler and the source of its own `core`.
@@ -16,15 +17,15 @@ pub struct Rust {
     pub rustc: PathBuf,
     /// The `library` directory of its source.
     pub library: PathBuf,
-    /// Where the compiler's shared libraries are, if the system does not know.
+    /// The directory of the compiler's shared libraries, if it is not one of the system's.
     ld_library_path: Option<PathBuf>,
-    /// Release and commit, for the names of what is built with it.
+    /// Release and commit, for the names of files that are built with it.
     pub version: String,
 }
 
 impl Rust {
-    /// The first compiler that has its source beside it: $RUSTC, the one in the path, the system's.
-    /// Else, on Debian, a fetched pair.
+    /// The first of $RUSTC, the compiler in the path and the system's that has its source. If there
+    /// is none, on Debian, a fetched pair.
     pub fn get(tools: &Path) -> Result<Self> {
         let named = env::var_os("RUSTC").map(PathBuf::from);
         let candidates = ["rustc", "/usr/bin/rustc", "/usr/local/bin/rustc"].map(PathBuf::from);
@@ -36,8 +37,11 @@ impl Rust {
         let fetched = match command::output(Command::new("apt-get").arg("--version")) {
             Ok(_) => debian::rust(tools)?,
             Err(_) => bail!(
-                "no Rust compiler with the source of its library found, which `core` for the kernel is built from\n\
-                 install it with `rustup component add rust-src`, or on FreeBSD with `pkg install rust`"
+                "no Rust compiler of version {}.{} or later with the source of its library found, \
+                 which `core` for the kernel is built from\nInstall it with \
+                 `rustup component add rust-src`, or on FreeBSD with `pkg install rust`",
+                MIN_RUST.0,
+                MIN_RUST.1
             ),
         };
         Self::with_source(
@@ -90,7 +94,7 @@ impl Rust {
         command
     }
 
-    /// Lets `command` start the compiler.
+    /// Sets the environment of `command` so that it can start the compiler.
     pub fn environment(&self, command: &mut Command) {
         if let Some(dir) = &self.ld_library_path {
             command.env("LD_LIBRARY_PATH", dir);

@@ -1,4 +1,4 @@
-//! Is a file a program that FreeBSD runs?
+//! Whether a file is a program for FreeBSD.
 
 use crate::module::toolchain::Freebsd;
 use anyhow::{Context as _, Result, bail};
@@ -8,14 +8,13 @@ use object::{LittleEndian as LE, elf};
 
 const INTERPRETER: &str = "/libexec/ld-elf.so.1";
 
-/// The type of the note that names the release a program was built for, `<sys/elf_common.h>`.
+/// The type of the note that names the release of a program, `<sys/elf_common.h>`.
 const NT_FREEBSD_ABI_TAG: elf::NoteType = elf::NoteType(1);
 
-/// Libraries of FreeBSD's base system that a Rust program may need, by the names that 14 and 15
-/// have for them.
+/// Libraries of FreeBSD's base system that a Rust program may need, by their names in 14 and 15.
 const LIBRARIES: [&str; 4] = ["libc.so.7", "libthr.so.3", "libm.so.5", "libgcc_s.so.1"];
 
-/// What makes an ELF file a program of some system.
+/// The properties of an ELF file that make it a program of some system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Facts {
     machine: elf::Machine,
@@ -26,16 +25,15 @@ struct Facts {
     libraries: Vec<String>,
 }
 
-/// Marks a program as FreeBSD's in its ELF header, as brandelf(1) does: the linker leaves that to
-/// others.
+/// Marks a program as FreeBSD's in its ELF header, as brandelf(1) does. The linker does not do it.
 pub fn brand(program: &mut [u8]) -> Result<()> {
     const EI_OSABI: usize = 7;
-    *program.get_mut(EI_OSABI).context("no ELF file")? = ELFOSABI_FREEBSD.0;
+    *program.get_mut(EI_OSABI).context("not an ELF file")? = ELFOSABI_FREEBSD.0;
     Ok(())
 }
 
-/// Fails, with all that is wrong, unless `program` is one for this release line of FreeBSD on
-/// amd64.
+/// Fails unless `program` is for this release line of FreeBSD on amd64. The error lists everything
+/// that is wrong.
 pub fn check(program: &[u8], freebsd: Freebsd) -> Result<()> {
     let wrong = problems(&facts(program)?, freebsd);
     if !wrong.is_empty() {
@@ -45,7 +43,7 @@ pub fn check(program: &[u8], freebsd: Freebsd) -> Result<()> {
 }
 
 fn facts(program: &[u8]) -> Result<Facts> {
-    let header = FileHeader64::<LE>::parse(program).context("no 64-bit ELF file")?;
+    let header = FileHeader64::<LE>::parse(program).context("not a 64-bit ELF file")?;
     let mut facts = Facts {
         machine: header.e_machine(LE),
         osabi: header.e_ident().os_abi,
@@ -105,7 +103,7 @@ fn problems(facts: &Facts, freebsd: Freebsd) -> Vec<String> {
     match facts.osreldate {
         Some(version) if (version / 100_000).to_string() == freebsd.major() => (),
         Some(version) => wrong.push(format!(
-            "its ABI tag says {version}, not FreeBSD {}",
+            "its ABI tag is {version}, not of FreeBSD {}",
             freebsd.major()
         )),
         None => wrong.push("it has no ABI tag".into()),
@@ -178,7 +176,7 @@ mod tests {
                     osreldate: Some(1_400_500),
                     ..good()
                 },
-                "its ABI tag says 1400500, not FreeBSD 15",
+                "its ABI tag is 1400500, not of FreeBSD 15",
             ),
             (missing("libthr.so.3"), "it does not need libc.so.7"),
             (
@@ -193,13 +191,13 @@ mod tests {
         }
         assert_eq!(
             problems(&good(), Freebsd::V14),
-            ["its ABI tag says 1500500, not FreeBSD 14"]
+            ["its ABI tag is 1500500, not of FreeBSD 14"]
         );
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_program_of_this_system_is_none_of_freebsd() {
+    fn a_program_of_linux_is_refused() {
         let mut program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         brand(&mut program).unwrap();
         let error = check(&program, Freebsd::V15).unwrap_err().to_string();
@@ -215,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_program_is_refused() {
+    fn a_file_that_is_no_program_is_refused() {
         let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         for bytes in [
             &[][..],

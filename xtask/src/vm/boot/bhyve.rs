@@ -1,6 +1,6 @@
 //! bhyve(8), with FreeBSD's own loader.
 //!
-//! Not tried yet: it was written from the manual pages, on a machine without FreeBSD.
+//! Untested: this is written from the manual pages.
 
 use super::{Files, MEMORY};
 use crate::command;
@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// The script of the loader, in place of FreeBSD's own, which would show a menu: its commands.
+/// The commands for the loader, in place of FreeBSD's own script, which shows a menu.
 const LOAD: [&str; 2] = [
     "load /boot/kernel/kernel",
     "load -t mfs_root /boot/mfs_root",

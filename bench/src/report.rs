@@ -1,4 +1,4 @@
-//! `docs/benchmarks.md` and its plots, made from what the benchmarks have measured.
+//! `docs/benchmarks.md` and its plots, made from the data of the benchmarks.
 
 mod data;
 mod machine;
@@ -11,11 +11,11 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 
-/// Makes the report in `docs` from the data that criterion has left in `measured`.
+/// Writes the report to `docs` from the data of criterion in `measured`.
 ///
 /// # Errors
 ///
-/// Data is missing, or a file cannot be written; and what [`counts::count`] gives.
+/// Data is missing, a file cannot be written, or [`counts::count`] fails.
 pub fn make(measured: &Path, docs: &Path) -> Result<()> {
     let data = data::Data::read(measured)?;
     let counts = counts::count()?;

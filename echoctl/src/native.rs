@@ -1,4 +1,4 @@
-//! The system calls of the system that this runs on.
+//! The system calls of the system that this program runs on.
 
 use crate::{Access, Device, Errno, PollFlags, Side, System, ioctl_call};
 use nix::fcntl::{self, OFlag};
@@ -16,13 +16,13 @@ use epoll as events;
 #[cfg(not(target_os = "linux"))]
 use kqueue as events;
 
-/// The system that this runs on.
+/// The system that this program runs on.
 pub struct Native;
 
 /// A device that is open on this system.
 pub struct NativeDevice {
     fd: OwnedFd,
-    /// Its path, since epoll needs to open it again.
+    /// Its path, because epoll needs to open it again.
     #[cfg(target_os = "linux")]
     path: std::path::PathBuf,
 }
@@ -86,7 +86,7 @@ impl Device for NativeDevice {
     }
 }
 
-/// Makes a call again when it was interrupted: a stopped and continued process goes on waiting.
+/// Makes a call again when it was interrupted, so that a stopped and continued process still waits.
 fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
         match call() {
