@@ -52,17 +52,9 @@ pub enum Command {
 /// The sides of the device to check, and whether to wait.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Watch {
-    #[arg(
-        short,
-        long,
-        help = "Only the read side, unless -w is also given"
-    )]
+    #[arg(short, long, help = "Only the read side, unless -w is also given")]
     read: bool,
-    #[arg(
-        short,
-        long,
-        help = "Only the write side, unless -r is also given"
-    )]
+    #[arg(short, long, help = "Only the write side, unless -r is also given")]
     write: bool,
     /// Wait for an event. `events` then continues until it is stopped or the device is gone
     #[arg(short = 'W', long)]

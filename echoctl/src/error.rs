@@ -13,14 +13,17 @@ pub enum Error {
     Open {
         /// The device.
         path: PathBuf,
-        /// The reason. errno: Errno, }, Another system call failed.
+        /// The reason.
+        errno: Errno,
+    },
+    /// Another system call failed.
     #[error("{path}: {request}: {reason}{hint}", path = path.display(), reason = reason(*errno))]
     Request {
         /// The device.
         path: PathBuf,
         /// The request.
         request: String,
-        /// Why.
+        /// The reason.
         errno: Errno,
         /// A remedy in parentheses after a space, or nothing.
         hint: &'static str,
