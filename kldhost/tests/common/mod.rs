@@ -10,7 +10,7 @@ use kldhost::{Config, Kernel, KldId, Release};
 ///
 /// If it is not there.
 pub fn module(name: &str, release: Release) -> PathBuf {
-    let dir = match std::env::var_os("KLDHOST_TESTMODS") {
+    let dir = match std::env::var_os("ECHODEV_TESTMODS_DIR") {
         Some(dir) => PathBuf::from(dir),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/testmods"),
     };

@@ -254,7 +254,7 @@ fn a_module_uses_up_its_stack() {
 }
 
 /// Set for a process that shall die, to the way in which.
-const DEATH: &str = "KLDHOST_TEST_DEATH";
+const DEATH: &str = "ECHODEV_TEST_DEATH";
 
 #[test]
 fn foreign_faults_end_the_process() {

@@ -57,7 +57,7 @@ pub const ALL: [Way; 6] = [
 const ENOUGH: usize = 2000;
 
 fn file() -> PathBuf {
-    let dir = std::env::var_os("KLDHOST_TESTMODS").map(PathBuf::from);
+    let dir = std::env::var_os("ECHODEV_TESTMODS_DIR").map(PathBuf::from);
     let dir =
         dir.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testmods"));
     dir.join("15/stays.ko")
