@@ -6,6 +6,8 @@ mod bench;
 mod bindings;
 mod check;
 mod core;
+#[cfg(test)]
+mod documents;
 mod echoctl;
 mod fetch;
 mod fuzz;
