@@ -2,6 +2,8 @@
 //! lists them.
 
 mod command;
+#[cfg(test)]
+mod documents;
 mod fetch;
 mod module;
 mod release;
