@@ -8,10 +8,12 @@ mod elf;
 mod error;
 mod file;
 mod imports;
+pub mod inspect;
 mod layout;
 mod memory;
 mod metadata;
 mod peek;
+mod registry;
 mod reloc;
 mod symbols;
 
@@ -20,23 +22,19 @@ use std::collections::HashMap;
 use nix::errno::Errno;
 use nix::sys::mman::ProtFlags;
 
+use self::elf::Object;
 use self::error::{damaged, unsupported};
 use self::imports::Imports;
 use self::layout::Layout;
 use self::memory::Mapping;
+use self::registry::Registration;
 use self::reloc::Linker;
 use self::symbols::Symbols;
-use crate::fault::Registration;
-use crate::sync::Mutex;
 
-pub(crate) use self::elf::{Object, Place};
 pub use self::error::LoadError;
 pub use self::file::read_file;
 pub use self::metadata::Metadata;
-pub(crate) use self::metadata::read as read_metadata;
-pub(crate) use self::peek::Target;
-pub(crate) use self::reloc::{is_known as is_known_relocation, kind_name as relocation_name};
-pub(crate) use self::symbols::readable;
+pub(crate) use self::registry::is_module;
 
 /// A module in memory, relocated and ready to run; unmapped on drop.
 ///
@@ -44,7 +42,7 @@ pub(crate) use self::symbols::readable;
 /// writable.
 pub struct Image {
     // Dropped first: no fault is looked up in an image that is going away.
-    registration: Mutex<Option<Registration>>,
+    registration: Registration,
     memory: Mapping,
     size: usize,
     symbols: Symbols,
@@ -90,7 +88,7 @@ impl Image {
         memory
             .protect(layout.constants, ProtFlags::PROT_READ)
             .map_err(no_memory)?;
-        let registration = Mutex::new(Some(Registration::new(memory.address(), size)?));
+        let registration = Registration::new(memory.address(), size)?;
         Ok(Image {
             registration,
             memory,
@@ -135,7 +133,7 @@ impl Image {
             0..self.size.next_multiple_of(layout::PAGE),
             ProtFlags::PROT_NONE,
         );
-        self.registration.lock().take();
+        self.registration.end();
     }
 
     /// The module's metadata records, in file order.

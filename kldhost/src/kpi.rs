@@ -6,10 +6,8 @@
 //! module.
 
 mod conf;
-pub mod data;
 mod event;
 mod kenv;
-pub mod layout;
 mod libkern;
 mod locks;
 mod malloc;
@@ -21,14 +19,14 @@ mod uio;
 mod varargs;
 
 use std::arch::naked_asm;
-use std::ffi::CStr;
 
-use crate::kernel::pcpu::CALLER;
-use crate::kernel::report::Stop;
-use crate::kernel::thread::{Thread, current};
-use crate::kernel::{Inner, KpiCall, module_call};
-use crate::sync;
-use layout::{LO_CLASS_MTX, LO_INITIALIZED, Lock, LockObject};
+use crate::abi::release::Release;
+use crate::kern::config::KpiCall;
+use crate::kern::report::Stop;
+use crate::kern::thread::{Thread, current};
+use crate::kern::{Kern, module_call};
+use crate::machine::pcpu::CALLER;
+use crate::machine::sync;
 
 /// A symbol of the kernel.
 pub struct Symbol {
@@ -57,14 +55,18 @@ static SYMBOLS: &[&[Symbol]] = &[
 ];
 
 /// The address of a kernel symbol, function or data.
-pub fn resolve(kernel: &Inner, name: &str) -> Option<usize> {
+pub fn resolve(kern: &Kern, name: &str) -> Option<usize> {
+    function(name, kern.release, kern.hook.is_some()).or_else(|| kern.data.resolve(name))
+}
+
+/// The address of a function, in a kernel of this release, with a hook or without.
+pub fn function(name: &str, release: Release, hooked: bool) -> Option<usize> {
     let found = SYMBOLS
         .iter()
         .copied()
         .flatten()
-        .find(|symbol| symbol.name == name && kernel.release.has_symbol(name));
-    let function = found.map(|symbol| if kernel.hook.is_some() { symbol.hooked } else { symbol.entry } as usize);
-    function.or_else(|| kernel.data.resolve(name))
+        .find(|symbol| symbol.name == name && release.has_symbol(name));
+    found.map(|symbol| if hooked { symbol.hooked } else { symbol.entry } as usize)
 }
 
 /// Runs the body of KPI function `name`. Another thread may run after it, before the module goes
@@ -106,19 +108,6 @@ fn check_pointer(td: &Thread, call: &str, addr: usize) -> Result<(), Stop> {
         format!("page fault: the pointer given is {addr:#x}"),
         None,
     ))
-}
-
-/// A mutex of the kernel's own.
-pub fn new_mtx(name: &'static CStr) -> Lock {
-    Lock {
-        lock_object: LockObject {
-            lo_name: name.as_ptr(),
-            lo_flags: (LO_CLASS_MTX | LO_INITIALIZED).into(),
-            lo_data: 0.into(),
-            lo_witness: std::ptr::null_mut(),
-        },
-        word: crate::kernel::mtx::UNOWNED.into(),
-    }
 }
 
 /// What a hooked entry knows about its function.
@@ -191,7 +180,7 @@ macro_rules! kpi {
             use super::*;
 
             extern "C" fn function($($arg: $type),*) -> $return {
-                $crate::kpi::run(stringify!($name), |$td| -> Result<$return, $crate::kernel::report::Stop> { $body })
+                $crate::kpi::run(stringify!($name), |$td| -> Result<$return, $crate::kern::report::Stop> { $body })
             }
 
             #[unsafe(naked)]
@@ -200,7 +189,7 @@ macro_rules! kpi {
                     "mov r11, [rsp]",
                     "mov gs:[{caller}], r11",
                     "jmp {function}",
-                    caller = const $crate::kernel::pcpu::CALLER,
+                    caller = const $crate::machine::pcpu::CALLER,
                     function = sym function,
                 )
             }

@@ -4,9 +4,10 @@
 //! Fields that other threads change without a lock are atomics here.
 
 use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
-use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
-use crate::syscall::abi::Kevent;
+use super::syscall::Kevent;
 
 /// `struct lock_object`, `<sys/_lock.h>`.
 #[repr(C)]
@@ -38,6 +39,33 @@ pub const LA_NOTRECURSED: c_int = 16;
 pub struct Lock {
     pub lock_object: LockObject,
     pub word: AtomicUsize,
+}
+
+impl Lock {
+    /// The address, which names the lock.
+    pub fn addr(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        self.lock_object.lo_flags.load(Relaxed) & flag != 0
+    }
+
+    /// `LO_INITIALIZED`.
+    pub fn is_initialised(&self) -> bool {
+        self.has(LO_INITIALIZED)
+    }
+
+    /// `SX_RECURSE`, `MTX_RECURSE`.
+    pub fn is_recursable(&self) -> bool {
+        self.has(LO_RECURSABLE)
+    }
+
+    /// Whether it is an initialised lock of this class.
+    pub fn is_class(&self, class: u32) -> bool {
+        self.lock_object.lo_flags.load(Relaxed) & (LO_CLASSMASK | LO_INITIALIZED)
+            == class | LO_INITIALIZED
+    }
 }
 
 /// `struct iovec`.
@@ -85,7 +113,7 @@ pub struct Selinfo {
     pub si_mtx: AtomicPtr<c_void>,
 }
 
-/// `struct filterops` of 15.1. Earlier releases have less of it: see `kernel::kqueue::table`.
+/// `struct filterops` of 15.1. Earlier releases have less of it: see `dev::kqueue::table`.
 #[repr(C)]
 pub struct Filterops {
     pub f_isfd: c_int,

@@ -3,6 +3,12 @@
 
 /// A file descriptor.
 pub type Fd = i32;
+/// The number of a process.
+pub type Pid = i32;
+/// The number of a thread.
+pub type Tid = i32;
+/// The number of a loaded file, as kldload(2) returns it.
+pub type KldId = i32;
 
 /// open(2): for reading only.
 pub const O_RDONLY: i32 = 0x0000;

@@ -1,11 +1,11 @@
 //! Data that a module attaches to an open file, devfs_set_cdevpriv(9).
 
 use super::device::Device;
-use super::module_call;
-use super::report::Stop;
-use super::thread::Thread;
-use crate::sync::{Arc, Mutex};
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::kern::module_call;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::machine::sync::{Arc, Mutex};
 
 /// The place for it in a file. The device lists those that are in use, since destroy_dev(9)
 /// destroys the data.

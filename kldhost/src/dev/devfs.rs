@@ -5,17 +5,16 @@ use std::collections::HashMap;
 use super::cdevpriv::PrivSlot;
 use super::device::Device;
 use super::file::FileRef;
-use super::lock::c_string;
-use super::report::Stop;
-use super::sleepq::Sleep;
-use super::thread::Thread;
-use super::{Inner, Kernel};
-use crate::fault;
-use crate::kpi::layout::*;
-use crate::sync::atomic::Ordering::SeqCst;
-use crate::sync::{Arc, Mutex};
-use crate::syscall::abi::{O_CREAT, O_DIRECTORY, O_EXCL};
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::layout::*;
+use crate::abi::syscall::{O_CREAT, O_DIRECTORY, O_EXCL};
+use crate::kern::lock::c_string;
+use crate::kern::report::Stop;
+use crate::kern::sleep::Sleep;
+use crate::kern::thread::Thread;
+use crate::machine::fault;
+use crate::machine::sync::atomic::Ordering::SeqCst;
+use crate::machine::sync::{Arc, Mutex};
 
 /// The devices of a kernel.
 #[derive(Default)]
@@ -32,17 +31,16 @@ struct State {
     lingering: Vec<Arc<Device>>,
 }
 
-impl Inner {
+impl Devfs {
     /// The device at `path`; ENOENT if there is none. Vnodes of devices that are gone are doomed on
     /// the way, as `devfs_populate` does it.
     fn lookup(&self, td: &Thread, path: &str) -> Result<Arc<Device>, Errno> {
-        let lingering = std::mem::take(&mut self.devfs.state.lock().lingering);
+        let lingering = std::mem::take(&mut self.state.lock().lingering);
         for device in lingering {
             device.doom_vnode(td)?;
         }
         let name = path.strip_prefix("/dev/").ok_or(Errno::ENOENT)?;
-        self.devfs
-            .state
+        self.state
             .lock()
             .names
             .get(name)
@@ -51,7 +49,7 @@ impl Inner {
     }
 
     /// Opens the device at `path`, with the flags of open(2).
-    pub fn dev_open(&self, td: &Thread, path: &str, flags: i32) -> Result<FileRef, Errno> {
+    pub fn open(&self, td: &Thread, path: &str, flags: i32) -> Result<FileRef, Errno> {
         let device = match self.lookup(td, path) {
             // devfs does not create files.
             Err(Errno::ENOENT) if flags & O_CREAT != 0 && path.starts_with("/dev/") => {
@@ -94,7 +92,7 @@ impl Inner {
         }
         self.prepare_cdevsw(td, call, args)?;
         let name = match clean_name(name) {
-            Ok(name) if self.devfs.state.lock().names.contains_key(&name) => Err(Errno::EEXIST),
+            Ok(name) if self.state.lock().names.contains_key(&name) => Err(Errno::EEXIST),
             cleaned => cleaned,
         };
         let name = match name {
@@ -106,7 +104,7 @@ impl Inner {
         };
         let device = Device::new(args, name.clone());
         let cdev = Arc::as_ptr(&device).cast::<Cdev>().cast_mut();
-        let mut state = self.devfs.state.lock();
+        let mut state = self.state.lock();
         state.all.insert(cdev.addr(), device.clone());
         state.names.insert(name, device);
         Ok(Ok(cdev))
@@ -140,7 +138,7 @@ impl Inner {
             ));
         }
         if version != D_VERSION {
-            self.console.print(&format!(
+            td.kernel().console.print(&format!(
                 "WARNING: Device driver \"{}\" has wrong version and is disabled.  Recompile KLD module.\n",
                 name.as_deref().unwrap_or("???")
             ));
@@ -150,7 +148,7 @@ impl Inner {
 
     /// `destroy_dev`.
     pub fn destroy_dev(&self, td: &Thread, call: &str, cdev: *const Cdev) -> Result<(), Stop> {
-        let device = self.devfs.state.lock().all.get(&cdev.addr()).cloned();
+        let device = self.state.lock().all.get(&cdev.addr()).cloned();
         let Some(device) = device else {
             return Err(td.misuse(call, "not a device", None));
         };
@@ -167,10 +165,10 @@ impl Inner {
         }
         let held = td.own().held.borrow().first().copied();
         if let Some(held) = held {
-            let lock = self.name_of_lock(held.lock).unwrap_or_default();
+            let lock = td.kernel().name_of_lock(held.lock).unwrap_or_default();
             let message = format!(
                 "waits for threads in the device's methods with a lock held, \"{lock}\", taken at {}",
-                self.place(held.place)
+                td.kernel().place(held.place)
             );
             return Err(td.misuse(call, message, name));
         }
@@ -179,7 +177,8 @@ impl Inner {
         device.cdev.si_flags.fetch_and(!SI_NAMED, SeqCst);
         device.cdev.si_devsw.store(std::ptr::null_mut(), SeqCst);
         let how = Sleep::on(device.addr(), "devdrn");
-        self.sleep_until(td, how, || device.cdev.si_threadcount.load(SeqCst) == 0)?;
+        td.kernel()
+            .sleep_until(td, how, || device.cdev.si_threadcount.load(SeqCst) == 0)?;
         PrivSlot::destroy_all(td, &device)?;
         device.cdev.si_drv1.store(std::ptr::null_mut(), SeqCst);
         device.cdev.si_drv2.store(std::ptr::null_mut(), SeqCst);
@@ -188,7 +187,7 @@ impl Inner {
 
     /// `delist_dev`: takes the name away.
     pub fn delist_dev(&self, device: &Device) {
-        let mut state = self.devfs.state.lock();
+        let mut state = self.state.lock();
         if state
             .names
             .get(&device.name)
@@ -201,12 +200,34 @@ impl Inner {
 
     /// The device that a module means.
     pub fn device(&self, cdev: *const Cdev) -> Option<Arc<Device>> {
-        self.devfs.state.lock().all.get(&cdev.addr()).cloned()
+        self.state.lock().all.get(&cdev.addr()).cloned()
+    }
+
+    /// What is in `/dev`, by name.
+    pub fn nodes(&self) -> Vec<DeviceNode> {
+        let state = self.state.lock();
+        let node = |device: &Arc<Device>| {
+            let Cdev {
+                si_uid: uid,
+                si_gid: gid,
+                si_mode,
+                ..
+            } = device.cdev;
+            DeviceNode {
+                name: device.name.clone(),
+                uid,
+                gid,
+                mode: u32::from(si_mode) & 0o7777,
+            }
+        };
+        let mut nodes: Vec<DeviceNode> = state.names.values().map(node).collect();
+        nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        nodes
     }
 
     /// The name of a device whose cdevsw satisfies `ours`, if any is left.
     pub fn device_left(&self, ours: impl Fn(usize) -> bool) -> Option<String> {
-        let state = self.devfs.state.lock();
+        let state = self.state.lock();
         let mut left = state
             .names
             .values()
@@ -226,30 +247,6 @@ pub struct DeviceNode {
     pub gid: u32,
     /// Its permissions: the bits of `0o7777`.
     pub mode: u32,
-}
-
-impl Kernel {
-    /// What is in `/dev`, by name.
-    pub fn devices(&self) -> Vec<DeviceNode> {
-        let state = self.inner.devfs.state.lock();
-        let node = |device: &Arc<Device>| {
-            let Cdev {
-                si_uid: uid,
-                si_gid: gid,
-                si_mode,
-                ..
-            } = device.cdev;
-            DeviceNode {
-                name: device.name.clone(),
-                uid,
-                gid,
-                mode: u32::from(si_mode) & 0o7777,
-            }
-        };
-        let mut nodes: Vec<DeviceNode> = state.names.values().map(node).collect();
-        nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        nodes
-    }
 }
 
 /// `prep_devname`: strips leading slashes and doubled ones, and refuses what cannot be a name.

@@ -4,15 +4,15 @@ use std::ffi::c_int;
 
 use super::cdevpriv::PrivSlot;
 use super::file::{FMASK, File, FileRef, Kind};
-use super::module_call;
-use super::report::Stop;
-use super::thread::Thread;
-use crate::kpi::layout::*;
-use crate::sync::atomic::AtomicBool;
-use crate::sync::atomic::Ordering::SeqCst;
-use crate::sync::{self, Arc, Mutex};
-use crate::syscall::abi::{O_CREAT, O_DIRECTORY, O_NONBLOCK};
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::layout::*;
+use crate::abi::syscall::{O_CREAT, O_DIRECTORY, O_NONBLOCK};
+use crate::kern::module_call;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::machine::sync::atomic::AtomicBool;
+use crate::machine::sync::atomic::Ordering::SeqCst;
+use crate::machine::sync::{self, Arc, Mutex};
 
 /// `FLASTCLOSE`: nobody has the device open any more.
 const FLASTCLOSE: i32 = O_DIRECTORY;
@@ -231,7 +231,7 @@ impl Device {
         };
         let file = FileRef::new(mode & FMASK, Kind::Device(open));
         let args = [self.addr(), mode as usize, S_IFCHR, td.addr(), 0];
-        let error = td.with_file(&file, || {
+        let error = with_file(td, &file, || {
             inside.call("d_open", inside.sw.d_open, Errno(0), args)
         })?;
         match Errno(error) {
@@ -278,9 +278,9 @@ impl DevFile {
     pub fn close(&self, td: &Thread, file: &File) -> Result<(), Errno> {
         let is_open = self.opened.load(SeqCst);
         let error = match is_open.then(|| self.vnode.closed(&self.device)).flatten() {
-            Some(last) => {
-                td.with_file(file, || self.device.close(td, file.flag.load(SeqCst), last))?
-            }
+            Some(last) => with_file(td, file, || {
+                self.device.close(td, file.flag.load(SeqCst), last)
+            })?,
             None => 0,
         };
         self.private.destroy(td, &self.device)?;
@@ -288,14 +288,19 @@ impl DevFile {
     }
 }
 
-impl Thread {
-    /// Runs `body` with `td_fpop` set.
-    pub fn with_file<T>(&self, file: &File, body: impl FnOnce() -> T) -> T {
-        let before = self.own().fpop.replace(file);
-        let result = body();
-        self.own().fpop.set(before);
-        result
-    }
+/// Runs `body` with `td_fpop` set.
+pub fn with_file<T>(td: &Thread, file: &File, body: impl FnOnce() -> T) -> T {
+    let before = td.own().fpop.replace(std::ptr::from_ref(file).cast());
+    let result = body();
+    td.own().fpop.set(before);
+    result
+}
+
+/// The file open on a device whose method runs; `None` outside of one.
+pub fn file_in_method(td: &Thread) -> Option<&DevFile> {
+    let file = td.own().fpop.get().cast::<File>();
+    // SAFETY: only `with_file` sets it, while its caller has the file.
+    unsafe { file.as_ref() }?.device()
 }
 
 fn new_cdev(args: &MakeDevArgs, name: &str) -> Cdev {

@@ -1,15 +1,17 @@
 //! Descriptor tables, `struct filedesc`.
 
-use super::Inner;
 use super::file::{FREAD, FWRITE, FileRef, Kind};
 use super::kqueue::{Copying, Kqueue};
-use crate::sync::atomic::Ordering::SeqCst;
-use crate::sync::{Arc, SleepMutex};
-use crate::syscall::abi::Fd;
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::syscall::Fd;
+use crate::machine::sync::atomic::Ordering::SeqCst;
+use crate::machine::sync::{Arc, SleepMutex};
 
 /// Descriptors that a process may have open, `kern.maxfilesperproc`.
 const LIMIT: usize = 4096;
+
+/// The table of a process. Its address stands for the process where a filter gets one.
+pub type Files = SleepMutex<FdTable>;
 
 /// The open descriptors of a process.
 #[derive(Default)]
@@ -106,12 +108,12 @@ impl FdTable {
 
     /// `fdcopy`: the table of a child of fork(2) has the same files, but for kqueues. Those that
     /// are to be copied are begun here.
-    pub fn fork(&self, kernel: &Inner) -> (FdTable, Vec<Copying>) {
+    pub fn fork(&self) -> (FdTable, Vec<Copying>) {
         let mut copying = Vec::new();
         let mut inherit = |file: &FileRef| match &file.kind {
             Kind::Device(_) => Some(file.clone()),
             Kind::Kqueue(from) if from.cponfork && from.acquire().is_ok() => {
-                let to = kernel.kqueues.create(true);
+                let to = Kqueue::new(true);
                 copying.push(Copying {
                     from: from.clone(),
                     to: to.clone(),
@@ -132,7 +134,7 @@ impl FdTable {
     }
 
     /// Closes all descriptors, lowest first, as exit(2) does.
-    pub fn close_all(table: &SleepMutex<FdTable>) {
+    pub fn close_all(table: &Files) {
         let open = std::mem::take(&mut table.lock().open);
         drop(open);
     }

@@ -5,12 +5,13 @@ use std::ops::Deref;
 
 use super::device::DevFile;
 use super::kqueue::Kqueue;
-use super::{pcpu, thread};
-use crate::sync::Arc;
-use crate::sync::atomic::Ordering::SeqCst;
-use crate::sync::atomic::{AtomicI32, AtomicI64};
-use crate::syscall::abi::{O_APPEND, O_ASYNC, O_NONBLOCK};
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::syscall::{O_APPEND, O_ASYNC, O_NONBLOCK};
+use crate::kern::thread;
+use crate::machine::pcpu;
+use crate::machine::sync::Arc;
+use crate::machine::sync::atomic::Ordering::SeqCst;
+use crate::machine::sync::atomic::{AtomicI32, AtomicI64};
 
 /// `FREAD`.
 pub const FREAD: i32 = 1;

@@ -5,16 +5,16 @@
 
 use std::ffi::c_int;
 
-use super::device::DevFile;
+use super::device::{DevFile, with_file};
 use super::file::{File, Kind};
-use super::report::Stop;
-use super::thread::Thread;
-use crate::fault::copy_user;
-use crate::kpi::layout::{Cdevsw, D_TYPEMASK, Knote, UIO_READ, Uio};
-use crate::sync::atomic::Ordering::SeqCst;
-use crate::syscall::abi::*;
-use crate::syscall::errno::Errno;
-use crate::syscall::usermem::is_user_region;
+use crate::abi::errno::Errno;
+use crate::abi::layout::{Cdevsw, D_TYPEMASK, Knote, UIO_READ, Uio};
+use crate::abi::syscall::*;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::machine::fault::copy_user;
+use crate::machine::sync::atomic::Ordering::SeqCst;
+use crate::machine::usermem::is_user_region;
 
 /// `DEVFS_IOSIZE_MAX`: more cannot be moved at once.
 const IOSIZE_MAX: isize = i32::MAX as isize;
@@ -63,7 +63,7 @@ impl File {
             0,
             0,
         ];
-        Ok(Errno(td.with_file(self, || {
+        Ok(Errno(with_file(td, self, || {
             inside.call(name, method, Errno::ENODEV, args)
         })?))
     }
@@ -101,7 +101,7 @@ impl File {
             flags,
             td.addr(),
         ];
-        let error = Errno(td.with_file(self, || {
+        let error = Errno(with_file(td, self, || {
             inside.call("d_ioctl", inside.sw.d_ioctl, Errno::ENODEV, args)
         })?);
         Ok(if error == Errno::ENOIOCTL {
@@ -124,7 +124,7 @@ impl File {
             return Ok(no_poll(events));
         }
         let args = [inside.cdev(), c_int::from(events) as usize, td.addr(), 0, 0];
-        Ok(td.with_file(self, || {
+        Ok(with_file(td, self, || {
             inside.call("d_poll", inside.sw.d_poll, Errno(0), args)
         })? as i16)
     }
@@ -137,7 +137,7 @@ impl DevFile {
             return Ok(Errno::ENXIO.0);
         };
         let sw: &Cdevsw = inside.sw;
-        td.with_file(file, || {
+        with_file(td, file, || {
             inside.call(
                 "d_kqfilter",
                 sw.d_kqfilter,

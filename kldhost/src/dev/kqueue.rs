@@ -15,17 +15,19 @@ use std::collections::{HashMap, VecDeque};
 use std::ffi::c_int;
 
 use super::file::FileRef;
-use super::report::Stop;
-use super::sleepq::Sleep;
-use super::thread::Thread;
-use super::{Inner, select};
-use crate::kpi::layout::*;
-use crate::sync::{self, Arc, SleepMutex, SleepMutexGuard};
-use crate::syscall::abi::{POLLIN, POLLRDNORM};
-use crate::syscall::errno::Errno;
+use super::{Dev, select};
+use crate::abi::errno::Errno;
+use crate::abi::layout::*;
+use crate::abi::syscall::{POLLIN, POLLRDNORM};
+use crate::kern::report::Stop;
+use crate::kern::sleep::Sleep;
+use crate::kern::thread::Thread;
+use crate::machine::sync::{self, Arc, SleepMutex, SleepMutexGuard};
 
 pub use fork::Copying;
 pub use knlist::Knlists;
+pub use report::{KnoteInfo, dump_kqueues, report_kqueues};
+pub use table::Tables;
 
 /// A kqueue.
 pub struct Kqueue {
@@ -88,30 +90,6 @@ unsafe impl Send for State {}
 
 type Locked<'a> = SleepMutexGuard<'a, State>;
 
-/// The kqueues of a kernel.
-#[derive(Default)]
-pub struct Kqueues {
-    tables: table::Tables,
-}
-
-impl Kqueues {
-    /// kqueuex(2).
-    pub fn create(&self, cponfork: bool) -> Arc<Kqueue> {
-        // SAFETY: all-zero bytes are a valid selinfo, that nobody waits on.
-        let sel = unsafe { std::mem::zeroed() };
-        Arc::new(Kqueue {
-            state: SleepMutex::default(),
-            sel,
-            cponfork,
-        })
-    }
-
-    /// Whether the kernel may still read a filter's table that satisfies `ours`, for some knote.
-    pub fn any_note(&self, ours: impl Fn(usize) -> bool) -> bool {
-        self.tables.any(ours)
-    }
-}
-
 impl Note {
     fn new(file: FileRef) -> NotePtr {
         // SAFETY: all-zero bytes are valid for every field.
@@ -159,6 +137,17 @@ fn flags(note: NotePtr) -> u16 {
 }
 
 impl Kqueue {
+    /// kqueuex(2).
+    pub fn new(cponfork: bool) -> Arc<Kqueue> {
+        // SAFETY: all-zero bytes are a valid selinfo, that nobody waits on.
+        let sel = unsafe { std::mem::zeroed() };
+        Arc::new(Kqueue {
+            state: SleepMutex::default(),
+            sel,
+            cponfork,
+        })
+    }
+
     fn chan(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -209,7 +198,7 @@ impl Kqueue {
         if std::mem::take(&mut state.sleep) {
             td.kernel().sleepq.wakeup(self.chan());
         }
-        td.kernel().selwakeup(&self.sel);
+        select::wakeup(td.kernel(), &self.sel);
     }
 
     /// `KNOTE_ACTIVATE`.
@@ -254,7 +243,7 @@ impl Kqueue {
         table::check_isfd(td, note)?;
         // SAFETY: made by `Note::new`; it is on no list any more.
         let note = unsafe { Box::from_raw(note) };
-        td.kernel().kqueues.tables.release(&note);
+        Dev::of(td.kernel()).tables.release(&note);
         Ok(())
     }
 
@@ -299,7 +288,7 @@ impl Kqueue {
             |state| state.notes.values().flatten().next().copied(),
             "kqclo1",
         )?;
-        td.kernel().selwakeup(&self.sel);
+        select::wakeup(td.kernel(), &self.sel);
         Ok(())
     }
 
@@ -311,12 +300,5 @@ impl Kqueue {
             select::record(td, "selrecord", td.addr(), &self.sel)?;
         }
         Ok(if state.count != 0 { wanted } else { 0 })
-    }
-}
-
-impl Inner {
-    /// Whether a knlist at these addresses has knotes.
-    pub fn knlist_in_use(&self, within: impl Fn(usize) -> bool) -> bool {
-        self.knlists.any(within)
     }
 }

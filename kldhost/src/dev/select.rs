@@ -4,18 +4,20 @@
 //! itself says only whether there are any: `si_mtx` is set by the first selrecord(9), and the list
 //! head is non-null while anybody waits.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ptr::{null_mut, without_provenance_mut};
 
-use super::Inner;
-use super::report::Stop;
-use super::sleepq::Sleep;
-use super::thread::Thread;
-use crate::kpi::layout::Selinfo;
-use crate::sync::atomic::AtomicBool;
-use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
-use crate::sync::{self, Arc, Instant, Mutex, SleepMutex};
-use crate::syscall::errno::Errno;
+use super::Dev;
+use crate::abi::errno::Errno;
+use crate::abi::layout::Selinfo;
+use crate::kern::Kern;
+use crate::kern::report::Stop;
+use crate::kern::sleep::Sleep;
+use crate::kern::thread::Thread;
+use crate::machine::sync::atomic::AtomicBool;
+use crate::machine::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::machine::sync::{self, Arc, Instant, Mutex, SleepMutex};
 
 /// One who waits, `struct seltd`: a thread in poll(2) or select(2), or a callback.
 pub struct Poller {
@@ -42,7 +44,7 @@ pub struct PollRequest {
     cookie: usize,
     /// `SELTD_RESCAN`: nothing is recorded again.
     rescan: bool,
-    recorded: Vec<Arc<Selfd>>,
+    recorded: RefCell<Vec<Arc<Selfd>>>,
 }
 
 /// `st_free1`, `st_free2`: so many selinfos can be recorded in one d_poll.
@@ -76,12 +78,12 @@ impl Poller {
         std::ptr::from_ref(self).addr()
     }
 
-    fn happened(&self, kernel: &Inner) {
+    fn happened(&self, kern: &Kern) {
         let before = std::mem::replace(&mut *self.pending.lock(), true);
         match &self.notify {
             Some(notify) if !before => notify(),
             Some(_) => {}
-            None => kernel.sleepq.wakeup(self.chan()),
+            None => kern.sleepq.wakeup(self.chan()),
         }
     }
 
@@ -118,20 +120,29 @@ impl PollRequest {
             poller: poller.clone(),
             cookie,
             rescan,
-            recorded: Vec::new(),
+            recorded: RefCell::default(),
         }
     }
 
-    /// What was recorded.
-    pub fn into_recorded(self) -> Vec<Arc<Selfd>> {
-        self.recorded
+    /// Runs `body`, with the request in `td_sel`; what was recorded meanwhile.
+    pub fn serve<T>(self, td: &Thread, body: impl FnOnce() -> T) -> (T, Vec<Arc<Selfd>>) {
+        let before = td.own().sel.replace((&raw const self).cast());
+        let result = body();
+        td.own().sel.set(before);
+        (result, self.recorded.into_inner())
     }
+}
+
+/// The request that the thread serves, in d_poll.
+fn request(td: &Thread) -> Option<&PollRequest> {
+    let request = td.own().sel.get().cast::<PollRequest>();
+    // SAFETY: only `PollRequest::serve` sets it, while it keeps the request in place.
+    unsafe { request.as_ref() }
 }
 
 /// `selrecord`.
 pub fn record(td: &Thread, call: &str, selector: usize, sip: &Selinfo) -> Result<(), Stop> {
-    let mut request = td.own().poll.borrow_mut();
-    let Some(request) = request.as_mut() else {
+    let Some(request) = request(td) else {
         return Err(td.misuse(call, "called outside of d_poll", None));
     };
     if selector != td.addr() {
@@ -140,7 +151,7 @@ pub fn record(td: &Thread, call: &str, selector: usize, sip: &Selinfo) -> Result
     if request.rescan {
         return Ok(());
     }
-    if request.recorded.len() == SELFDS {
+    if request.recorded.borrow().len() == SELFDS {
         return Err(td.misuse(
             call,
             "called more than twice in one d_poll: no free selfd on selq",
@@ -155,8 +166,8 @@ pub fn record(td: &Thread, call: &str, selector: usize, sip: &Selinfo) -> Result
         poller,
         fired: AtomicBool::new(false),
     });
-    request.recorded.push(selfd.clone());
-    let mut waiters = td.kernel().waiters.0.lock();
+    request.recorded.borrow_mut().push(selfd.clone());
+    let mut waiters = Dev::of(td.kernel()).waiters.0.lock();
     waiters.entry(address).or_default().push(selfd);
     sip.si_mtx.store(without_provenance_mut(SOMEBODY), SeqCst);
     sip.tdlist_first
@@ -164,30 +175,30 @@ pub fn record(td: &Thread, call: &str, selector: usize, sip: &Selinfo) -> Result
     Ok(())
 }
 
-impl Inner {
-    /// `selwakeup`, `seldrain`: whoever waits on `sip` has to look again, and does not wait on it
-    /// any more.
-    pub fn selwakeup(&self, sip: &Selinfo) {
-        if sip.si_mtx.load(Relaxed).is_null() || sip.tdlist_first.load(SeqCst).is_null() {
-            return;
-        }
-        let woken = {
-            let mut waiters = self.waiters.0.lock();
-            sip.tdlist_first.store(null_mut(), SeqCst);
-            waiters
-                .remove(&std::ptr::from_ref(sip).addr())
-                .unwrap_or_default()
-        };
-        for selfd in woken {
-            selfd.fired.store(true, SeqCst);
-            selfd.poller.happened(self);
-        }
+/// `selwakeup`, `seldrain`: whoever waits on `sip` has to look again, and does not wait on it any
+/// more.
+pub fn wakeup(kern: &Kern, sip: &Selinfo) {
+    if sip.si_mtx.load(Relaxed).is_null() || sip.tdlist_first.load(SeqCst).is_null() {
+        return;
     }
+    let woken = {
+        let mut waiters = Dev::of(kern).waiters.0.lock();
+        sip.tdlist_first.store(null_mut(), SeqCst);
+        waiters
+            .remove(&std::ptr::from_ref(sip).addr())
+            .unwrap_or_default()
+    };
+    for selfd in woken {
+        selfd.fired.store(true, SeqCst);
+        selfd.poller.happened(kern);
+    }
+}
 
+impl Waiters {
     /// `seltdclear`: takes what was recorded off the selinfos.
-    pub fn forget_selfds(&self, selfds: &[Arc<Selfd>]) {
+    pub fn forget(&self, selfds: &[Arc<Selfd>]) {
         sync::switch("seltdclear");
-        let mut waiters = self.waiters.0.lock();
+        let mut waiters = self.0.lock();
         for selfd in selfds.iter().filter(|selfd| !selfd.fired.load(SeqCst)) {
             let Some(list) = waiters.get_mut(&selfd.sip) else {
                 continue;
@@ -204,7 +215,7 @@ impl Inner {
     }
 
     /// Whether anybody waits on a selinfo at these addresses.
-    pub fn selinfo_in_use(&self, within: impl Fn(usize) -> bool) -> bool {
-        self.waiters.0.lock().keys().any(|&sip| within(sip))
+    pub fn any(&self, within: impl Fn(usize) -> bool) -> bool {
+        self.0.lock().keys().any(|&sip| within(sip))
     }
 }

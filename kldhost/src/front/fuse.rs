@@ -20,9 +20,10 @@ mod session;
 
 use std::path::{Path, PathBuf};
 
-use crate::kernel::{Kernel, ThreadState};
-use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use crate::sync::{Arc, Duration};
+use crate::kern::thread::ThreadState;
+use crate::machine::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::machine::sync::{Arc, Duration};
+use crate::syscall::Kernel;
 
 pub use errno::to_linux as linux_errno;
 pub use ioctl::ioctl;

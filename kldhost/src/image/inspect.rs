@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use object::elf;
 
-use crate::image::{
-    LoadError, Metadata, Object, Place, is_known_relocation, read_metadata, relocation_name,
-};
+use super::elf::{Object, Place};
+use super::error::LoadError;
+use super::metadata::{self, Metadata};
+use super::reloc;
 
 pub use self::sysinit::Sysinit;
 
@@ -75,7 +76,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Report, LoadError> {
     let object = Object::parse(bytes)?;
     let mut remarks = Vec::new();
     let mut metadata = Vec::new();
-    for record in read_metadata(&object)? {
+    for record in metadata::read(&object)? {
         match record {
             Ok(record) => metadata.push(record),
             Err(why) => remarks.push(why),
@@ -149,9 +150,9 @@ fn relocations(object: &Object) -> Vec<RelocationCount> {
         .map(|(kind, count)| {
             let kind = elf::RelocationType(kind);
             RelocationCount {
-                name: relocation_name(kind),
+                name: reloc::kind_name(kind),
                 count,
-                refused: !is_known_relocation(kind),
+                refused: !reloc::is_known(kind),
             }
         })
         .collect()

@@ -1,8 +1,8 @@
 //! Which addresses belong to module images: a table that a signal handler can read.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::image::LoadError;
+use super::error::LoadError;
 
 /// Images in memory at a time.
 const SLOTS: usize = 4096;
@@ -11,9 +11,10 @@ const SLOTS: usize = 4096;
 /// each, so that no reader sees half a change.
 static IMAGES: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
 
-/// Marks a range of addresses as module code for as long as it lives.
-pub(crate) struct Registration {
+/// Marks a range of addresses as module code, until [`Registration::end`] or the drop.
+pub(super) struct Registration {
     slot: usize,
+    ended: AtomicBool,
 }
 
 impl Registration {
@@ -30,20 +31,30 @@ impl Registration {
                 .is_ok()
         };
         match IMAGES.iter().position(free) {
-            Some(slot) => Ok(Registration { slot }),
+            Some(slot) => Ok(Registration {
+                slot,
+                ended: AtomicBool::new(false),
+            }),
             None => Err(LoadError::TooManyImages(SLOTS)),
+        }
+    }
+
+    /// Frees the slot, once: another image may have it afterwards.
+    pub fn end(&self) {
+        if !self.ended.swap(true, Ordering::AcqRel) {
+            IMAGES[self.slot].store(0, Ordering::Release);
         }
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        IMAGES[self.slot].store(0, Ordering::Release);
+        self.end();
     }
 }
 
 /// Whether `address` lies in a registered image. Takes no lock.
-pub(super) fn is_module(address: usize) -> bool {
+pub(crate) fn is_module(address: usize) -> bool {
     IMAGES.iter().any(|slot| {
         let range = slot.load(Ordering::Acquire);
         ((range >> 32) as usize..range as u32 as usize).contains(&address)

@@ -1,10 +1,7 @@
-//! What goes into a kernel, and what it tells about itself.
+//! What a kernel is configured with.
 
-use super::{Pid, Release, Tid};
-use crate::image::LoadError;
-use crate::sync::Arc;
-use crate::syscall::abi::{Fd, Kevent};
-use crate::syscall::errno::Errno;
+use crate::abi::release::Release;
+use crate::machine::sync::Arc;
 
 /// What kind of kernel it shall be.
 pub struct Config {
@@ -50,107 +47,4 @@ pub struct KpiCall {
     pub name: &'static str,
     /// Its first six integer or pointer arguments; beyond those that it has, garbage.
     pub args: [u64; 6],
-}
-
-/// Why kldload(2) failed.
-#[derive(Debug, thiserror::Error)]
-pub enum KldError {
-    /// The file cannot be loaded: ENOEXEC, or not even read: ENOENT.
-    #[error("{name}: {error}")]
-    Image {
-        /// Its name.
-        name: String,
-        /// What is wrong with it.
-        error: LoadError,
-    },
-    /// The kernel refuses it.
-    #[error("{name}: {error}{}", .detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default())]
-    Refused {
-        /// The name of the file.
-        name: String,
-        /// The errno.
-        error: Errno,
-        /// What the kernel printed on the console about it.
-        detail: Option<String>,
-        /// What the module's MOD_LOAD handler returned, if it was that.
-        mod_load: Option<Errno>,
-    },
-}
-
-impl KldError {
-    /// The errno that kldload(2) sets.
-    pub fn errno(&self) -> Errno {
-        match self {
-            KldError::Image {
-                error: LoadError::Unreadable(_),
-                ..
-            } => Errno::ENOENT,
-            KldError::Image { .. } => Errno::ENOEXEC,
-            KldError::Refused { error, .. } => *error,
-        }
-    }
-}
-
-/// A knote of a process, as `struct kinfo_knote` describes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnoteInfo {
-    /// The descriptor of its kqueue.
-    pub kq: Fd,
-    /// What is watched. The `data` are those of the last event.
-    pub event: Kevent,
-    /// `KNOTE_STATUS_*`.
-    pub status: i32,
-    /// What the filter has added, `knt_extdata`.
-    pub extdata: i32,
-}
-
-/// Memory of one malloc(9) type in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct MallocStats {
-    /// Blocks in use.
-    pub allocations: usize,
-    /// Bytes asked for in these.
-    pub bytes: usize,
-}
-
-/// A block of malloc(9) memory in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MallocBlock {
-    /// Its address.
-    pub addr: usize,
-    /// The bytes asked for.
-    pub size: usize,
-}
-
-/// Memory that was still in use when its malloc(9) type was destroyed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leak {
-    /// The name of the type.
-    pub malloc_type: String,
-    /// How much.
-    pub stats: MallocStats,
-}
-
-/// What a thread is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ThreadState {
-    /// Running in the kernel, or waiting for a mutex that another thread is about to release.
-    Running,
-    /// Asleep.
-    Sleeping {
-        /// Where, as ps(1) shows it: `echord`, `select`, `kqread`, `devdrn`, or the name of an sx
-        /// lock.
-        wmesg: String,
-    },
-}
-
-/// A thread that is in a system call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ThreadInfo {
-    /// Its process.
-    pub pid: Pid,
-    /// Its number.
-    pub tid: Tid,
-    /// What it is doing.
-    pub state: ThreadState,
 }

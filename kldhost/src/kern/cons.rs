@@ -1,7 +1,7 @@
 //! The console: what was printed, by line.
 
-use super::ConsoleSink;
-use crate::sync::Mutex;
+use super::config::ConsoleSink;
+use crate::machine::sync::Mutex;
 
 /// The console.
 pub struct Console {

@@ -6,11 +6,11 @@ use std::ptr::{NonNull, null_mut};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-use super::layout::MallocType;
-use crate::kernel::Release;
-use crate::sync::Instant;
-use crate::sync::atomic::Ordering::Relaxed;
-use crate::sync::atomic::{AtomicBool, AtomicI64};
+use crate::abi::layout::MallocType;
+use crate::abi::release::Release;
+use crate::machine::sync::Instant;
+use crate::machine::sync::atomic::Ordering::Relaxed;
+use crate::machine::sync::atomic::{AtomicBool, AtomicI64};
 
 const HZ: c_int = 1000;
 /// `PAGE_SIZE`.

@@ -1,9 +1,10 @@
 //! Waiting, from outside of the kernel, for something to happen in it.
 
-use super::{Inner, ThreadInfo};
-use crate::sync::atomic::AtomicUsize;
-use crate::sync::atomic::Ordering::SeqCst;
-use crate::sync::{Condvar, Duration, Instant, Mutex};
+use super::Kern;
+use super::thread::ThreadInfo;
+use crate::machine::sync::atomic::AtomicUsize;
+use crate::machine::sync::atomic::Ordering::SeqCst;
+use crate::machine::sync::{Condvar, Duration, Instant, Mutex};
 
 /// Tells those who wait that something has changed.
 #[derive(Default)]
@@ -56,7 +57,7 @@ impl Events {
     }
 }
 
-impl Inner {
+impl Kern {
     /// The threads that are in a system call, all as they are at one moment: where each sleeps,
     /// nobody is about to be woken by another.
     pub fn thread_infos(&self) -> Vec<ThreadInfo> {
@@ -69,7 +70,7 @@ impl Inner {
             .collect()
     }
 
-    /// See [`super::Kernel::wait_threads`].
+    /// See [`Kernel::wait_threads`](crate::Kernel::wait_threads).
     pub fn wait_threads(
         &self,
         limit: Duration,

@@ -1,8 +1,8 @@
 //! Interrupting the system calls of one thread.
 
 use super::thread::Thread;
-use crate::sync::{Arc, Mutex};
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::machine::sync::{Arc, Mutex};
 
 /// Interrupts system calls of one thread, see [`crate::Process::interruptible`]. Clones are the
 /// same token.

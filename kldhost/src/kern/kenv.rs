@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Inner;
+use super::Kern;
 
 /// The kernel environment.
 #[derive(Default)]
@@ -15,7 +15,7 @@ impl Kenv {
     }
 }
 
-impl Inner {
+impl Kern {
     /// The value of a tunable.
     pub fn getenv(&self, name: &str) -> Option<&str> {
         self.kenv.0.get(name).map(String::as_str)

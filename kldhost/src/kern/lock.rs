@@ -2,11 +2,12 @@
 
 use std::ffi::{CStr, c_char, c_int};
 
+use super::Kern;
 use super::report::Stop;
 use super::thread::Thread;
-use super::{Inner, pcpu};
-use crate::kpi::layout::*;
-use crate::sync::atomic::Ordering::Relaxed;
+use crate::abi::layout::*;
+use crate::machine::pcpu;
+use crate::machine::sync::atomic::Ordering::Relaxed;
 
 /// A lock that a thread holds.
 #[derive(Debug, Clone, Copy)]
@@ -50,55 +51,33 @@ pub fn c_string(text: *const c_char) -> Option<String> {
     )
 }
 
-impl Lock {
-    /// The address, as [`Held::lock`] has it.
-    pub fn addr(&self) -> usize {
-        std::ptr::from_ref(self).addr()
-    }
+/// Makes `lock` a lock of the class in `flags`, unlocked.
+pub fn init(td: &Thread, lock: &mut Lock, name: *const c_char, flags: u32, unlocked: usize) {
+    lock.lock_object.lo_name = name;
+    lock.lock_object.lo_flags = (flags | LO_INITIALIZED).into();
+    lock.lock_object.lo_data = 0.into();
+    lock.lock_object.lo_witness = std::ptr::null_mut();
+    lock.word = unlocked.into();
+    td.kernel().witness.lock_initialised(lock.addr());
+}
 
-    fn flag(&self, flag: u32) -> bool {
-        self.lock_object.lo_flags.load(Relaxed) & flag != 0
+/// Destroys `lock`. `free` and `destroyed` are the values of its word before and after.
+pub fn destroy(
+    td: &Thread,
+    call: &str,
+    lock: &Lock,
+    class: u32,
+    free: usize,
+    destroyed: usize,
+) -> Result<(), Stop> {
+    td.check_lock(call, lock, class)?;
+    if lock.word.load(Relaxed) != free {
+        return Err(td.misuse(call, "destroys a lock that is held", lock_name(lock)));
     }
-
-    /// `SX_RECURSE`, `MTX_RECURSE`.
-    pub fn is_recursable(&self) -> bool {
-        self.flag(LO_RECURSABLE)
-    }
-
-    /// Whether it is an initialised lock of this class.
-    pub fn is_class(&self, class: u32) -> bool {
-        self.lock_object.lo_flags.load(Relaxed) & (LO_CLASSMASK | LO_INITIALIZED)
-            == class | LO_INITIALIZED
-    }
-
-    /// Makes it a lock of the class in `flags`, unlocked.
-    pub fn init(&mut self, td: &Thread, name: *const c_char, flags: u32, unlocked: usize) {
-        self.lock_object.lo_name = name;
-        self.lock_object.lo_flags = (flags | LO_INITIALIZED).into();
-        self.lock_object.lo_data = 0.into();
-        self.lock_object.lo_witness = std::ptr::null_mut();
-        self.word = unlocked.into();
-        td.kernel().witness.lock_initialised(self.addr());
-    }
-
-    /// Unmakes it. `free` and `destroyed` are the values of its word before and after.
-    pub fn destroy(
-        &self,
-        td: &Thread,
-        call: &str,
-        class: u32,
-        free: usize,
-        destroyed: usize,
-    ) -> Result<(), Stop> {
-        td.check_lock(call, self, class)?;
-        if self.word.load(Relaxed) != free {
-            return Err(td.misuse(call, "destroys a lock that is held", lock_name(self)));
-        }
-        self.word.store(destroyed, Relaxed);
-        self.lock_object.lo_flags.store(0, Relaxed);
-        td.kernel().witness.lock_destroyed(self.addr());
-        Ok(())
-    }
+    lock.word.store(destroyed, Relaxed);
+    lock.lock_object.lo_flags.store(0, Relaxed);
+    td.kernel().witness.lock_destroyed(lock.addr());
+    Ok(())
 }
 
 impl Thread {
@@ -123,7 +102,7 @@ impl Thread {
 
     /// The lock must not be initialised.
     pub fn check_not_initialised(&self, call: &str, lock: &Lock) -> Result<(), Stop> {
-        if !lock.flag(LO_INITIALIZED) || !self.kernel().witness.is_lock(lock.addr()) {
+        if !lock.is_initialised() || !self.kernel().witness.is_lock(lock.addr()) {
             return Ok(());
         }
         Err(self.misuse(call, "the lock is initialised already", lock_name(lock)))
@@ -254,7 +233,7 @@ impl Thread {
     /// Whatever sleeps, or may, must not hold a mutex (other than the one that it releases), nor be
     /// called from a filter's f_event under a kqueue's lock.
     pub fn check_may_sleep(&self, call: &str, interlock: usize) -> Result<(), Stop> {
-        if !self.own().kq_locked.get().is_null() {
+        if self.own().kq_locked.get() {
             return Err(self.misuse(
                 call,
                 "may sleep, in f_event called by knote(9), under the kqueue's lock",
@@ -298,7 +277,7 @@ impl Thread {
     }
 }
 
-impl Inner {
+impl Kern {
     /// The name of an initialised lock.
     pub fn name_of_lock(&self, lock: usize) -> Option<String> {
         // SAFETY: a lock is only named while a thread holds it, so it is there.

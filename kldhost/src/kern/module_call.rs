@@ -5,21 +5,12 @@
 //! which is sound because they are not Rust frames of ours, and the KPI function has dropped all
 //! that it had before it asks for this.
 
-use std::arch::naked_asm;
-
-use super::pcpu;
 use super::report::Stop;
 use super::thread::Thread;
-use crate::sync;
-use crate::sync::atomic::AtomicUsize;
-use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
-
-/// A call into the module that has not returned.
-#[derive(Clone, Copy)]
-pub struct Frame {
-    /// The stack pointer to go back to.
-    sp: usize,
-}
+use crate::machine::entry::{Frame, enter};
+use crate::machine::sync::atomic::AtomicUsize;
+use crate::machine::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::machine::{pcpu, sync};
 
 /// The most calls into modules that may nest. A nested one comes from a KPI function that the
 /// outer one has called.
@@ -55,12 +46,6 @@ pub fn enter_kpi(td: &Thread) {
     }
 }
 
-#[repr(C)]
-struct Outcome {
-    value: usize,
-    abandoned: usize,
-}
-
 /// Calls `function`, an address in a module, with up to six arguments.
 ///
 /// # Errors
@@ -80,10 +65,10 @@ pub unsafe fn call(td: &Thread, function: usize, args: [usize; 6]) -> Result<usi
         ));
     };
     // Filled in by `enter`: the stack pointer is only known there.
-    td.own().frames.borrow_mut().push(Frame { sp: 0 });
+    td.own().frames.borrow_mut().push(Frame::NEW);
     let save = {
         let mut frames = td.own().frames.borrow_mut();
-        &raw mut frames[depth].sp
+        frames[depth].save()
     };
     place.store(function, Relaxed);
     sync::switch("module");
@@ -106,59 +91,7 @@ pub fn leave(td: &Thread) -> ! {
     let frame = td.own().frames.borrow().last().copied();
     match frame {
         // SAFETY: the frame is live: it is popped when its `call` returns.
-        Some(frame) => unsafe { exit(frame.sp) },
+        Some(frame) => unsafe { frame.abandon() },
         None => unreachable!("a KPI function runs outside of a module call"),
     }
-}
-
-/// Saves the callee-saved registers, notes the stack pointer in `save`, calls.
-#[unsafe(naked)]
-unsafe extern "C" fn enter(function: usize, args: &[usize; 6], save: *mut usize) -> Outcome {
-    naked_asm!(
-        "push rbp",
-        "mov rbp, rsp",
-        "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
-        "sub rsp, 8",
-        "mov [rdx], rsp",
-        "mov rax, rdi",
-        "mov r10, rsi",
-        "mov rdi, [r10]",
-        "mov rsi, [r10 + 8]",
-        "mov rdx, [r10 + 16]",
-        "mov rcx, [r10 + 24]",
-        "mov r8, [r10 + 32]",
-        "mov r9, [r10 + 40]",
-        "call rax",
-        "xor edx, edx",
-        "add rsp, 8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
-    )
-}
-
-/// Returns from the [`enter`] that noted `sp`, saying that the call was abandoned.
-#[unsafe(naked)]
-unsafe extern "C" fn exit(sp: usize) -> ! {
-    naked_asm!(
-        "mov rsp, rdi",
-        "xor eax, eax",
-        "mov edx, 1",
-        "add rsp, 8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
-    )
 }

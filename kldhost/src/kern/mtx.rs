@@ -3,13 +3,16 @@
 //! `CONTESTED` is set exactly while threads are in the lock's queue, and changes under the queue's
 //! lock only.
 
+use std::ffi::CStr;
+
 use super::lock::Acquire;
 use super::report::Stop;
-use super::sleepq::{Queue, Sleep};
+use super::sleep::Sleep;
+use super::sleepq::Queue;
 use super::thread::Thread;
-use crate::kpi::layout::{LO_CLASS_MTX, Lock};
-use crate::sync;
-use crate::sync::atomic::Ordering::{self, Relaxed, Release};
+use crate::abi::layout::{LO_CLASS_MTX, LO_INITIALIZED, Lock, LockObject};
+use crate::machine::sync;
+use crate::machine::sync::atomic::Ordering::{self, Relaxed, Release};
 
 /// `MTX_UNOWNED`.
 pub const UNOWNED: usize = 0;
@@ -19,6 +22,19 @@ const CONTESTED: usize = 2;
 pub const DESTROYED: usize = 4;
 
 const SPINS: u32 = 100;
+
+/// A mutex of the kernel's own.
+pub fn new(name: &'static CStr) -> Lock {
+    Lock {
+        lock_object: LockObject {
+            lo_name: name.as_ptr(),
+            lo_flags: (LO_CLASS_MTX | LO_INITIALIZED).into(),
+            lo_data: 0.into(),
+            lo_witness: std::ptr::null_mut(),
+        },
+        word: UNOWNED.into(),
+    }
+}
 
 /// `mtx_lock`.
 pub fn lock(td: &Thread, call: &str, mtx: &Lock) -> Result<(), Stop> {

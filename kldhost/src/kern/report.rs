@@ -3,10 +3,12 @@
 use std::fmt;
 
 use super::thread::Thread;
-use super::{Inner, Pid, Tid, pcpu};
-use crate::fault::{FaultInfo, FaultKind};
-use crate::sync::atomic::Ordering::SeqCst;
-use crate::syscall::errno::Errno;
+use super::{Kern, module_call, thread};
+use crate::abi::errno::Errno;
+use crate::abi::syscall::{Pid, Tid};
+use crate::machine::fault::{FaultInfo, FaultKind};
+use crate::machine::pcpu;
+use crate::machine::sync::atomic::Ordering::SeqCst;
 
 /// A panic: what a module did wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +58,12 @@ impl From<Stop> for Errno {
     }
 }
 
-impl Inner {
+impl Kern {
+    /// The first panic's report; `None` while the kernel is fine.
+    pub fn panic_report(&self) -> Option<Report> {
+        self.report.lock().clone()
+    }
+
     /// Whether the kernel has panicked.
     pub fn is_dead(&self) -> bool {
         self.dead.load(SeqCst)
@@ -111,9 +118,7 @@ impl Thread {
             tid: self.tid,
         })
     }
-}
 
-impl Thread {
     /// Panics over a fault of module code that this thread runs.
     pub fn fault(&self, fault: &FaultInfo) -> Stop {
         let addr = fault.addr;
@@ -150,4 +155,11 @@ impl Thread {
         };
         self.misuse_at(fault.pc, call, message, unloaded)
     }
+}
+
+/// A fault in module code: the kernel panics, and the thread leaves the module.
+pub fn module_fault(fault: &FaultInfo) -> ! {
+    let td = thread::current();
+    td.fault(fault);
+    module_call::leave(td)
 }

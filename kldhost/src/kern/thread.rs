@@ -4,21 +4,45 @@
 //! the first of them.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
 use std::ptr::null;
 
-use super::file::File;
-use super::kqueue::Kqueue;
+use super::Kern;
 use super::lock::Held;
-use super::module_call::{Frame, Places};
-use super::pcpu::Running;
-use super::process::Proc;
-use super::select::PollRequest;
+use super::module_call::Places;
+use super::signal::Signals;
 use super::uio::Arguments;
-use super::{Inner, Pid, ThreadInfo, ThreadState, Tid, pcpu};
-use crate::sync::atomic::Ordering::{Relaxed, SeqCst};
-use crate::sync::atomic::{AtomicBool, AtomicI32};
-use crate::sync::{Arc, Condvar, Mutex, Weak, thread_local};
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::syscall::{Pid, Tid};
+use crate::machine::entry::Frame;
+use crate::machine::pcpu::{self, Running};
+use crate::machine::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::machine::sync::atomic::{AtomicBool, AtomicI32};
+use crate::machine::sync::{Arc, Condvar, Mutex, Weak, thread_local};
+
+/// What a thread is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ThreadState {
+    /// Running in the kernel, or waiting for a mutex that another thread is about to release.
+    Running,
+    /// Asleep.
+    Sleeping {
+        /// Where, as ps(1) shows it: `echord`, `select`, `kqread`, `devdrn`, or the name of an sx
+        /// lock.
+        wmesg: String,
+    },
+}
+
+/// A thread that is in a system call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadInfo {
+    /// Its process.
+    pub pid: Pid,
+    /// Its number.
+    pub tid: Tid,
+    /// What it is doing.
+    pub state: ThreadState,
+}
 
 /// A thread. Its address is what `curthread` gives, and the owner in lock words; the alignment
 /// leaves those the low bits.
@@ -30,7 +54,7 @@ pub struct Thread {
     pub tid: Tid,
     /// The number of its kernel.
     kernel_id: u64,
-    kernel: Weak<Inner>,
+    kernel: Weak<Kern>,
     me: Weak<Thread>,
     /// The process in whose system call it is; 0 in user mode.
     pid: AtomicI32,
@@ -55,18 +79,19 @@ pub struct Own {
     pub ordered: RefCell<Vec<(usize, usize)>>,
     /// The value of the lock-order generation when `ordered` was valid.
     pub ordered_generation: Cell<usize>,
-    /// The process in whose system call it is; null in user mode.
-    process: Cell<*const Proc>,
+    /// The signals of the process in whose system call it is; null in user mode.
+    signals: Cell<*const Signals>,
     /// The system call that it is in.
     pub syscall: Cell<&'static str>,
-    /// `td_fpop`: the file whose device method runs; null if none.
-    pub fpop: Cell<*const File>,
+    /// `td_fpop`: the file whose device method runs; null if none. It is the device layer's.
+    pub fpop: Cell<*const c_void>,
     /// The devices whose methods it is in.
     pub devices: RefCell<Vec<usize>>,
-    /// In d_poll: what selrecord(9) shall do.
-    pub poll: RefCell<Option<PollRequest>>,
-    /// The kqueue whose lock is held while a filter's f_event runs; null if none.
-    pub kq_locked: Cell<*const Kqueue>,
+    /// `td_sel`: the request that selrecord(9) serves, in d_poll; null elsewhere. It is the device
+    /// layer's.
+    pub sel: Cell<*const c_void>,
+    /// Whether the lock of a kqueue is held, while a filter's f_event runs.
+    pub kq_locked: Cell<bool>,
     /// The memory that the process has given to this system call.
     pub arguments: RefCell<Arguments>,
     /// In kldload(2): why MOD_LOAD failed, as printed, and its errno.
@@ -88,7 +113,7 @@ pub struct Wait {
     pub wake: Option<Wake>,
     /// Signals sent to it that it has not taken, by number.
     pub pending: u128,
-    /// Interrupted through [`super::Interrupt`].
+    /// Interrupted through [`Interrupt`](super::interrupt::Interrupt).
     pub interrupt: bool,
 }
 
@@ -132,7 +157,7 @@ unsafe impl Sync for Thread {}
 unsafe impl Send for Thread {}
 
 impl Thread {
-    fn new(kernel: &Arc<Inner>, me: Weak<Thread>) -> Thread {
+    fn new(kernel: &Arc<Kern>, me: Weak<Thread>) -> Thread {
         Thread {
             me,
             opaque: [0; 256],
@@ -149,12 +174,12 @@ impl Thread {
                 held: RefCell::default(),
                 ordered: RefCell::default(),
                 ordered_generation: Cell::new(0),
-                process: Cell::new(null()),
+                signals: Cell::new(null()),
                 syscall: Cell::new(""),
                 fpop: Cell::new(null()),
                 devices: RefCell::default(),
-                poll: RefCell::default(),
-                kq_locked: Cell::new(null()),
+                sel: Cell::new(null()),
+                kq_locked: Cell::new(false),
                 arguments: RefCell::default(),
                 mod_load: Cell::new(None),
                 stops: Cell::new(0),
@@ -166,14 +191,14 @@ impl Thread {
     /// What only the thread itself uses.
     pub fn own(&self) -> &Own {
         debug_assert!(
-            std::ptr::eq(pcpu::curthread(), self),
+            std::ptr::eq(pcpu::curthread(), self.curthread()),
             "a thread's own state is used by another thread"
         );
         &self.own
     }
 
     /// The kernel.
-    pub fn kernel(&self) -> &Inner {
+    pub fn kernel(&self) -> &Kern {
         // SAFETY: a thread asks in a system call, where its `Process` keeps the kernel alive.
         unsafe { &*self.kernel.as_ptr() }
     }
@@ -188,20 +213,25 @@ impl Thread {
         self.me.upgrade().expect("a thread that runs exists")
     }
 
-    /// For the thread itself: the process in whose system call it is.
-    pub fn process(&self) -> &Proc {
-        let process = self.own().process.get();
+    /// For the thread itself: the signals of the process in whose system call it is.
+    pub fn signals(&self) -> &Signals {
+        let signals = self.own().signals.get();
         assert!(
-            !process.is_null(),
+            !signals.is_null(),
             "a thread in user mode has no system call"
         );
-        // SAFETY: whoever makes the system call keeps the process.
-        unsafe { &*process }
+        // SAFETY: the caller of the system call keeps the process.
+        unsafe { &*signals }
     }
 
     /// The address that modules know it by.
     pub fn addr(&self) -> usize {
         std::ptr::from_ref(self).addr()
+    }
+
+    /// `pc_curthread`, while it is in the kernel.
+    fn curthread(&self) -> *const c_void {
+        std::ptr::from_ref(self).cast()
     }
 
     /// Whether no other thread has a reason to wait for this one. It holds no lock of a module, and
@@ -226,18 +256,19 @@ impl Thread {
         })
     }
 
-    /// Enters the kernel, for `process`.
-    pub fn enter(&self, process: &Arc<Proc>, syscall: &'static str) {
-        self.pid.store(process.pid, SeqCst);
-        pcpu::set_running(Running::new(self));
+    /// Enters the kernel, in a system call of process `pid`, which has these signals. They must
+    /// stay where they are until [`Thread::leave`].
+    pub fn enter(&self, pid: Pid, signals: &Signals, syscall: &'static str) {
+        self.pid.store(pid, SeqCst);
+        pcpu::set_running(Running::new(self.curthread()));
         self.own.syscall.set(syscall);
         self.own.uiomove_failures.set(0);
-        self.own.process.set(Arc::as_ptr(process));
+        self.own.signals.set(signals);
     }
 
     /// Returns to user mode.
     pub fn leave(&self) {
-        self.own.process.set(null());
+        self.own.signals.set(null());
         pcpu::set_running(Running::new(null()));
         self.pid.store(0, SeqCst);
     }
@@ -250,8 +281,16 @@ pub fn current<'a>() -> &'a Thread {
         !td.is_null(),
         "a KPI function was called outside of a system call"
     );
-    // SAFETY: the thread is kept alive by the system call that it is in, below on this stack.
-    unsafe { &*td }
+    // SAFETY: only `Thread::enter` sets it. The thread is kept alive by the system call that it is
+    // in, below on this stack.
+    unsafe { &*td.cast::<Thread>() }
+}
+
+impl Kern {
+    /// All threads that have made a system call on this kernel.
+    pub fn threads(&self) -> Vec<Arc<Thread>> {
+        self.threads.all()
+    }
 }
 
 /// All threads that a kernel knows.
@@ -286,7 +325,7 @@ thread_local! {
 }
 
 /// The kernel thread that stands for the calling thread on this kernel.
-pub fn this_thread(kernel: &Arc<Inner>) -> Arc<Thread> {
+pub fn this_thread(kernel: &Arc<Kern>) -> Arc<Thread> {
     REGISTERED.with(|registered| {
         let mut registered = registered.borrow_mut();
         if let Some(known) = registered.iter().find(|r| r.0.kernel_id == kernel.id) {

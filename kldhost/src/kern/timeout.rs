@@ -1,6 +1,6 @@
 //! Timeouts of poll(2), select(2) and kevent(2).
 
-use crate::sync::{Duration, Instant};
+use crate::machine::sync::{Duration, Instant};
 
 /// How long to wait.
 #[derive(Debug, Clone, Copy)]

@@ -1,15 +1,15 @@
 //! Moving data between module and process: uio(9), copy(9).
 
-use super::Inner;
+use super::Kern;
 use super::report::Stop;
-use super::sleepq::Sleep;
+use super::sleep::Sleep;
 use super::thread::Thread;
-use crate::fault::copy_user;
-use crate::kpi::layout::*;
-use crate::sync::atomic::AtomicBool;
-use crate::sync::atomic::Ordering::SeqCst;
-use crate::syscall::errno::Errno;
-use crate::syscall::usermem::{is_hung, is_user_region};
+use crate::abi::errno::Errno;
+use crate::abi::layout::*;
+use crate::machine::fault::copy_user;
+use crate::machine::sync::atomic::AtomicBool;
+use crate::machine::sync::atomic::Ordering::SeqCst;
+use crate::machine::usermem::{is_hung, is_user_region};
 
 /// A module whose uiomove(9) has failed so often in one system call goes on for ever.
 const MANY_FAILURES: u32 = 1000;
@@ -134,8 +134,8 @@ impl Faults {
     }
 }
 
-impl Inner {
-    /// See [`super::Kernel::release_faults`].
+impl Kern {
+    /// See [`Kernel::release_faults`](crate::Kernel::release_faults).
     pub fn release_faults(&self) {
         self.faults.released.store(true, SeqCst);
         self.sleepq.wakeup(self.faults.chan());

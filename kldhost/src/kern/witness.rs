@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use super::lock::lock_name;
-use super::pcpu;
 use super::report::Stop;
 use super::thread::Thread;
-use crate::kpi::layout::Lock;
-use crate::sync::Mutex;
-use crate::sync::atomic::AtomicUsize;
-use crate::sync::atomic::Ordering::SeqCst;
+use crate::abi::layout::Lock;
+use crate::machine::pcpu;
+use crate::machine::sync::Mutex;
+use crate::machine::sync::atomic::AtomicUsize;
+use crate::machine::sync::atomic::Ordering::SeqCst;
 
 /// All initialised locks, and the orders seen among them.
 #[derive(Default)]

@@ -5,11 +5,9 @@
 //! function; anywhere else, where the process gets what it would have got without us.
 
 mod copy;
-mod registry;
 mod signal;
 
 pub use self::copy::{Fault, copy_user};
-pub(crate) use self::registry::Registration;
 pub use self::signal::{install, set_handler};
 
 /// What the faulting instruction was doing.

@@ -5,16 +5,15 @@
 
 use std::arch::asm;
 use std::cell::Cell;
+use std::ffi::c_void;
 use std::ptr::null;
-
-use super::thread::Thread;
 
 /// What is true of the thread that runs here.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Running {
     /// `pc_curthread`, null in user mode.
-    curthread: *const Thread,
+    curthread: *const c_void,
     /// Where the KPI call that was made last returns to; the entry code of each KPI function stores
     /// it.
     caller: usize,
@@ -22,7 +21,7 @@ pub struct Running {
 
 impl Running {
     /// A thread that has made no KPI call yet; null in user mode.
-    pub const fn new(curthread: *const Thread) -> Running {
+    pub const fn new(curthread: *const c_void) -> Running {
         Running {
             curthread,
             caller: 0,
@@ -62,7 +61,7 @@ pub fn set_running(running: Running) {
 }
 
 /// The kernel thread that runs here; null in user mode.
-pub fn curthread() -> *const Thread {
+pub fn curthread() -> *const c_void {
     running().curthread
 }
 
@@ -77,7 +76,7 @@ fn set_gs_base(pcpu: &Pcpu) {
     // SAFETY: nothing else in a Linux process uses GS; the memory lives as long as the thread.
     let error = unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, base) };
     assert_eq!(error, 0, "arch_prctl(ARCH_SET_GS)");
-    let read: *const Thread;
+    let read: *const c_void;
     // SAFETY: reads the first field through the base just set.
     unsafe { asm!("mov {}, gs:[0]", out(reg) read, options(nostack, readonly)) };
     debug_assert_eq!(read, pcpu.running.get().curthread);

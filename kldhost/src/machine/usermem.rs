@@ -1,142 +1,21 @@
 //! User memory: what a process hands to read(2), write(2), ioctl(2). Copies to and from it may
 //! fault at any byte.
 
-use std::marker::PhantomData;
+mod buffer;
+
 use std::num::NonZeroUsize;
 use std::ops::{Bound, RangeBounds};
 use std::ptr::NonNull;
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
-use crate::sync::Mutex;
-use crate::sync::atomic::AtomicUsize;
-use crate::sync::atomic::Ordering::SeqCst;
+use crate::machine::sync::Mutex;
+use crate::machine::sync::atomic::AtomicUsize;
+use crate::machine::sync::atomic::Ordering::SeqCst;
+
+pub use buffer::{UserIn, UserOut};
 
 const PAGE: usize = 4096;
-
-/// A piece of user memory that the kernel may write to: an ordinary `&mut [u8]`, or a range of a
-/// [`UserMem`].
-#[derive(Debug)]
-pub struct UserOut<'a> {
-    addr: *mut u8,
-    len: usize,
-    borrow: PhantomData<&'a mut [u8]>,
-}
-
-/// A piece of user memory that the kernel may read: an ordinary `&[u8]`, or a range of a
-/// [`UserMem`].
-#[derive(Debug, Clone, Copy)]
-pub struct UserIn<'a> {
-    addr: *const u8,
-    len: usize,
-    borrow: PhantomData<&'a [u8]>,
-}
-
-impl UserOut<'_> {
-    /// Memory at an address where nothing is mapped: every access faults.
-    pub fn unmapped(len: usize) -> UserOut<'static> {
-        UserOut {
-            addr: std::ptr::without_provenance_mut(BAD_ADDRESS),
-            len,
-            borrow: PhantomData,
-        }
-    }
-
-    /// No memory: address 0, length 0.
-    pub fn none() -> UserOut<'static> {
-        UserOut {
-            addr: std::ptr::null_mut(),
-            len: 0,
-            borrow: PhantomData,
-        }
-    }
-
-    pub(crate) fn addr(&self) -> *mut u8 {
-        self.addr
-    }
-
-    /// The number of bytes.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
-
-impl UserIn<'_> {
-    /// Memory at an address where nothing is mapped: every access faults.
-    pub fn unmapped(len: usize) -> UserIn<'static> {
-        UserIn {
-            addr: std::ptr::without_provenance(BAD_ADDRESS),
-            len,
-            borrow: PhantomData,
-        }
-    }
-
-    pub(crate) fn addr(&self) -> *const u8 {
-        self.addr
-    }
-
-    /// The number of bytes.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
-
-/// The first page is never mapped (`vm.mmap_min_addr`).
-const BAD_ADDRESS: usize = 16;
-
-impl<'a> From<&'a mut [u8]> for UserOut<'a> {
-    fn from(bytes: &'a mut [u8]) -> UserOut<'a> {
-        UserOut {
-            addr: bytes.as_mut_ptr(),
-            len: bytes.len(),
-            borrow: PhantomData,
-        }
-    }
-}
-
-impl<'a, const N: usize> From<&'a mut [u8; N]> for UserOut<'a> {
-    fn from(bytes: &'a mut [u8; N]) -> UserOut<'a> {
-        bytes.as_mut_slice().into()
-    }
-}
-
-impl<'a> From<&'a mut Vec<u8>> for UserOut<'a> {
-    fn from(bytes: &'a mut Vec<u8>) -> UserOut<'a> {
-        bytes.as_mut_slice().into()
-    }
-}
-
-impl<'a> From<&'a [u8]> for UserIn<'a> {
-    fn from(bytes: &'a [u8]) -> UserIn<'a> {
-        UserIn {
-            addr: bytes.as_ptr(),
-            len: bytes.len(),
-            borrow: PhantomData,
-        }
-    }
-}
-
-impl<'a, const N: usize> From<&'a [u8; N]> for UserIn<'a> {
-    fn from(bytes: &'a [u8; N]) -> UserIn<'a> {
-        bytes.as_slice().into()
-    }
-}
-
-impl<'a> From<&'a Vec<u8>> for UserIn<'a> {
-    fn from(bytes: &'a Vec<u8>) -> UserIn<'a> {
-        bytes.as_slice().into()
-    }
-}
 
 /// User memory of its own: `len` good bytes that end right before an inaccessible page.
 ///
@@ -244,11 +123,8 @@ impl UserMem {
     pub fn out(&self, range: impl RangeBounds<usize>) -> UserOut<'_> {
         let (from, to) = self.bounds(range);
         // SAFETY: `bounds` has checked that the range is within the mapping.
-        UserOut {
-            addr: unsafe { self.start.add(from) },
-            len: to - from,
-            borrow: PhantomData,
-        }
+        let addr = unsafe { self.start.add(from) };
+        UserOut::new(addr, to - from)
     }
 
     /// A range to be read by the kernel. It may end up to one page behind the good bytes.
@@ -259,11 +135,8 @@ impl UserMem {
     pub fn input(&self, range: impl RangeBounds<usize>) -> UserIn<'_> {
         let (from, to) = self.bounds(range);
         // SAFETY: `bounds` has checked that the range is within the mapping.
-        UserIn {
-            addr: unsafe { self.start.add(from) },
-            len: to - from,
-            borrow: PhantomData,
-        }
+        let addr = unsafe { self.start.add(from) };
+        UserIn::new(addr, to - from)
     }
 
     /// Stores `bytes` at `offset`, as the process itself would.

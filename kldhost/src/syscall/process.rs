@@ -1,31 +1,18 @@
-//! System calls, with the rules of FreeBSD's own layer: one method of [`Process`] each.
+//! A process, as the users of this crate have it.
 
-pub mod abi;
-mod call;
-pub mod errno;
-mod fd;
-mod ioctl;
-mod kevent;
-mod kld;
-mod poll;
-mod rw;
-mod select;
-mod signal;
-pub mod usermem;
-
-use crate::kernel::fdtable::FdTable;
-use crate::kernel::file::FileRef;
-use crate::kernel::process::{Proc, system_call};
-use crate::kernel::thread::{Thread, this_thread};
-use crate::kernel::{Interrupt, Kernel, Pid, Report};
-use crate::sync::Arc;
-use abi::Fd;
-use errno::Errno;
-
-pub use call::Call;
-pub use ioctl::IoctlArg;
-pub use poll::PollWatch;
-pub use signal::{ExitStatus, SigAction, Signal};
+use super::Kernel;
+use super::enter::system_call;
+use super::proc::Proc;
+use crate::abi::errno::Errno;
+use crate::abi::signal::ExitStatus;
+use crate::abi::syscall::{Fd, Pid};
+use crate::dev::fdtable::FdTable;
+use crate::dev::file::FileRef;
+use crate::kern::interrupt::Interrupt;
+use crate::kern::report::Report;
+use crate::kern::signal::Signals;
+use crate::kern::thread::{Thread, this_thread};
+use crate::machine::sync::Arc;
 
 /// A process. Clones are the same process; it exits when the last one is dropped.
 ///
@@ -42,35 +29,35 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.process.end(&self.kernel.inner, ExitStatus::Exited);
+        self.process.end(&self.kernel.kern, ExitStatus::Exited);
     }
 }
 
 impl Process {
-    pub(crate) fn new(kernel: &Kernel) -> Process {
-        let process = Proc::new(kernel.inner.new_pid(), FdTable::default());
-        let process = kernel.inner.procs.add(process);
+    /// A process of user 0, child of init, with no descriptor open.
+    pub(super) fn new(kernel: &Kernel) -> Process {
+        let process = kernel.procs.create(FdTable::default(), Signals::default());
         Process(Arc::new(Handle {
             kernel: kernel.clone(),
             process,
         }))
     }
 
-    fn proc(&self) -> &Arc<Proc> {
+    pub(super) fn proc(&self) -> &Arc<Proc> {
         &self.0.process
     }
 
     /// Runs a system call.
-    fn call<T>(
+    pub(super) fn call<T>(
         &self,
         name: &'static str,
         body: impl FnMut(&Thread) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        system_call(&self.0.kernel.inner, &self.0.process, name, body)
+        system_call(&self.0.kernel.kern, &self.0.process, name, body)
     }
 
     /// The file behind a descriptor.
-    fn file(&self, fd: Fd) -> Result<FileRef, Errno> {
+    pub(super) fn file(&self, fd: Fd) -> Result<FileRef, Errno> {
         self.proc().files.lock().get(fd)
     }
 
@@ -93,11 +80,11 @@ impl Process {
     /// None of its own.
     pub fn fork(&self) -> Result<Process, Errno> {
         self.call("fork", |td| {
-            let (files, copying) = self.proc().files.lock().fork(td.kernel());
-            let child = self.proc().fork(self.kernel().inner.new_pid(), files);
-            let child = td.kernel().procs.add(child);
+            let (files, copying) = self.proc().files.lock().fork();
+            let signals = self.proc().signals.fork();
+            let child = self.kernel().procs.create(files, signals);
             for kqueue in copying {
-                kqueue.finish(td, &child)?;
+                kqueue.finish(td, &child.files)?;
             }
             Ok(Process(Arc::new(Handle {
                 kernel: self.kernel().clone(),
@@ -109,8 +96,8 @@ impl Process {
     /// exit(2): closes all descriptors. Later calls return [`Errno::KILLED`]; calls that are asleep
     /// are woken to do so, and waited for.
     pub fn exit(&self) {
-        self.proc().end(&self.kernel().inner, ExitStatus::Exited);
-        self.proc().wait_gone(&self.kernel().inner);
+        self.proc().end(&self.kernel().kern, ExitStatus::Exited);
+        self.proc().wait_gone(&self.kernel().kern);
     }
 
     /// How the process ended; `None` while it lives.
@@ -120,7 +107,7 @@ impl Process {
 
     /// Runs `body` here, so that its system calls can be interrupted by `token`.
     pub fn interruptible<T>(&self, token: &Interrupt, body: impl FnOnce(&Process) -> T) -> T {
-        let bound = token.bind(&this_thread(&self.kernel().inner));
+        let bound = token.bind(&this_thread(&self.kernel().kern));
         let result = body(self);
         drop(bound);
         result

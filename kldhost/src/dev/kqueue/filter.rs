@@ -2,12 +2,13 @@
 
 use std::ffi::{c_int, c_long};
 
+use super::NotePtr;
 use super::table::{self, Member};
-use super::{Kqueue, NotePtr};
-use crate::kernel::module_call;
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
-use crate::kpi::layout::Knlist;
+use crate::abi::layout::Knlist;
+use crate::dev::Dev;
+use crate::kern::module_call;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
 
 /// A function that the filter must have.
 fn function(td: &Thread, note: NotePtr, member: Member) -> Result<usize, Stop> {
@@ -18,17 +19,12 @@ fn function(td: &Thread, note: NotePtr, member: Member) -> Result<usize, Stop> {
     Ok(address)
 }
 
-/// `f_event`. With `locked`, the lock of that kqueue is held meanwhile.
-pub fn event(
-    td: &Thread,
-    note: NotePtr,
-    hint: c_long,
-    locked: Option<&Kqueue>,
-) -> Result<bool, Stop> {
+/// `f_event`. With `locked`, the lock of the kqueue is held meanwhile.
+pub fn event(td: &Thread, note: NotePtr, hint: c_long, locked: bool) -> Result<bool, Stop> {
     let f_event = function(td, note, table::EVENT)?;
     let before = td.own().kq_locked.get();
-    if let Some(kq) = locked {
-        td.own().kq_locked.set(kq);
+    if locked {
+        td.own().kq_locked.set(true);
     }
     // SAFETY: f_event takes the knote and the hint.
     let result =
@@ -54,7 +50,7 @@ pub fn lock_list(td: &Thread, knl: *const Knlist) -> Result<(), Stop> {
     unsafe { module_call::call(td, lock, [arg.addr(), 0, 0, 0, 0, 0])? };
     let taken = td.own().held.borrow().get(before).map(|held| held.lock);
     if let Some(taken) = taken.filter(|&taken| taken != arg.addr()) {
-        td.kernel().knlists.learn_lock(knl.addr(), taken);
+        Dev::of(td.kernel()).knlists.learn_lock(knl.addr(), taken);
     }
     Ok(())
 }

@@ -3,12 +3,13 @@
 use std::ptr::null_mut;
 
 use super::{Kqueue, Note, NotePtr, change_flux, change_status, in_flux, knlist, status, table};
-use crate::kernel::module_call;
-use crate::kernel::process::Proc;
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
-use crate::kpi::layout::*;
-use crate::sync::Arc;
+use crate::abi::layout::*;
+use crate::dev::Dev;
+use crate::dev::fdtable::Files;
+use crate::kern::module_call;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::machine::sync::Arc;
 
 /// A kqueue and its copy in a child, which has no knotes yet. The kqueue is in use meanwhile.
 pub struct Copying {
@@ -20,7 +21,7 @@ pub struct Copying {
 
 impl Copying {
     /// `kqueue_fork_copy`: copies the knotes whose filters allow it.
-    pub fn finish(self, td: &Thread, child: &Proc) -> Result<(), Stop> {
+    pub fn finish(self, td: &Thread, child: &Files) -> Result<(), Stop> {
         let from = &self.from;
         let mut state = from.state.lock();
         let mut last = None;
@@ -42,12 +43,12 @@ impl Copying {
     }
 
     /// `kqueue_fork_copy_knote`, of a knote in flux.
-    fn copy(&self, td: &Thread, child: &Proc, note: NotePtr) -> Result<(), Stop> {
+    fn copy(&self, td: &Thread, child: &Files, note: NotePtr) -> Result<(), Stop> {
         let f_copy = table::read(td, note, table::COPY)?;
         // SAFETY: the knote is in flux.
         let original = unsafe { &(*note).kn };
         let ident = original.kn_kevent.ident;
-        if f_copy == 0 || child.files.lock().get(ident as i32).is_err() {
+        if f_copy == 0 || child.lock().get(ident as i32).is_err() {
             return Ok(());
         }
         // SAFETY: the fields are plain data. The file is counted when the filter has agreed.
@@ -73,7 +74,7 @@ impl Copying {
         }
         // SAFETY: both knotes are in flux.
         unsafe { (*copy).file = (*note).file.clone() };
-        td.kernel().kqueues.tables.hold(copy);
+        Dev::of(td.kernel()).tables.hold(copy);
         if !original.kn_knlist.is_null() {
             // SAFETY: the list exists while it has the original, which is in flux.
             knlist::add(td, unsafe { &*original.kn_knlist }, copy.cast(), false)?;

@@ -6,12 +6,13 @@ use std::ptr::null_mut;
 
 use super::filter::{self, lock_list, unlock_list};
 use super::{Kqueue, Note, NotePtr, change_flux, change_status, in_flux, status};
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
-use crate::kpi::layout::*;
-use crate::sync::Mutex;
-use crate::sync::atomic::Ordering::Relaxed;
-use crate::syscall::abi::{EV_EOF, EV_ONESHOT};
+use crate::abi::layout::*;
+use crate::abi::syscall::{EV_EOF, EV_ONESHOT};
+use crate::dev::Dev;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::machine::sync::Mutex;
+use crate::machine::sync::atomic::Ordering::Relaxed;
 
 /// What the kernel knows about knlists, by address.
 #[derive(Default)]
@@ -68,7 +69,12 @@ pub fn check_locked(td: &Thread, call: &str, knl: &Knlist) -> Result<(), Stop> {
     let lock = if kernel.witness.is_lock(arg) {
         Some(arg)
     } else {
-        kernel.knlists.locks.lock().get(&addr(knl)).copied()
+        Dev::of(kernel)
+            .knlists
+            .locks
+            .lock()
+            .get(&addr(knl))
+            .copied()
     };
     let (message, name) = match lock {
         Some(lock) => match td.holds(lock) {
@@ -135,7 +141,7 @@ fn notes(knl: &Knlist) -> Vec<NotePtr> {
 
 /// A kqueue's lock is not to be taken by a filter that is called under one.
 fn check_no_kqueue(td: &Thread, call: &str) -> Result<(), Stop> {
-    if td.own().kq_locked.get().is_null() {
+    if !td.own().kq_locked.get() {
         return Ok(());
     }
     Err(td.misuse(call, "called in f_event, under a kqueue's lock", None))
@@ -158,12 +164,12 @@ pub fn knote(td: &Thread, knl: &Knlist, hint: c_long, how: c_int) -> Result<(), 
         let active = if how & KNF_NOKQLOCK != 0 {
             change_flux(note, 1);
             drop(state);
-            let active = filter::event(td, note, hint, None)?;
+            let active = filter::event(td, note, hint, false)?;
             state = kq.state.lock();
             change_flux(note, -1);
             active
         } else {
-            filter::event(td, note, hint, Some(kq))?
+            filter::event(td, note, hint, true)?
         };
         if active {
             kq.activate(td, &mut state, note);
@@ -186,7 +192,7 @@ pub fn add(td: &Thread, knl: &Knlist, kn: *mut Knote, is_locked: bool) -> Result
     // SAFETY: the knote is in flux: it is being attached by this thread.
     unsafe { (*note).kn.kn_selnext = knl.kl_list.load(Relaxed) };
     knl.kl_list.store(kn, Relaxed);
-    td.kernel().knlists.count(addr(knl), 1);
+    Dev::of(td.kernel()).knlists.count(addr(knl), 1);
     list.release(td)?;
     let _state = kqueue(note).state.lock();
     // SAFETY: as above.
@@ -208,7 +214,7 @@ fn unlink(td: &Thread, knl: &Knlist, note: NotePtr) {
         next = other.cast();
     }
     knl.kl_list.store(next, Relaxed);
-    td.kernel().knlists.count(addr(knl), -1);
+    Dev::of(td.kernel()).knlists.count(addr(knl), -1);
     // SAFETY: the caller has it in flux, or its kqueue locked.
     unsafe { (*note).kn.kn_knlist = null_mut() };
 }
@@ -244,7 +250,7 @@ pub fn destroy(td: &Thread, knl: &Knlist) -> Result<(), Stop> {
             name,
         ));
     }
-    td.kernel().knlists.forget(addr(knl));
+    Dev::of(td.kernel()).knlists.forget(addr(knl));
     Ok(())
 }
 

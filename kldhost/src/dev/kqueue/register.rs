@@ -3,13 +3,14 @@
 use super::{
     Kqueue, Locked, Note, NotePtr, change_flux, change_status, filter, in_flux, status, table,
 };
-use crate::kernel::file::{FileRef, Kind};
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
-use crate::kernel::timeout::Timeout;
-use crate::kpi::layout::*;
-use crate::syscall::abi::*;
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::layout::*;
+use crate::abi::syscall::*;
+use crate::dev::Dev;
+use crate::dev::file::{FileRef, Kind};
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::kern::timeout::Timeout;
 
 /// The filters that are about descriptors: read, write, vnode, procdesc, empty.
 fn is_fd_filter(filter: i16) -> bool {
@@ -108,7 +109,7 @@ impl Kqueue {
                 .misuse_at(0, "d_kqfilter", "returned 0, but has not set kn_fop", None)
                 .into());
         }
-        td.kernel().kqueues.tables.hold(note);
+        Dev::of(td.kernel()).tables.hold(note);
         table::check_new(td, note)?;
         let knl = filter::lock_list_of(td, note)?;
         Ok(self.look(td, note, knl)?)
@@ -153,7 +154,7 @@ impl Kqueue {
 
     /// Asks the filter whether the event has happened already, and takes the knote out of flux.
     fn look(&self, td: &Thread, note: NotePtr, knl: *mut Knlist) -> Result<(), Stop> {
-        let happened = status(note) & KN_DISABLED == 0 && filter::event(td, note, 0, None)?;
+        let happened = status(note) & KN_DISABLED == 0 && filter::event(td, note, 0, false)?;
         let mut state = self.state.lock();
         if happened {
             change_status(note, KN_ACTIVE, 0);

@@ -3,15 +3,29 @@
 use std::mem::zeroed;
 
 use super::{Kqueue, NotePtr, State, change_flux, status, table};
-use crate::kernel::file::Kind;
-use crate::kernel::process::Proc;
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
-use crate::kernel::{KnoteInfo, KpiCall, module_call};
-use crate::kpi::layout::*;
-use crate::sync;
-use crate::syscall::abi::Fd;
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::layout::*;
+use crate::abi::syscall::{Fd, Kevent};
+use crate::dev::fdtable::Files;
+use crate::dev::file::Kind;
+use crate::kern::config::KpiCall;
+use crate::kern::module_call;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::machine::sync;
+
+/// A knote of a process, as `struct kinfo_knote` describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnoteInfo {
+    /// The descriptor of its kqueue.
+    pub kq: Fd,
+    /// What is watched. The `data` are those of the last event.
+    pub event: Kevent,
+    /// `KNOTE_STATUS_*`.
+    pub status: i32,
+    /// What the filter has added, `knt_extdata`.
+    pub extdata: i32,
+}
 
 impl State {
     /// The knote after `note`, by descriptor, and of one descriptor the newest first. Without
@@ -43,7 +57,7 @@ impl Kqueue {
     fn report_notes(
         &self,
         td: &Thread,
-        of: &Proc,
+        of: &Files,
         kq: Fd,
         to: &mut Vec<KnoteInfo>,
     ) -> Result<(), Errno> {
@@ -79,7 +93,7 @@ impl Kqueue {
 
 /// `kern_proc_kqueue_report_one`, while the knote is in flux and its kqueue unlocked. The filter
 /// may add to the report, which then gets the memory that it needs.
-fn report_one(td: &Thread, of: &Proc, note: NotePtr, info: &mut KinfoKnote) -> Result<(), Errno> {
+fn report_one(td: &Thread, of: &Files, note: NotePtr, info: &mut KinfoKnote) -> Result<(), Errno> {
     let f_userdump = table::read(td, note, table::USERDUMP)?;
     if f_userdump != 0 {
         let args = [
@@ -127,32 +141,30 @@ impl From<&KinfoKnote> for KnoteInfo {
     }
 }
 
-impl Proc {
-    /// `kern_proc_kqueues_out1`: the knotes of all its kqueues.
-    pub fn report_kqueues(&self, td: &Thread) -> Result<Vec<KnoteInfo>, Errno> {
-        let mut all = Vec::new();
-        let end = self.files.lock().end();
-        for fd in 0..end {
-            // The table is not locked meanwhile, and the descriptor may be closed: the file is not.
-            let file = self.files.lock().get(fd);
-            if let Ok(file) = file
-                && let Kind::Kqueue(kq) = &file.kind
-            {
-                kq.report_notes(td, self, fd, &mut all)?;
-            }
+/// `kern_proc_kqueues_out1`: the knotes of all kqueues of a process.
+pub fn report_kqueues(td: &Thread, of: &Files) -> Result<Vec<KnoteInfo>, Errno> {
+    let mut all = Vec::new();
+    let end = of.lock().end();
+    for fd in 0..end {
+        // The table is not locked meanwhile, and the descriptor may be closed: the file is not.
+        let file = of.lock().get(fd);
+        if let Ok(file) = file
+            && let Kind::Kqueue(kq) = &file.kind
+        {
+            kq.report_notes(td, of, fd, &mut all)?;
         }
-        Ok(all)
     }
+    Ok(all)
+}
 
-    /// The part of a core dump that asks kqueues.
-    pub fn dump_kqueues(&self, td: &Thread) -> Result<(), Stop> {
-        if !td.kernel().release.reports_kqueues() {
-            return Ok(());
-        }
-        match self.report_kqueues(td) {
-            Err(Errno::PANICKED) => Err(Stop),
-            // The dump goes without that note.
-            _ => Ok(()),
-        }
+/// The part of a core dump that asks kqueues.
+pub fn dump_kqueues(td: &Thread, of: &Files) -> Result<(), Stop> {
+    if !td.kernel().release.reports_kqueues() {
+        return Ok(());
+    }
+    match report_kqueues(td, of) {
+        Err(Errno::PANICKED) => Err(Stop),
+        // The dump goes without that note.
+        _ => Ok(()),
     }
 }

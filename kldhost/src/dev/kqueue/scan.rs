@@ -3,13 +3,13 @@
 use super::{
     Entry, Kqueue, Locked, NotePtr, change_flux, change_status, filter, flags, in_flux, table,
 };
-use crate::kernel::report::Stop;
-use crate::kernel::sleepq::Sleep;
-use crate::kernel::thread::Thread;
-use crate::kernel::timeout::Timeout;
-use crate::kpi::layout::*;
-use crate::syscall::abi::{EV_CLEAR, EV_DISPATCH, EV_ONESHOT, Kevent};
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::layout::*;
+use crate::abi::syscall::{EV_CLEAR, EV_DISPATCH, EV_ONESHOT, Kevent};
+use crate::kern::report::Stop;
+use crate::kern::sleep::Sleep;
+use crate::kern::thread::Thread;
+use crate::kern::timeout::Timeout;
 
 /// `EV_DROP`: a filter wants its knote dropped.
 const EV_DROP: u16 = 0x1000;
@@ -133,7 +133,7 @@ impl Kqueue {
         change_status(note, KN_SCAN, 0);
         drop(state);
         let knl = filter::lock_list_of(td, note)?;
-        let stands = filter::event(td, note, 0, None)?;
+        let stands = filter::event(td, note, 0, false)?;
         if stands {
             // The kernel asks whether it has to call f_touch, which filters of descriptors do not
             // get.

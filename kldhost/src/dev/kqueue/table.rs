@@ -7,13 +7,14 @@
 use std::mem::offset_of;
 
 use super::{Note, NotePtr};
-use crate::fault::copy_user;
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
-use crate::kernel::{Inner, Release};
-use crate::kpi;
-use crate::kpi::layout::Filterops;
-use crate::sync::Mutex;
+use crate::abi::layout::Filterops;
+use crate::abi::release::Release;
+use crate::dev::Dev;
+use crate::kern::Kern;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::machine::fault::copy_user;
+use crate::machine::sync::Mutex;
 
 /// What `kn_fop` is until the device's d_kqfilter has set it, `file_filtops`.
 static FILE_FILTOPS: Filterops = Filterops {
@@ -55,26 +56,24 @@ const WORD: usize = size_of::<usize>();
 /// So many words behind the first release's table are zeroes.
 const TAIL: usize = 8;
 
-impl Release {
-    /// Bytes of the table in the first release of the line, for which its modules are compiled.
-    fn first_table(self) -> usize {
-        if self < Release::V15_0 {
-            USERDUMP.offset
-        } else {
-            COPY.offset
-        }
+/// Bytes of the table in the first release of the line, for which its modules are compiled.
+fn first_table(release: Release) -> usize {
+    if release < Release::V15_0 {
+        USERDUMP.offset
+    } else {
+        COPY.offset
     }
+}
 
-    /// Whether the kernel calls this word of a table, and what it calls it.
-    fn reads(self, offset: usize) -> Option<&'static str> {
-        let read = [
-            (USERDUMP, self.reports_kqueues()),
-            (COPY, self.copies_kqueues()),
-        ];
-        read.iter()
-            .find(|(member, reads)| member.offset == offset && *reads)
-            .map(|(member, _)| member.name)
-    }
+/// Whether the kernel calls this word of a table, and what it calls it.
+fn reads(release: Release, offset: usize) -> Option<&'static str> {
+    let read = [
+        (USERDUMP, release.reports_kqueues()),
+        (COPY, release.copies_kqueues()),
+    ];
+    read.iter()
+        .find(|(member, reads)| member.offset == offset && *reads)
+        .map(|(member, _)| member.name)
 }
 
 /// The tables that knotes refer to, and how many do. A knote does so until the kernel has read its
@@ -149,7 +148,7 @@ fn check_present(td: &Thread, note: NotePtr) -> Result<(), Stop> {
     if is_file_filtops(note)
         || kernel.is_in_module(table)
         || kernel
-            .with_memory(table, kernel.release.first_table(), |_| ())
+            .with_memory(table, first_table(kernel.release), |_| ())
             .is_some()
     {
         return Ok(());
@@ -188,7 +187,7 @@ pub fn check_isfd(td: &Thread, note: NotePtr) -> Result<(), Stop> {
 pub fn check_new(td: &Thread, note: NotePtr) -> Result<(), Stop> {
     check_isfd(td, note)?;
     let (kernel, table) = (td.kernel(), address(note));
-    let first = kernel.release.first_table();
+    let first = first_table(kernel.release);
     let mut tail = [0usize; TAIL];
     // SAFETY: `tail` is ours. What is behind the table may be anything.
     let copied = unsafe {
@@ -201,8 +200,8 @@ pub fn check_new(td: &Thread, note: NotePtr) -> Result<(), Stop> {
     copied.map_err(|_| unreadable(td, table, "the members that later releases have"))?;
     for (number, word) in tail.into_iter().enumerate().filter(|(_, word)| *word != 0) {
         let offset = first + number * WORD;
-        let message = match kernel.release.reads(offset) {
-            Some(_) if kernel.is_code(word) => continue,
+        let message = match reads(kernel.release, offset) {
+            Some(_) if is_code(kernel, word) => continue,
             Some(name) => format!(
                 "the word at {offset} of the table is {word:#x}, which this kernel calls as {name}"
             ),
@@ -228,9 +227,7 @@ fn table_name(td: &Thread, table: usize) -> Option<String> {
         .or_else(|| td.kernel().block_name(table))
 }
 
-impl Inner {
-    /// Whether an address in a table may be that of a function.
-    fn is_code(&self, addr: usize) -> bool {
-        self.symbolize(addr).is_some() || kpi::resolve(self, "knote_triv_copy") == Some(addr)
-    }
+/// Whether an address in a table may be that of a function.
+fn is_code(kern: &Kern, addr: usize) -> bool {
+    kern.symbolize(addr).is_some() || Dev::of(kern).knote_triv_copy == Some(addr)
 }

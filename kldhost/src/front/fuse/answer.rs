@@ -5,7 +5,7 @@ use polyfuse_kernel::*;
 use super::channel::Message;
 use super::ioctl;
 use super::session::Session;
-use crate::sync::Arc;
+use crate::machine::sync::Arc;
 use crate::syscall::IoctlArg;
 
 /// No error is answered, because the answer has been given; or an error, by Linux's number.

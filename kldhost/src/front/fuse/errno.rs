@@ -1,6 +1,6 @@
 //! Error numbers: the module speaks FreeBSD's, the programs on the mount read Linux's.
 
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
 
 /// FreeBSD's numbers from 35 on, in order, as Linux's. Those below are the same, but for EDEADLK
 /// (11).

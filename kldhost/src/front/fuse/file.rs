@@ -1,11 +1,11 @@
 //! Open files of the mount. Each is an open file description of Linux, whoever shares it by fork(2)
 //! or dup(2), and has a process of the hosted kernel to itself, with the device open in it.
 
-use crate::kernel::{Interrupt, Kernel};
-use crate::sync::Mutex;
-use crate::syscall::abi::{FIONREAD, Fd, O_APPEND, O_NONBLOCK};
-use crate::syscall::errno::Errno;
-use crate::syscall::{IoctlArg, Process};
+use crate::abi::errno::Errno;
+use crate::abi::syscall::{FIONREAD, Fd, O_APPEND, O_NONBLOCK};
+use crate::kern::interrupt::Interrupt;
+use crate::machine::sync::Mutex;
+use crate::syscall::{IoctlArg, Kernel, Process};
 
 use super::poll::Watch;
 

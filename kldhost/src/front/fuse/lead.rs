@@ -3,7 +3,7 @@
 //! sleeps in it. So requests are taken in the order in which they came, none waits for another
 //! one's end, and no data changes threads.
 
-use crate::sync::{Condvar, Mutex};
+use crate::machine::sync::{Condvar, Mutex};
 
 /// Threads that wait for the lead, at most; more of them end.
 const SPARE: usize = 4;

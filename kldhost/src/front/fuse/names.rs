@@ -9,9 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use polyfuse_kernel::{fuse_attr, fuse_dirent};
 use zerocopy::IntoBytes;
 
-use crate::kernel::Kernel;
-use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::machine::sync::Mutex;
+use crate::machine::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::syscall::Kernel;
 
 /// The node of the mounted directory, by the FUSE protocol.
 pub const ROOT: u64 = 1;

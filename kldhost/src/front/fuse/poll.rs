@@ -12,10 +12,10 @@ use polyfuse_kernel::{FUSE_POLL_SCHEDULE_NOTIFY, fuse_poll_in};
 
 use super::channel::Channel;
 use super::file::OpenFile;
-use crate::sync::{Arc, Condvar, Duration, Mutex, Weak};
+use crate::abi::errno::Errno;
+use crate::abi::syscall::*;
+use crate::machine::sync::{Arc, Condvar, Duration, Mutex, Weak};
 use crate::syscall::PollWatch;
-use crate::syscall::abi::*;
-use crate::syscall::errno::Errno;
 
 /// Linux's bits that are not FreeBSD's.
 const LINUX_POLLWRNORM: u32 = 0x100;

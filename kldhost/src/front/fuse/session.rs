@@ -10,10 +10,12 @@ use super::file::OpenFile;
 use super::lead::Lead;
 use super::names::Names;
 use super::poll::Happened;
-use crate::kernel::thread::this_thread;
-use crate::kernel::{Interrupt, Kernel, Tid};
-use crate::sync::{Arc, Condvar, Duration, Instant, Mutex, spawn};
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::syscall::Tid;
+use crate::kern::interrupt::Interrupt;
+use crate::kern::thread::this_thread;
+use crate::machine::sync::{Arc, Condvar, Duration, Instant, Mutex, spawn};
+use crate::syscall::Kernel;
 
 /// Why a mount has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +132,7 @@ impl Session {
             if !self.answer_in_order(&message) {
                 let flight = Flight {
                     pid: message.header.pid as i32,
-                    tid: this_thread(&self.kernel.inner).tid,
+                    tid: this_thread(&self.kernel.kern).tid,
                     token: Interrupt::new(),
                 };
                 self.flights.lock().insert(message.header.unique, flight);

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use object::elf;
 
-use crate::image::{LoadError, Object, Place, Target, readable};
+use crate::image::LoadError;
+use crate::image::elf::{Object, Place};
+use crate::image::peek::Target;
+use crate::image::symbols::readable;
 
 /// A function that runs when the module is loaded or unloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]

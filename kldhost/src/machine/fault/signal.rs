@@ -6,7 +6,8 @@ use std::sync::{Once, OnceLock};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 
-use super::{FaultInfo, FaultKind, copy, registry};
+use super::{FaultInfo, FaultKind, copy};
+use crate::image::is_module;
 
 const SIGNALS: [Signal; 4] = [
     Signal::SIGSEGV,
@@ -78,7 +79,7 @@ extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut
 fn module_fault(registers: &[i64], addr: usize) -> Option<FaultInfo> {
     let pc = registers[libc::REG_RIP as usize] as usize;
     let kind = fault_kind(registers, addr);
-    if registry::is_module(pc) && kind != FaultKind::Execute {
+    if is_module(pc) && kind != FaultKind::Execute {
         let addr = if matches!(kind, FaultKind::Read | FaultKind::Write) {
             addr
         } else {
@@ -92,13 +93,13 @@ fn module_fault(registers: &[i64], addr: usize) -> Option<FaultInfo> {
     // It has gone astray. A call left the address to return to; a jump leaves no trace, but only
     // modules do such things.
     let return_address = copy::peek(registers[libc::REG_RSP as usize] as usize);
-    match return_address.filter(|&address| registry::is_module(address)) {
+    match return_address.filter(|&address| is_module(address)) {
         Some(caller) => Some(FaultInfo {
             addr,
             pc: caller,
             kind,
         }),
-        None => (registry::is_module(pc) || runs_modules()).then_some(FaultInfo { addr, pc, kind }),
+        None => (is_module(pc) || runs_modules()).then_some(FaultInfo { addr, pc, kind }),
     }
 }
 

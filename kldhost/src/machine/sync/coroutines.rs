@@ -6,14 +6,14 @@
 
 mod clock;
 mod condvar;
-pub(crate) mod execution;
+pub mod execution;
 mod mutex;
 
 use std::ptr::null;
 
 use shuttle::rand::{RngCore, thread_rng};
 
-use crate::kernel::pcpu::{Running, running, set_running};
+use crate::machine::pcpu::{Running, running, set_running};
 
 pub use clock::Instant;
 pub use condvar::{Condvar, WaitTimeoutResult};

@@ -1,9 +1,4 @@
-//! Everything in kldhost that blocks, every thread it starts, and its clock go through here, so
-//! that another engine can take the place of the operating system's threads: see `tests/schedules`,
-//! which compiles this crate with its own `sync`.
-//!
-//! A [`Mutex`] is never held where another thread may have to run: over a sleep, a [`switch`], or a
-//! call into a module. A [`SleepMutex`] may be.
+//! The engine of kldhost itself: the threads and the clock of the operating system.
 
 pub use parking_lot::{Condvar, Mutex, MutexGuard};
 pub use parking_lot::{Mutex as SleepMutex, MutexGuard as SleepMutexGuard};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use kldhost_shuttle::KpiCall;
-use kldhost_shuttle::explore::{BATCH, Seed, Strategy};
+use crate::explore::{BATCH, Seed, Strategy};
 
 use crate::play;
 use crate::scenarios::Scenario;

@@ -11,7 +11,7 @@ use std::sync::Once;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
-use crate::sync::execution;
+use kldhost_shuttle::sync::execution;
 
 /// How schedules are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +173,7 @@ impl<S: Scheduler> Scheduler for Explorer<S> {
 
 /// Runs `scenario` on `count` schedules, those of `first` and of the seeds that follow, [`BATCH`]
 /// of each. It stops at the first that goes wrong: `scenario` has called
-/// [`fail`](crate::sync::fail), a thread panics, nobody can run, or there is no end. The same seed
+/// [`fail`](kldhost_shuttle::sync::fail), a thread panics, nobody can run, or there is no end. The same seed
 /// leads to the same schedules.
 ///
 /// `scenario` runs on the first thread of each execution, and should see all others end.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use shuttle::scheduler::{Task, TaskId};
 
 use super::{Instant, choose};
-use crate::kernel::pcpu::{self, Running};
+use crate::machine::pcpu::{self, Running};
 
 /// The thread that an execution begins with, by its number.
 const MAIN: usize = 0;
@@ -117,7 +117,7 @@ fn with<T>(body: impl FnOnce(&mut Execution) -> T) -> T {
 }
 
 /// A new execution begins.
-pub(crate) fn begin() {
+pub fn begin() {
     // The last execution, if it has failed, has left its own.
     pcpu::set_running(Running::new(null()));
     with(|execution| {
@@ -132,7 +132,7 @@ pub(crate) fn begin() {
 
 /// Decides who runs next: by `choose`, unless there is no choice. `None` ends the execution, which
 /// has failed.
-pub(crate) fn next(
+pub fn next(
     unfinished: &[&Task],
     choose: impl FnOnce(&[&Task]) -> Option<TaskId>,
 ) -> Option<TaskId> {
@@ -166,12 +166,12 @@ pub(crate) fn next(
 }
 
 /// Why the execution has failed, if it has.
-pub(crate) fn failure() -> Option<String> {
+pub fn failure() -> Option<String> {
     with(|execution| execution.failure.clone())
 }
 
 /// The steps so far, as people read them.
-pub(crate) fn described_steps() -> Vec<String> {
+pub fn described_steps() -> Vec<String> {
     with(|execution| {
         let step = |&(thread, at): &Step| format!("{}: {at}", execution.name(thread));
         execution.steps.iter().map(step).collect()
@@ -179,7 +179,7 @@ pub(crate) fn described_steps() -> Vec<String> {
 }
 
 /// What tells this execution from others.
-pub(crate) fn fingerprint() -> u64 {
+pub fn fingerprint() -> u64 {
     // FNV-1a.
     let mix = |hash: u64, &(thread, _): &Step| (hash ^ thread as u64).wrapping_mul(0x100_0000_01b3);
     with(|execution| execution.steps.iter().fold(0xcbf2_9ce4_8422_2325, mix))
