@@ -15,6 +15,7 @@ pub mod file;
 mod fileops;
 pub mod kqueue;
 pub mod select;
+mod vnode;
 
 use crate::abi::layout::Lock;
 use crate::kern::{Kern, mtx};

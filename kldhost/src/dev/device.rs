@@ -4,9 +4,10 @@ use std::ffi::c_int;
 
 use super::cdevpriv::PrivSlot;
 use super::file::{FMASK, File, FileRef, Kind};
+use super::vnode::Vnode;
 use crate::abi::errno::Errno;
 use crate::abi::layout::*;
-use crate::abi::syscall::{O_CREAT, O_DIRECTORY, O_NONBLOCK};
+use crate::abi::syscall::{O_CREAT, O_DIRECTORY};
 use crate::kern::module_call;
 use crate::kern::report::Stop;
 use crate::kern::thread::Thread;
@@ -17,7 +18,7 @@ use crate::machine::sync::{self, Arc, Mutex};
 /// `FLASTCLOSE`: nobody has the device open any more.
 const FLASTCLOSE: i32 = O_DIRECTORY;
 /// `FREVOKE`: a forced close.
-const FREVOKE: i32 = 0x0020_0000;
+pub const FREVOKE: i32 = 0x0020_0000;
 /// `S_IFCHR`, which d_open and d_close get as the type of device.
 const S_IFCHR: usize = 0o020000;
 
@@ -39,16 +40,6 @@ pub struct Device {
 unsafe impl Send for Device {}
 // SAFETY: as above.
 unsafe impl Sync for Device {}
-
-/// The vnode of a device: what opens of it have in common until it is doomed, by revoke(2), or
-/// since the device is gone.
-#[derive(Default)]
-pub struct Vnode {
-    /// How many descriptions are open through it.
-    opens: Mutex<u64>,
-    /// `VIRF_DOOMED`. Changes with `opens` locked.
-    doomed: AtomicBool,
-}
 
 /// A file open on a device.
 pub struct DevFile {
@@ -159,49 +150,9 @@ impl InDevice<'_> {
     }
 }
 
-impl Vnode {
-    fn is_doomed(&self) -> bool {
-        self.doomed.load(SeqCst)
-    }
-
-    /// Counts an open.
-    fn opened(&self, device: &Device) {
-        let mut opens = self.opens.lock();
-        if !self.is_doomed() {
-            *opens += 1;
-            device.cdev.si_usecount.fetch_add(1, SeqCst);
-        }
-    }
-
-    /// Counts a close: whether it is the last of the device, or `None` if the vnode is doomed.
-    fn closed(&self, device: &Device) -> Option<bool> {
-        let mut opens = self.opens.lock();
-        if self.is_doomed() {
-            return None;
-        }
-        *opens -= 1;
-        Some(device.cdev.si_usecount.fetch_sub(1, SeqCst) == 1)
-    }
-
-    /// `vgone`: takes the vnode from its device, with a forced close if it is open.
-    fn doom(&self, td: &Thread, device: &Device) -> Result<(), Stop> {
-        let opens = {
-            let mut opens = self.opens.lock();
-            self.doomed.store(true, SeqCst);
-            std::mem::take(&mut *opens)
-        };
-        if opens > 0 {
-            let last = device.cdev.si_usecount.fetch_sub(opens, SeqCst) == 1;
-            // td_fpop stays as it is: it is nobody's file that is closed.
-            device.close(td, O_NONBLOCK | FREVOKE, last)?;
-        }
-        Ok(())
-    }
-}
-
 impl Device {
     /// `devfs_close`: calls d_close, if this close is one that the module hears of.
-    fn close(&self, td: &Thread, fflag: i32, last: bool) -> Result<c_int, Stop> {
+    pub fn close(&self, td: &Thread, fflag: i32, last: bool) -> Result<c_int, Stop> {
         let Some(inside) = self.enter(td) else {
             return Ok(Errno::ENXIO.0);
         };

@@ -6,15 +6,15 @@
 mod filter;
 mod fork;
 pub mod knlist;
+mod knlists;
+mod note;
 mod register;
 mod report;
 mod scan;
 mod table;
 
 use std::collections::{HashMap, VecDeque};
-use std::ffi::c_int;
 
-use super::file::FileRef;
 use super::{Dev, select};
 use crate::abi::errno::Errno;
 use crate::abi::layout::*;
@@ -25,9 +25,11 @@ use crate::kern::thread::Thread;
 use crate::machine::sync::{self, Arc, SleepMutex, SleepMutexGuard};
 
 pub use fork::Copying;
-pub use knlist::Knlists;
+pub use knlists::Knlists;
 pub use report::{KnoteInfo, dump_kqueues, report_kqueues};
 pub use table::Tables;
+
+use note::{Note, NotePtr, change_flux, change_status, flags, flux, in_flux, status};
 
 /// A kqueue.
 pub struct Kqueue {
@@ -43,19 +45,6 @@ pub struct Kqueue {
 unsafe impl Send for Kqueue {}
 // SAFETY: as above.
 unsafe impl Sync for Kqueue {}
-
-/// A knote, with what the kernel keeps beside what modules see.
-#[repr(C)]
-pub struct Note {
-    /// What modules see.
-    kn: Knote,
-    /// `kn_fp`.
-    file: Option<FileRef>,
-    /// The table that it holds in [`table::Tables`]; 0 if none yet.
-    table: usize,
-}
-
-type NotePtr = *mut Note;
 
 /// An entry of `kq_head`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,52 +78,6 @@ struct State {
 unsafe impl Send for State {}
 
 type Locked<'a> = SleepMutexGuard<'a, State>;
-
-impl Note {
-    fn new(file: FileRef) -> NotePtr {
-        // SAFETY: all-zero bytes are valid for every field.
-        let kn = unsafe { std::mem::zeroed() };
-        Box::into_raw(Box::new(Note {
-            kn,
-            file: Some(file),
-            table: 0,
-        }))
-    }
-}
-
-/// How many threads have it in flux, `kn_influx`. The kqueue is locked.
-fn flux(note: NotePtr) -> c_int {
-    // SAFETY: the caller found the knote on a locked kqueue, or has it in flux.
-    unsafe { (*note).kn.kn_influx }
-}
-
-/// `kn_in_flux`. The kqueue is locked.
-fn in_flux(note: NotePtr) -> bool {
-    flux(note) > 0
-}
-
-/// Changes `kn_influx`. The kqueue is locked.
-fn change_flux(note: NotePtr, by: c_int) {
-    // SAFETY: as above; the field belongs to the kernel, under this lock.
-    unsafe { (*note).kn.kn_influx += by };
-}
-
-fn status(note: NotePtr) -> c_int {
-    // SAFETY: the caller keeps the knote alive: the kqueue is locked, or the knote in flux.
-    unsafe { (*note).kn.kn_status }
-}
-
-/// Sets and clears bits of `kn_status`. The kqueue is locked.
-fn change_status(note: NotePtr, set: c_int, clear: c_int) {
-    // SAFETY: as above; the field belongs to the kernel, under this lock.
-    unsafe { (*note).kn.kn_status = (*note).kn.kn_status & !clear | set };
-}
-
-/// `EV_*` of the knote.
-fn flags(note: NotePtr) -> u16 {
-    // SAFETY: the caller keeps the knote alive.
-    unsafe { (*note).kn.kn_kevent.flags }
-}
 
 impl Kqueue {
     /// kqueuex(2).

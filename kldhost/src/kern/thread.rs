@@ -3,6 +3,8 @@
 //! A thread of the operating system gets one for each kernel that it makes system calls on, with
 //! the first of them.
 
+mod info;
+
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr::null;
@@ -20,29 +22,7 @@ use crate::machine::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::machine::sync::atomic::{AtomicBool, AtomicI32};
 use crate::machine::sync::{Arc, Condvar, Mutex, Weak, thread_local};
 
-/// What a thread is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ThreadState {
-    /// Running in the kernel, or waiting for a mutex that another thread is about to release.
-    Running,
-    /// Asleep.
-    Sleeping {
-        /// Where, as ps(1) shows it: `echord`, `select`, `kqread`, `devdrn`, or the name of an sx
-        /// lock.
-        wmesg: String,
-    },
-}
-
-/// A thread that is in a system call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ThreadInfo {
-    /// Its process.
-    pub pid: Pid,
-    /// Its number.
-    pub tid: Tid,
-    /// What it is doing.
-    pub state: ThreadState,
-}
+pub use info::{ThreadInfo, ThreadState, Wmesg};
 
 /// A thread. Its address is what `curthread` gives, and the owner in lock words; the alignment
 /// leaves those the low bits.
@@ -126,27 +106,6 @@ pub enum Wake {
     Signal(Errno),
     /// The kernel is dead.
     Dead,
-}
-
-/// A wait message, cut to what fits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wmesg([u8; 24]);
-
-impl Wmesg {
-    /// From the bytes of a string.
-    pub fn new(text: &[u8]) -> Wmesg {
-        let mut bytes = [0; 24];
-        let n = text.len().min(bytes.len());
-        bytes[..n].copy_from_slice(&text[..n]);
-        Wmesg(bytes)
-    }
-}
-
-impl std::fmt::Display for Wmesg {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let end = self.0.iter().position(|&b| b == 0).unwrap_or(self.0.len());
-        f.write_str(&String::from_utf8_lossy(&self.0[..end]))
-    }
 }
 
 // SAFETY: `opaque` is never written, and `own` is only used by the thread itself (see `own()`); the
@@ -238,22 +197,6 @@ impl Thread {
     /// is in no method of a device.
     pub fn is_free(&self) -> bool {
         self.own().held.borrow().is_empty() && self.own().devices.borrow().is_empty()
-    }
-
-    /// What it is doing, by its `wait`; `None` in user mode.
-    pub fn info(&self, wait: &Wait) -> Option<ThreadInfo> {
-        let pid = self.pid();
-        let state = match wait.asleep {
-            Some(wmesg) if wait.wake.is_none() => ThreadState::Sleeping {
-                wmesg: wmesg.to_string(),
-            },
-            _ => ThreadState::Running,
-        };
-        (pid != 0).then_some(ThreadInfo {
-            pid,
-            tid: self.tid,
-            state,
-        })
     }
 
     /// Enters the kernel, in a system call of process `pid`, which has these signals. They must

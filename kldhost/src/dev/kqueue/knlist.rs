@@ -1,6 +1,5 @@
 //! knlists: the knotes attached to one side of a device, knlist(9).
 
-use std::collections::HashMap;
 use std::ffi::{c_int, c_long};
 use std::ptr::null_mut;
 
@@ -11,44 +10,7 @@ use crate::abi::syscall::{EV_EOF, EV_ONESHOT};
 use crate::dev::Dev;
 use crate::kern::report::Stop;
 use crate::kern::thread::Thread;
-use crate::machine::sync::Mutex;
 use crate::machine::sync::atomic::Ordering::Relaxed;
-
-/// What the kernel knows about knlists, by address.
-#[derive(Default)]
-pub struct Knlists {
-    /// How many knotes each has.
-    notes: Mutex<HashMap<usize, usize>>,
-    /// The lock that its lock function takes, where that is not what the module gave as the lock.
-    locks: Mutex<HashMap<usize, usize>>,
-}
-
-impl Knlists {
-    /// Whether one at these addresses has knotes.
-    pub fn any(&self, within: impl Fn(usize) -> bool) -> bool {
-        self.notes.lock().keys().any(|&knl| within(knl))
-    }
-
-    /// Remembers the lock of a knlist.
-    pub fn learn_lock(&self, knl: usize, lock: usize) {
-        self.locks.lock().insert(knl, lock);
-    }
-
-    /// A knlist is initialised, or destroyed.
-    pub fn forget(&self, knl: usize) {
-        self.notes.lock().remove(&knl);
-        self.locks.lock().remove(&knl);
-    }
-
-    fn count(&self, knl: usize, change: isize) {
-        let mut notes = self.notes.lock();
-        let count = notes.entry(knl).or_default();
-        *count = count.saturating_add_signed(change);
-        if *count == 0 {
-            notes.remove(&knl);
-        }
-    }
-}
 
 fn kqueue<'a>(note: NotePtr) -> &'a Kqueue {
     // SAFETY: set when the knote was made; a kqueue drops its knotes before it goes.

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use kldhost_shuttle::KpiCall;
 use crate::explore::{BATCH, Seed, Strategy};
+use kldhost_shuttle::KpiCall;
 
 use crate::play;
 use crate::scenarios::Scenario;

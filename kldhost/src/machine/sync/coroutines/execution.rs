@@ -4,6 +4,8 @@
 //! To shuttle all threads can always run: who waits is left out here, before its scheduler chooses.
 //! So the thread that runs when nobody else can, [`quiesce`], is a matter of that choice, too.
 
+mod state;
+
 use std::cell::RefCell;
 use std::ptr::null;
 use std::time::Duration;
@@ -12,9 +14,7 @@ use shuttle::scheduler::{Task, TaskId};
 
 use super::{Instant, choose};
 use crate::machine::pcpu::{self, Running};
-
-/// The thread that an execution begins with, by its number.
-const MAIN: usize = 0;
+use state::{Execution, MAIN, Step};
 
 /// A thread that may stay away does so one time in this many. One that stays away comes back,
 /// rather than time passes, one time in this many.
@@ -25,91 +25,6 @@ const MAX_STEPS: usize = 20_000;
 
 std::thread_local! {
     static EXECUTION: RefCell<Execution> = const { RefCell::new(Execution::new()) };
-}
-
-/// A step: a thread, by its number, has come to a switch, or waits.
-type Step = (usize, &'static str);
-
-struct Execution {
-    /// Who runs.
-    current: usize,
-    /// Who waits, by number.
-    waiting: Vec<bool>,
-    /// Threads that stay away, by number: see [`stay`]. They also count as waiting.
-    away: Vec<usize>,
-    /// The number of [`super::SleepMutex`]es that each thread holds, by number.
-    locks: Vec<usize>,
-    names: Vec<String>,
-    /// The first thread runs only if nobody else can.
-    quiescing: bool,
-    now: Instant,
-    /// Until when threads wait at most.
-    deadlines: Vec<(Instant, usize)>,
-    steps: Vec<Step>,
-    failure: Option<String>,
-    /// Nobody runs any more: what is dropped now is dropped by shuttle.
-    over: bool,
-}
-
-impl Execution {
-    const fn new() -> Execution {
-        Execution {
-            current: MAIN,
-            waiting: Vec::new(),
-            away: Vec::new(),
-            locks: Vec::new(),
-            names: Vec::new(),
-            quiescing: false,
-            now: Instant::BOOT,
-            deadlines: Vec::new(),
-            steps: Vec::new(),
-            failure: None,
-            over: false,
-        }
-    }
-
-    fn waits(&self, thread: usize) -> bool {
-        self.waiting.get(thread).is_some_and(|&waits| waits)
-    }
-
-    fn set_waiting(&mut self, thread: usize, waits: bool) {
-        if thread >= self.waiting.len() {
-            self.waiting.resize(thread + 1, false);
-        }
-        self.waiting[thread] = waits;
-    }
-
-    fn come_back(&mut self, index: usize) {
-        let thread = self.away.swap_remove(index);
-        self.set_waiting(thread, false);
-    }
-
-    /// The threads that can run.
-    fn able<'a>(&self, unfinished: &[&'a Task]) -> Vec<&'a Task> {
-        unfinished
-            .iter()
-            .copied()
-            .filter(|task| !self.waits(task.id().into()))
-            .collect()
-    }
-
-    fn name(&self, thread: usize) -> &str {
-        self.names.get(thread).map_or("?", String::as_str)
-    }
-
-    /// Where the threads are that have not ended.
-    fn places(&self, unfinished: &[&Task]) -> String {
-        let place = |task: &&Task| {
-            let thread = usize::from(task.id());
-            let last = self.steps.iter().rev().find(|(other, _)| *other == thread);
-            format!(
-                "{} at {}",
-                self.name(thread),
-                last.map_or("its start", |(_, at)| at)
-            )
-        };
-        unfinished.iter().map(place).collect::<Vec<_>>().join(", ")
-    }
 }
 
 fn with<T>(body: impl FnOnce(&mut Execution) -> T) -> T {

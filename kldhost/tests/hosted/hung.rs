@@ -1,11 +1,11 @@
 //! Page faults that do not end, and those who wait for the lock that is held meanwhile.
 
-mod common;
-
 use kldhost::sync::{Arc, Duration};
 use kldhost::{
     Call, Config, Errno, Fd, Kernel, KldId, O_RDWR, Process, SigAction, Signal, UserMem,
 };
+
+use crate::common;
 
 /// `KPI_XCOPY`
 const XCOPY: u64 = 0x8010_0000 | (b'K' as u64) << 8 | 203;

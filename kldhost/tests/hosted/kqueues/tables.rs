@@ -2,7 +2,7 @@
 
 use kldhost::*;
 
-use crate::{COPY, Filters, TAIL, USERDUMP};
+use super::{COPY, Filters, TAIL, USERDUMP};
 
 const ADJACENT: u64 = 1;
 const LAST: u64 = 2;

@@ -3,11 +3,11 @@
 //!
 //! The module is `testmods/misuse.c`, whose ioctls are the misuses, listed at its top.
 
-mod common;
-
 use kldhost::{
     Call, Config, EV_ADD, EVFILT_READ, Errno, Fd, Kernel, Kevent, KldId, O_RDWR, Process, Report,
 };
+
+use crate::common;
 
 /// `_IO('M', n)`.
 fn request(n: u64) -> u64 {

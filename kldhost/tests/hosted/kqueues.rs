@@ -1,9 +1,8 @@
 //! What the kernel of each release does with kqueues and with the tables of filters. The module is
 //! `testmods/filters.c`, which lists its tables at its top. Its events are always there.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod fork;
+mod held;
 mod report;
 mod tables;
 
@@ -11,6 +10,8 @@ use kldhost::sync::Duration;
 use kldhost::{
     Config, EV_ADD, EVFILT_READ, Errno, Fd, Kernel, Kevent, KldId, O_RDWR, Process, Release,
 };
+
+use crate::common;
 
 const TAIL: u64 = 0;
 const USERDUMP: u64 = 3;

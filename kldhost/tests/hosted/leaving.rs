@@ -1,9 +1,9 @@
 //! Unload reports a thread that has yet to return into the module. A thread that has left by a tail
 //! call is not in the way. The module is `testmods/stays.c`.
 
-mod common;
-
 use kldhost::{Call, Config, Errno, Kernel, KldId, O_RDWR, Process, SigAction, Signal};
+
+use crate::common;
 
 /// STAYS_DTOR_LEFT.
 const LEFT: u32 = 6;

@@ -1,13 +1,13 @@
 //! A plain C driver without any of our code: normal use works, and its two faults come out as
 //! reports.
 
-mod common;
-
 use kldhost::sync::Duration;
 use kldhost::{
     Config, EV_ADD, EV_EOF, EVFILT_READ, EVFILT_WRITE, Errno, FIONREAD, Kevent, O_NONBLOCK,
     O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, PollFd, SigAction, Signal, UserIn, UserMem,
 };
+
+use crate::common;
 
 #[test]
 fn bytes_go_through() {

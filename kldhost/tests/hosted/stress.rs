@@ -1,12 +1,12 @@
 //! Many threads at once: nothing is lost, nobody is forgotten, and unload finds its way through.
 
-mod common;
-
 use kldhost::sync::Duration;
 use kldhost::{
     Call, Config, EV_ADD, EV_CLEAR, EVFILT_READ, EVFILT_WRITE, Errno, Kernel, Kevent, O_NONBLOCK,
     O_RDONLY, O_WRONLY, POLLIN, POLLOUT, PollFd, Process, Release,
 };
+
+use crate::common;
 
 /// Bytes that each writer writes.
 const SHARE: usize = 4096;

@@ -2,7 +2,8 @@
 
 use kldhost::*;
 
-use crate::{COPY, Filters, TAIL, USERDUMP, common, events};
+use super::{COPY, Filters, TAIL, USERDUMP, events};
+use crate::common;
 
 #[test]
 fn a_kqueue_is_copied_only_from_15_1_on() {
