@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use kldhost_shuttle::explore::{BATCH, Failure, Seed, Strategy, explore};
+use crate::explore::{BATCH, Failure, Seed, Strategy, explore};
 use kldhost_shuttle::sync::{fail, quiesce, spawn};
 use kldhost_shuttle::{Config, EV_ADD, EVFILT_READ, Errno, Kernel, Kevent, O_RDWR, Process};
 

@@ -9,6 +9,7 @@
 
 mod broken;
 mod bytes;
+mod explore;
 mod leaving;
 mod roles;
 mod scenarios;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-use kldhost_shuttle::explore::{BATCH, Explored, Failure, Seed, Strategy, explore};
+use explore::{BATCH, Explored, Failure, Seed, Strategy, explore};
 use libtest_mimic::{Arguments, Trial};
 
 use scenarios::Scenario;

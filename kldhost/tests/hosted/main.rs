@@ -1,0 +1,11 @@
+//! Modules on a hosted kernel, through the public interface.
+
+mod common;
+mod hung;
+mod kpi;
+mod kqueues;
+mod leaving;
+mod misuse;
+mod plain;
+mod stress;
+mod syscalls;
