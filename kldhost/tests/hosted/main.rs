@@ -1,6 +1,7 @@
 //! Modules on a hosted kernel, through the public interface.
 
 mod common;
+mod drivers;
 mod hung;
 mod kpi;
 mod kqueues;

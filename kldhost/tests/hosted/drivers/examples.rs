@@ -1,6 +1,7 @@
 //! Each example of freebsd-kernel does what its first lines state, and unloads cleanly.
 
-use super::{boot, common};
+use super::boot;
+use crate::common;
 use kldhost::sync::Duration;
 use kldhost::{
     Config, EV_ADD, EV_EOF, EVFILT_READ, Errno, Kernel, Kevent, KldId, O_NONBLOCK, O_RDONLY,

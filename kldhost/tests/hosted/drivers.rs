@@ -1,10 +1,9 @@
 //! Drivers in Rust, over the crate freebsd-kernel: its examples, and one that misbehaves.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod examples;
 mod misbehaving;
 
+use crate::common;
 use kldhost::{Config, Kernel, KldId};
 
 /// A kernel with this driver loaded, and a tunable set.
