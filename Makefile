@@ -1,5 +1,5 @@
-# The same under GNU make and FreeBSD's make. What a target needs and the
-# machine lacks is fetched by that target, once, to target/tools.
+# For GNU make and FreeBSD's make. What a target needs and the machine lacks is
+# fetched by that target, once, to target/tools.
 
 CARGO = cargo
 XTASK = $(CARGO) run --quiet --locked --package xtask --
@@ -12,33 +12,47 @@ BENCH_SECONDS = 240
 all: kmod echoctl
 
 help:
-	@echo 'make           build echodev.ko and echoctl: on FreeBSD for itself, elsewhere for FreeBSD 14 and 15'
-	@echo 'make run       build all, and replay the sessions of the article: on FreeBSD on the module in the kernel,'
-	@echo '               elsewhere on the hosted one'
-	@echo 'make test      build all, check the modules, and run every test; on FreeBSD also on the module in the kernel'
-	@echo 'make kmod      build target/kmod/14/echodev.ko and target/kmod/15/echodev.ko'
-	@echo '               FREEBSD=14 or FREEBSD=15: only that one'
-	@echo '               SYSDIR=/path/to/sys [KERNBUILDDIR=/path/to/obj]: target/kmod/sysdir/echodev.ko,'
-	@echo '               for the kernel of that FreeBSD 12 to 16 source tree'
-	@echo 'make echoctl   build target/echoctl/14/echoctl and target/echoctl/15/echoctl; FREEBSD= as above'
-	@echo 'make prove     on Linux: a million schedules of the hosted module, and 10000 sequences of calls on it and its model'
-	@echo '               SCHEDULES=40000: so many for each scenario; SCENARIO=name: only that one'
-	@echo '               SEED=as a failure has told it: only the schedules of that seed'
-	@echo 'make mutants   on Linux: build the module with deliberate bugs, one at a time, and see that the tests find each'
-	@echo 'make load      on FreeBSD: build the module and load it; make unload: unload it'
-	@echo 'make install   on FreeBSD: the module to $(DESTDIR)$(KMODDIR), echoctl to $(DESTDIR)$(PREFIX)/bin'
-	@echo 'make host      on Linux: build all, and leave the hosted device up to play with, until Ctrl-C'
-	@echo 'make vm-test   KERNEL=/path/to/kernel: the suite on that FreeBSD kernel, under QEMU or bhyve'
-	@echo '               MODULE=/path/to/echodev.ko: that module, or SYSDIR= and KERNBUILDDIR= as above'
-	@echo 'make vm-bench  the same arguments: instructions per operation on that kernel, beside a C driver and pipe(2),'
-	@echo '               written to docs/benchmarks-kernel.md'
-	@echo 'make bench     on Linux: measure the hosted module against a plain C driver and memcpy, for about'
-	@echo '               BENCH_SECONDS=240, and write docs/benchmarks.md; on FreeBSD: measure the module in the kernel,'
-	@echo '               a plain C driver and pipe(2)'
-	@echo 'make fuzz      fuzz the hosted module and the readers of module files, FUZZ_SECONDS=60 each'
-	@echo 'make lint      rustfmt and clippy, warnings denied'
-	@echo 'make bindings  generate freebsd-kernel-sys/src/v*.rs anew'
-	@echo 'make clean     remove target/, with all that was built and fetched'
+	@echo 'Build'
+	@echo '  make                 echodev.ko and echoctl: on FreeBSD for itself, elsewhere for 14 and 15'
+	@echo '  make kmod            target/kmod/14/echodev.ko and target/kmod/15/echodev.ko'
+	@echo '    FREEBSD=15         only for that release line, 14 or 15'
+	@echo '    SYSDIR=/sys        target/kmod/sysdir/echodev.ko, for a source tree of FreeBSD 12 to 16'
+	@echo '    KERNBUILDDIR=/d    with SYSDIR: for the options of the kernel that was built in /d'
+	@echo '  make echoctl         target/echoctl/14/echoctl and target/echoctl/15/echoctl'
+	@echo '    FREEBSD=15         only for that release line, 14 or 15'
+	@echo '  make bindings        generate freebsd-kernel-sys/src/v*.rs anew'
+	@echo '  make clean           remove target/, with all that was built and fetched'
+	@echo
+	@echo 'Try'
+	@echo '  make demo            replay the sessions of the article (also: make run)'
+	@echo '                       on FreeBSD on the module in the kernel, elsewhere on the hosted one'
+	@echo '  make mount           on Linux: mount the hosted device until Ctrl-C (also: make host)'
+	@echo
+	@echo 'Test'
+	@echo '  make test            build all, check the modules, and run every test'
+	@echo '    MODULE=/x.ko       on Linux: run suite, model and faults on that module, and nothing else'
+	@echo '  make test-long       on Linux: a million schedules of the module, and 10000 sequences of'
+	@echo '                       calls on it and its model (also: make prove)'
+	@echo '    SCHEDULES=40000    schedules of each scenario'
+	@echo '    SCENARIO=name      only that scenario'
+	@echo '    SEED=pct:17        only the schedules of that seed, as a failure has printed it'
+	@echo '  make mutants         on Linux: check that the tests find each of a list of deliberate bugs'
+	@echo '  make fuzz            on Linux: fuzz the hosted module, and the readers of module files'
+	@echo '    FUZZ_SECONDS=60    seconds for each target'
+	@echo '  make bench           measure the module and a plain C driver, and write docs/benchmarks.md'
+	@echo '                       on FreeBSD: measure both and pipe(2) in the kernel, and print a table'
+	@echo '    BENCH_SECONDS=240  seconds for all of it, about'
+	@echo '  make lint            rustfmt and clippy, with warnings as errors'
+	@echo
+	@echo 'FreeBSD'
+	@echo '  make load            build the module and load it'
+	@echo '  make unload          unload it'
+	@echo '  make install         the module to $(DESTDIR)$(KMODDIR), echoctl to $(DESTDIR)$(PREFIX)/bin'
+	@echo '  make vm-test         the suite on a FreeBSD kernel, under QEMU or bhyve'
+	@echo '    KERNEL=/kernel     that kernel, of FreeBSD 12 to 15'
+	@echo '    MODULE=/x.ko       with that module, or one for SYSDIR= and KERNBUILDDIR= as above'
+	@echo '  make vm-bench        instructions per operation on that kernel, also of a plain C driver'
+	@echo '                       and of pipe(2), to docs/benchmarks-kernel.md; variables as above'
 
 kmod:
 	@$(XTASK) kmod --freebsd='$(FREEBSD)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
@@ -46,17 +60,23 @@ kmod:
 echoctl:
 	@$(XTASK) echoctl --freebsd='$(FREEBSD)'
 
-run host test mutants load unload:
+demo mount mutants load unload:
 	@$(XTASK) $@
+
+run: demo
+
+host: mount
 
 install:
 	@$(XTASK) install --destdir='$(DESTDIR)' --kmoddir='$(KMODDIR)' --prefix='$(PREFIX)'
 
-prove:
-	@$(XTASK) kmod --freebsd=15
-	@$(XTASK) testmods
-	SCHEDULES='$(SCHEDULES)' FIRST=`date +%s` SEED='$(SEED)' $(CARGO) test --locked --package schedules --test schedules -- $(SCENARIO)
-	PROPTEST_CASES=10000 $(CARGO) test --locked --package conformance --test model random::
+test:
+	@$(XTASK) test --module='$(MODULE)'
+
+test-long:
+	@$(XTASK) test-long --schedules='$(SCHEDULES)' --scenario='$(SCENARIO)' --seed='$(SEED)'
+
+prove: test-long
 
 vm-test:
 	@$(XTASK) vm-test --kernel='$(KERNEL)' --module='$(MODULE)' --sysdir='$(SYSDIR)' --kernbuilddir='$(KERNBUILDDIR)'
@@ -65,7 +85,6 @@ bench:
 	@$(XTASK) bench --seconds='$(BENCH_SECONDS)'
 
 fuzz:
-	@$(XTASK) kmod --freebsd=15
 	@$(XTASK) fuzz --seconds='$(FUZZ_SECONDS)'
 
 vm-bench:
@@ -73,7 +92,7 @@ vm-bench:
 
 lint:
 	$(CARGO) fmt --all --check
-	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	$(CARGO) fmt --manifest-path tests/fuzz/targets/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 
 bindings:
@@ -82,4 +101,7 @@ bindings:
 clean:
 	rm -rf target
 
-.PHONY: all help kmod echoctl run host test bench prove mutants fuzz load unload install vm-test vm-bench lint bindings clean
+.NOTPARALLEL:
+
+.PHONY: all help kmod echoctl demo run mount host test test-long prove bench mutants fuzz \
+	load unload install vm-test vm-bench lint bindings clean

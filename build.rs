@@ -3,8 +3,8 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=c_shim");
-    println!("cargo::rerun-if-env-changed=KERNEL_OPTIONS");
-    let options = std::env::var("KERNEL_OPTIONS").unwrap_or_default();
+    println!("cargo::rerun-if-env-changed=ECHODEV_KERNEL_OPTIONS");
+    let options = std::env::var("ECHODEV_KERNEL_OPTIONS").unwrap_or_default();
     if !options.is_empty() {
         println!("cargo::rerun-if-changed={options}");
     }

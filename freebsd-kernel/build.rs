@@ -6,8 +6,8 @@ fn main() {
     // Drivers include the header: their build scripts get its directory as DEP_FREEBSD_KERNEL_INCLUDE.
     let include = concat!(env!("CARGO_MANIFEST_DIR"), "/c");
     println!("cargo::metadata=include={include}");
-    println!("cargo::rerun-if-env-changed=KERNEL_OPTIONS");
-    let options = std::env::var("KERNEL_OPTIONS").unwrap_or_default();
+    println!("cargo::rerun-if-env-changed=ECHODEV_KERNEL_OPTIONS");
+    let options = std::env::var("ECHODEV_KERNEL_OPTIONS").unwrap_or_default();
     if !options.is_empty() {
         println!("cargo::rerun-if-changed={options}");
     }

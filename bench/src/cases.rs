@@ -1,18 +1,18 @@
-//! What is measured, by the names that the benchmarks and the report share.
+//! The measurements, by the names that the benchmarks and the report share.
 
-/// What does the work in a measurement.
+/// The subject of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     /// The driver.
     Echodev,
     /// The plain C driver, `bench/baseline.c`.
     Baseline,
-    /// memcpy between buffers of this process; it says what the bytes alone cost.
+    /// memcpy between buffers of this process, the cost of the bytes alone.
     Memcpy,
 }
 
 impl Subject {
-    /// Its name in measured data; for the drivers, that of the module file, too.
+    /// Its name in measured data. For the drivers, this is also the name of the module file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Echodev => "echodev",
@@ -30,20 +30,20 @@ pub const DRIVERS: [Subject; 2] = [Subject::Echodev, Subject::Baseline];
 pub struct Group {
     /// Its name in measured data.
     pub name: &'static str,
-    /// What is done, and what one of it is, for people.
+    /// The operation and its unit, for the report.
     pub title: &'static str,
-    /// What the number is.
+    /// The meaning of the number.
     pub parameter: &'static str,
     /// The numbers measured.
     pub values: &'static [u64],
-    /// System calls in one of it; 0 where threads wait for each other, so that the calls alone say
-    /// little.
+    /// System calls in one operation. It is 0 if threads wait for each other, because the calls are
+    /// then only a small part.
     pub calls: u32,
-    /// Whether memcpy is measured, too.
+    /// Whether memcpy is also measured.
     pub memcpy: bool,
 }
 
-/// write(2), then read(2), of as many bytes, through a buffer of that size.
+/// write(2) and then read(2) of n bytes, through a buffer of that size.
 pub const PAIR: Group = Group {
     name: "pair",
     title: "write and read of n bytes, through a buffer of that size (memcpy: two of them)",
@@ -151,7 +151,7 @@ pub const GROUPS: [Group; 11] = [
 ];
 
 impl Group {
-    /// Who is measured for each number.
+    /// The subjects that are measured for each number.
     pub fn subjects(&self) -> &'static [Subject] {
         if self.memcpy {
             &[Subject::Echodev, Subject::Baseline, Subject::Memcpy]

@@ -1,5 +1,5 @@
-//! What can be counted, and is the same on every machine: KPI calls, threads woken, bytes of memory
-//! and of code.
+//! Counts that are the same on every machine, of KPI calls, threads woken, and bytes of memory and
+//! of code.
 
 use crate::cases::{DRIVERS, Subject};
 use crate::host::{Device, Host, module};
@@ -10,23 +10,23 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// KPI functions that wake somebody, or have somebody told.
+/// KPI functions that wake or notify waiting threads.
 const WAKING: [&str; 5] = ["wakeup", "wakeup_one", "wakeup_any", "selwakeup", "knote"];
 
 /// The calls of one operation, by function.
 pub type Calls = BTreeMap<&'static str, f64>;
 
-/// What an operation calls while nobody waits.
+/// The KPI calls of an operation while no thread waits.
 pub struct Operation {
-    /// What it is.
+    /// The operation.
     pub title: &'static str,
     /// The calls, of the driver and the baseline.
     pub calls: [Calls; 2],
 }
 
-/// What threads that wait for each other make of it.
+/// The counts for threads that wait for each other.
 pub struct Waking {
-    /// What they do, and what one of it is.
+    /// The operation and its unit.
     pub title: String,
     /// Threads woken, for the driver and the baseline.
     pub woken: [f64; 2],
@@ -34,22 +34,22 @@ pub struct Waking {
     pub calls: [f64; 2],
 }
 
-/// All that is counted.
+/// All counts.
 pub struct Counts {
-    /// Operations that nobody waits for.
+    /// Operations while no thread waits.
     pub operations: Vec<Operation>,
     /// Threads that wait.
     pub waking: Vec<Waking>,
     /// Bytes of the driver's code.
     pub text: u64,
-    /// Bytes of kernel memory that the driver has in use, without the buffer.
+    /// Bytes of kernel memory that the driver uses, without the buffer.
     pub memory: usize,
 }
 
 /// Blocked readers whose wake-ups are counted.
 pub const READERS: [usize; 3] = [1, 8, 64];
 
-/// Counts it all.
+/// Takes all counts.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ impl Counter {
     }
 }
 
-/// Calls that wake somebody, if anybody waits.
+/// Calls that wake a thread if one waits.
 pub fn waking(calls: &Calls) -> f64 {
     of_all(calls, &WAKING)
 }
@@ -146,7 +146,7 @@ fn operations(host: &Host, counter: &Counter) -> Result<Vec<Operation>> {
         .collect()
 }
 
-/// Readers get a byte each time all of them are asleep.
+/// Readers get one byte whenever all of them are asleep.
 fn fed(host: &Host, counter: &Counter, count: usize) -> Waking {
     const BYTES: usize = 50;
     let calls = DRIVERS.map(|driver| {
@@ -183,7 +183,7 @@ fn streamed(host: &Host, counter: &Counter) -> Waking {
 
 fn to_waking(title: String, calls: &[Calls; 2]) -> Waking {
     let of = |f: fn(&Calls) -> f64| [f(&calls[0]), f(&calls[1])];
-    // Whoever is woken sleeps again, once, before the end.
+    // A thread that is woken sleeps once more before the end.
     Waking {
         title,
         woken: of(|calls| calls.get("_sleep").copied().unwrap_or(0.0)),

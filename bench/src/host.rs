@@ -10,18 +10,18 @@ const SBUFSIZE: u64 = 0x8008_4565;
 /// `ECHODEV_CLEAR`, `_IO('E', 102)`.
 const CLEAR: u64 = 0x2000_4566;
 
-/// A hosted kernel with both drivers loaded, so that both find the same one.
+/// A hosted kernel with both drivers loaded, so that both run under the same conditions.
 pub struct Host {
     /// The kernel.
     pub kernel: Kernel,
 }
 
 impl Host {
-    /// Boots it. `hook` is called at each KPI call; for time to be measured there must be none.
+    /// Boots it. `hook` is called at each KPI call. It must be `None` if time is measured.
     ///
     /// # Errors
     ///
-    /// A module file is not there, or does not load.
+    /// A module file is missing, or does not load.
     pub fn boot(hook: Option<KpiHook>) -> Result<Self> {
         let kernel = Kernel::new(Config {
             hook,
@@ -35,12 +35,12 @@ impl Host {
         Ok(Self { kernel })
     }
 
-    /// The device of `driver`, opened for reading and writing by a process of its own, its buffer
-    /// empty and of `size` bytes.
+    /// The device of `driver`, opened for reading and writing by its own process. Its buffer is
+    /// empty and has `size` bytes.
     ///
     /// # Errors
     ///
-    /// What the system calls give.
+    /// A system call fails.
     pub fn open(&self, driver: Subject, size: usize) -> Result<Device, Errno> {
         let process = self.kernel.process();
         let path = path(driver);
@@ -81,7 +81,7 @@ pub fn module(driver: Subject) -> Result<PathBuf> {
         .with_extension("ko");
     ensure!(
         file.is_file(),
-        "{} is not there: `make bench` builds it",
+        "{} is missing: `make bench` builds it",
         file.display()
     );
     Ok(file)
@@ -90,7 +90,7 @@ pub fn module(driver: Subject) -> Result<PathBuf> {
 /// An open device.
 #[derive(Clone)]
 pub struct Device {
-    /// Whose descriptor it is.
+    /// The process of the descriptor.
     pub process: Process,
     /// The descriptor.
     pub fd: i32,
@@ -107,7 +107,7 @@ impl Device {
     ///
     /// # Panics
     ///
-    /// If fewer are written: a blocking write(2) without signals writes all.
+    /// If fewer are written. A blocking write(2) without signals writes all.
     pub fn write(&self, bytes: &[u8]) -> Result<(), Errno> {
         let n = self.process.write(self.fd, bytes)?;
         assert_eq!(n, bytes.len(), "{} wrote less than it was given", self.path);

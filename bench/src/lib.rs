@@ -1,5 +1,5 @@
-//! How fast the driver is, hosted by kldhost, against a plain C driver with the same semantics and
-//! against memcpy.
+//! The speed of the driver in kldhost, compared with a plain C driver of the same semantics and
+//! with memcpy.
 
 pub mod cases;
 pub mod counts;

@@ -1,4 +1,4 @@
-//! Makes `docs/benchmarks.md` from what the benchmarks have measured. `make bench` runs it.
+//! Writes `docs/benchmarks.md` from the data of the benchmarks. `make bench` runs it.
 
 use anyhow::{Context, Result};
 use std::env;
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let measured = env::args_os()
         .nth(1)
-        .context("usage: bench DIRECTORY, the one that criterion has written to")?;
+        .context("usage: bench DIRECTORY, where criterion has written its data")?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("bench has no parent directory")?;

@@ -1,4 +1,4 @@
-//! Threads that are blocked in read(2), and are fed one byte at a time.
+//! Threads that are blocked in read(2), and get one byte at a time.
 
 use crate::cases::Subject;
 use crate::host::{Device, Host};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread::{self, Thread};
 
-/// The readers, and who feeds them: the thread that has started them.
+/// The readers. The thread that has started them writes their bytes.
 pub struct Readers {
     kernel: Kernel,
     device: Device,
@@ -68,7 +68,7 @@ impl Readers {
     ///
     /// # Panics
     ///
-    /// If they do not within ten minutes: they have lost a wake-up of another kind.
+    /// If they are not asleep within ten minutes, because a wake-up was lost elsewhere.
     pub fn wait_asleep(&self) {
         let asleep = self.kernel.wait_threads(Duration::from_secs(600), |all| {
             let sleeping = |state: &ThreadState| matches!(state, ThreadState::Sleeping { .. });
@@ -80,7 +80,7 @@ impl Readers {
         asleep.expect("all readers fall asleep");
     }
 
-    /// Lets all readers end.
+    /// Ends all readers.
     ///
     /// # Panics
     ///

@@ -5,20 +5,20 @@ use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Looks at an echo device: what poll(2) and kevent(2) say of it, and the size of its buffer.
+/// Shows what poll(2) and kevent(2) report for an echo device, and sets the size of its buffer.
 #[derive(Debug, Parser)]
 #[command(version, args_override_self = true)]
 pub struct Args {
     /// The device [default: $ECHODEV, or else /dev/echo]
     #[arg(short, long, global = true, value_name = "PATH")]
     file: Option<PathBuf>,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
 impl Args {
-    /// The device's path; `environment` is the value of $ECHODEV. An empty one counts as none.
+    /// The device's path. `environment` is the value of $ECHODEV. An empty value counts as none.
     pub fn device(&self, environment: Option<OsString>) -> PathBuf {
         let environment = environment
             .filter(|value| !value.is_empty())
@@ -33,11 +33,11 @@ impl Args {
 /// A command, with its options.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Discard the bytes that the buffer holds
+    /// Discard the bytes in the buffer
     Clear,
-    /// Print the events that kevent(2) reports, a line each
+    /// Print the events that kevent(2) reports, one per line
     Events(Watch),
-    /// Print what poll(2) reports, and how many bytes there are to read and room for
+    /// Print the events that poll(2) reports, the bytes available to read, and the room to write
     Poll(Watch),
     /// Set the size of the buffer
     Resize {
@@ -49,34 +49,25 @@ pub enum Command {
     Size,
 }
 
-/// Which sides of the device to look at, and whether to wait.
+/// The sides of the device to check, and whether to wait.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Watch {
-    #[arg(
-        short,
-        long,
-        help = "Only whether it can be read, unless -w is given, too"
-    )]
+    #[arg(short, long, help = "Only the read side, unless -w is also given")]
     read: bool,
-    #[arg(
-        short,
-        long,
-        help = "Only whether it can be written, unless -r is given, too"
-    )]
+    #[arg(short, long, help = "Only the write side, unless -r is also given")]
     write: bool,
-    /// Wait for something to report; `events` then goes on until it is stopped or the device is
-    /// gone
+    /// Wait for an event. `events` then continues until it is stopped or the device is gone
     #[arg(short = 'W', long)]
     pub wait: bool,
 }
 
 impl Watch {
-    /// Whether to look at the read side.
+    /// Whether to check the read side.
     pub fn reads(self) -> bool {
         self.read || !self.write
     }
 
-    /// Whether to look at the write side.
+    /// Whether to check the write side.
     pub fn writes(self) -> bool {
         self.write || !self.read
     }

@@ -8,12 +8,12 @@ use std::path::Path;
 #[cfg(test)]
 mod tests;
 
-/// Carries out `command` on the device at `path` and writes what it prints to `out`.
+/// Runs `command` on the device at `path`, and writes its output to `out`.
 ///
 /// # Errors
 ///
-/// [`Error`], whose text is for people. What was printed before stays printed: `poll` and `events`
-/// tell what they saw of a device that is gone, and then fail with [`Error::Gone`].
+/// [`Error`], whose text is the message for the user. Earlier output has been written. For a device
+/// that is gone, `poll` and `events` print their events and then fail with [`Error::Gone`].
 pub fn run<S: System>(
     command: &Command,
     path: &Path,
@@ -135,8 +135,8 @@ fn events<S: System>(
     }
 }
 
-/// Opens the device and asks for the size of its buffer, which only an echo device can tell:
-/// nothing else is asked of a path that is none.
+/// Opens the device and gets the size of its buffer, which only an echo device supports. No other
+/// request is made on any other device.
 fn open<S: System>(path: &Path, system: &S, access: Access) -> Result<(S::Device, usize), Error> {
     let device = system.open(path, access).map_err(|errno| Error::Open {
         path: path.to_owned(),

@@ -1,11 +1,11 @@
-//! What can go wrong, in words for whoever typed the command.
+//! The errors, with messages for the user.
 
 use crate::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a command failed. Its text names the device, what was asked of it, and the reason in the
-/// system's words.
+/// Why a command failed. Its text has the device, the request, and the reason in the system's
+/// words.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// open(2) failed.
@@ -13,7 +13,7 @@ pub enum Error {
     Open {
         /// The device.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         errno: Errno,
     },
     /// Another system call failed.
@@ -21,20 +21,20 @@ pub enum Error {
     Request {
         /// The device.
         path: PathBuf,
-        /// What was asked of it.
+        /// The request.
         request: String,
-        /// Why.
+        /// The reason.
         errno: Errno,
-        /// What to do about it, in parentheses after a space; or nothing.
+        /// A remedy in parentheses after a space, or nothing.
         hint: &'static str,
     },
-    /// It does not know the requests of an echo device.
+    /// It does not support the requests of an echo device.
     #[error("{path}: not an echo device", path = .0.display())]
     NotEcho(PathBuf),
     /// It was unloaded while it was open.
     #[error("{path}: the device is gone", path = .0.display())]
     Gone(PathBuf),
-    /// Writing the answer failed.
+    /// The output could not be written.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
 }
@@ -50,7 +50,7 @@ impl Error {
     }
 }
 
-/// The system's own words, as strerror(3) has them.
+/// The text of strerror(3).
 fn reason(errno: Errno) -> String {
     let text = io::Error::from(errno).to_string();
     text.split(" (os error ")

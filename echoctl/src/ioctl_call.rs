@@ -1,9 +1,9 @@
-//! The ioctl(2) requests of the device: the only `unsafe` here, since what a request does with its
-//! argument is known to nobody but us.
+//! The ioctl(2) requests of the device. This is the only `unsafe` code here, because no crate can
+//! check how a request uses its argument.
 //!
 //! The requests are those of [`echodev::ioctl`], encoded as this system's `_IO`, `_IOR` and `_IOW`
-//! do. Linux puts size and direction elsewhere than FreeBSD; a FUSE mount there needs its own
-//! encoding, or the kernel would copy the wrong bytes.
+//! do. Linux puts size and direction in other bits than FreeBSD. A FUSE mount there needs the
+//! encoding of Linux, or the kernel would copy the wrong bytes.
 
 use crate::{Errno, Side};
 use echodev::ioctl;
@@ -58,29 +58,29 @@ mod raw {
     nix::ioctl_read_bad!(fionwrite, FIONWRITE, c_int);
 }
 
-/// `ECHODEV_GBUFSIZE`: the size of the buffer, in bytes. Errors as the device's, or ENOTTY and
-/// others if it is no echo device.
+/// `ECHODEV_GBUFSIZE`, the size of the buffer in bytes. The errors are those of the device. On
+/// other devices, they are ENOTTY and others.
 pub fn buffer_size(fd: BorrowedFd<'_>) -> Result<usize, Errno> {
     let mut size = 0;
-    // SAFETY: the request's code says that a `size_t` is stored, and `size` is one. A device that
-    // knows the same code for something else stores no more than the code says.
+    // SAFETY: the request's code encodes that a `size_t` is stored, and `size` is one. A device
+    // that uses the same code for something else stores no more than the code encodes.
     unsafe { raw::gbufsize(fd.as_raw_fd(), &mut size) }?;
     Ok(size)
 }
 
-/// `ECHODEV_SBUFSIZE`: sets the size of the buffer, in bytes. EPERM, EBUSY, EINVAL.
+/// `ECHODEV_SBUFSIZE`, which sets the size of the buffer in bytes. EPERM, EBUSY, EINVAL.
 pub fn set_buffer_size(fd: BorrowedFd<'_>, size: usize) -> Result<(), Errno> {
     // SAFETY: the request reads a `size_t`, and `size` is one.
     unsafe { raw::sbufsize(fd.as_raw_fd(), &size) }.map(drop)
 }
 
-/// `ECHODEV_CLEAR`: discards the bytes held. EPERM.
+/// `ECHODEV_CLEAR`, which discards the bytes held. EPERM.
 pub fn clear(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     // SAFETY: the request has no argument.
     unsafe { raw::clear(fd.as_raw_fd()) }.map(drop)
 }
 
-/// `FIONREAD` or `FIONWRITE`: bytes to read, or room in bytes.
+/// `FIONREAD` or `FIONWRITE`, the bytes to read or the room in bytes.
 pub fn bytes(fd: BorrowedFd<'_>, side: Side) -> Result<i32, Errno> {
     let request = match side {
         Side::Read => raw::fionread,

@@ -1,8 +1,8 @@
-//! `echoctl` looks at `/dev/echo`: its commands, as functions over a small trait of system calls.
+//! `echoctl` examines `/dev/echo`. Its commands are functions over a small trait of system calls.
 //!
-//! [`Args`] reads a command line, [`run`] carries it out. [`Native`] makes the calls that this
-//! system has: kevent(2) on FreeBSD; on Linux, where the device is a mounted one, epoll(7). Whoever
-//! has the device in the same process implements [`System`] instead, and runs the same code.
+//! [`Args`] reads a command line, and [`run`] runs it. [`Native`] makes the calls of this system.
+//! That is kevent(2) on FreeBSD, and epoll(7) on Linux, where the device is on a mount. A program
+//! that has the device in the same process implements [`System`] instead, and runs the same code.
 #![deny(unsafe_code)]
 
 mod args;

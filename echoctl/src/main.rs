@@ -11,10 +11,10 @@ fn main() -> ExitCode {
     let path = args.device(env::var_os("ECHODEV"));
     match echoctl::run(&args.command, &path, &Native, &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads has seen enough.
+        // The reader closed the pipe, which is not an error.
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nobody left to tell if this fails.
+            // If this fails, there is no place for the message.
             let _ = writeln!(io::stderr(), "echoctl: {error}");
             ExitCode::FAILURE
         }

@@ -1,9 +1,9 @@
-//! Sizes, as people write them.
+//! Sizes on the command line.
 
 /// What is wrong with a size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
-    /// No number, or more than a number.
+    /// Not a number, or text after a number.
     #[error("not a size: give a number of bytes, or one with k, M or G, such as 4k")]
     NotANumber,
     /// Below zero.
@@ -14,12 +14,12 @@ pub enum SizeError {
     TooLarge,
 }
 
-/// The number of bytes that `text` says: digits, which k, M or G, in either case, may follow for
-/// the powers of 1024.
+/// The number of bytes in `text`. That is digits, optionally followed by k, M or G, in either case,
+/// for the powers of 1024.
 ///
 /// # Errors
 ///
-/// [`SizeError`] if it says something else.
+/// [`SizeError`] if it is anything else.
 pub fn parse_size(text: &str) -> Result<usize, SizeError> {
     let number = text.trim_end_matches(char::is_alphabetic);
     let unit: usize = match &text[number.len()..] {
@@ -36,7 +36,7 @@ pub fn parse_size(text: &str) -> Result<usize, SizeError> {
     if digits != number {
         return Err(SizeError::Negative);
     }
-    // All digits: it fails only if it does not fit.
+    // The text has only digits, so this fails only if the number does not fit.
     digits
         .parse::<usize>()
         .ok()

@@ -1,19 +1,19 @@
-//! What the commands need of the system that has the device.
+//! The calls that the commands make on the system with the device.
 
 use crate::{Errno, PollFlags};
 use std::fmt;
 use std::path::Path;
 
-/// What a device is opened for.
+/// The access mode of an open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// `O_RDONLY`.
     Read,
-    /// `O_RDWR`: a writer, for as long as it is open.
+    /// `O_RDWR`, which counts as a writer as long as it is open.
     ReadWrite,
 }
 
-/// A side of the device: kqueue(2) has a filter for each.
+/// A side of the device. kqueue(2) has a filter for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// `EVFILT_READ`.
@@ -27,8 +27,8 @@ pub trait System {
     /// An open device.
     type Device: Device;
 
-    /// open(2), with `O_NONBLOCK` and `O_NOCTTY`: whatever is there, it neither waits nor becomes a
-    /// terminal to obey.
+    /// open(2) with `O_NONBLOCK` and `O_NOCTTY`. So it does not wait on a FIFO, and no terminal
+    /// becomes the controlling one.
     ///
     /// # Errors
     ///
@@ -55,18 +55,18 @@ pub trait Device {
     /// room in bytes.
     fn bytes(&self, side: Side) -> Result<i32, Errno>;
 
-    /// poll(2): which of `events` there are, and errors. With `wait` it waits for one, else it
-    /// returns at once.
+    /// poll(2), which returns those of `events` that are ready, and errors. It waits for one if
+    /// `wait` is true, and returns at once otherwise.
     fn poll(&self, events: PollFlags, wait: bool) -> Result<PollFlags, Errno>;
 
     /// kevent(2) with `EV_ADD | EV_CLEAR` for each of `sides`.
     fn watch(&self, sides: &[Side]) -> Result<Self::Events, Errno>;
 }
 
-/// Where events arrive: a kqueue(2).
+/// A source of events, a kqueue(2).
 pub trait Events {
-    /// kevent(2): the events there are, in their order, each side at most once. With `wait` it
-    /// waits until there is one.
+    /// kevent(2), which returns the active events in order, each side at most once. It waits for
+    /// one if `wait` is true.
     ///
     /// # Errors
     ///
@@ -74,16 +74,16 @@ pub trait Events {
     fn next(&mut self, wait: bool) -> Result<Vec<Event>, Errno>;
 }
 
-/// An event; its text is a line of `echoctl events`.
+/// An event. Its text is a line of `echoctl events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The side that it is about.
+    /// The side of the event.
     pub side: Side,
     /// Bytes to read, or room in bytes.
     pub bytes: i64,
-    /// `EV_EOF`: on the read side, nobody has the device open for writing.
+    /// `EV_EOF`. On the read side, it means that there are no writers.
     pub eof: bool,
-    /// `EV_EOF` with an error number: the device is being unloaded.
+    /// `EV_EOF` with an error number, which means that the device is being unloaded.
     pub gone: bool,
 }
 

@@ -1,4 +1,5 @@
-//! The program, given what it cannot use: a clear message, a non-zero status, and no waiting.
+//! The program with paths and arguments that it cannot use. It prints a clear message, exits with a
+//! nonzero status, and does not wait.
 
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
@@ -7,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// `echoctl` with `args`, ended if it hangs.
+/// `echoctl` with `args`. It is ended if it hangs.
 fn echoctl<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Assert {
     let mut command = Command::new(env!("CARGO_BIN_EXE_echoctl"));
     command

@@ -121,13 +121,14 @@ impl<D: Driver> Softc<D> {
 
     /// What the file keeps that this method was called through. `None` if it keeps nothing.
     /// `devfs_get_cdevpriv`.
-    pub fn file<'a>(&'a self, _call: &'a impl Call) -> Option<<D::File as Keep>::Ref<'a>> {
+    pub fn file(&self, _call: &impl Call) -> Option<<D::File as Keep>::Ref<'_>> {
         let mut kept = ptr::null_mut();
         // SAFETY: the place is that of this function. The kernel finds the file by itself.
         let error = from_c(unsafe { sys::devfs_get_cdevpriv(&mut kept) });
         // SAFETY: a `Call` exists only in a method of a file that was opened by this driver, and
         // that file is what the kernel finds. The value stays while the method runs, since the
-        // last close comes later, and destroy_dev(9) first waits for the methods.
+        // last close comes later, and destroy_dev(9) first waits for the methods. The method was
+        // lent the softc for its own time, so the result cannot outlive it.
         error.is_ok().then(|| unsafe { D::File::borrow(kept) })
     }
 }

@@ -127,6 +127,10 @@ impl KBytes {
     /// Allocates `len` zeroed bytes. ENOMEM if memory is short at the moment: a large allocation
     /// that waits for memory may wait without end. Zeroing takes time, so call it without a lock.
     pub fn zeroed(len: usize) -> Result<Self> {
+        // malloc(9) rounds sizes up, and must not wrap one to 0.
+        if len > physmem() {
+            return Err(Errno::ENOMEM);
+        }
         let memory = allocate(len, sys::M_NOWAIT).ok_or(Errno::ENOMEM)?;
         Ok(Self(NonNull::slice_from_raw_parts(memory.cast(), len)))
     }

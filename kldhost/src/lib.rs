@@ -25,21 +25,35 @@
 //! thread leaves the module for good, the call returns [`Errno::PANICKED`], as does every other
 //! call from then on, and [`Kernel::panic_report`] tells what happened.
 
-pub mod fault;
-pub mod fuse;
+//!
+//! # Layers
+//!
+//! Each module here is a layer, and uses only the layers before it: `abi`, `image`, `machine`,
+//! `kern`, `dev`, `kpi`, `syscall`, `front`, `host`. `tests/layers.rs` checks this.
+
+mod abi;
+mod dev;
+mod front;
+mod host;
 pub mod image;
-pub mod inspect;
-mod kernel;
+mod kern;
 mod kpi;
-pub mod sync;
+mod machine;
 mod syscall;
 
-pub use kernel::{
-    Config, ConsoleSink, DeviceNode, Interrupt, Kernel, KldError, KldId, KnoteInfo, KpiCall,
-    KpiHook, Leak, MallocBlock, MallocStats, NoSuchRelease, Pid, Release, Report, ThreadInfo,
-    ThreadState, Tid,
-};
-pub use syscall::abi::*;
-pub use syscall::errno::Errno;
-pub use syscall::usermem::{UserIn, UserMem, UserOut};
-pub use syscall::{Call, ExitStatus, IoctlArg, PollWatch, Process, SigAction, Signal};
+pub use abi::errno::Errno;
+pub use abi::release::{NoSuchRelease, Release};
+pub use abi::signal::{ExitStatus, SigAction, Signal};
+pub use abi::syscall::*;
+pub use dev::devfs::DeviceNode;
+pub use dev::kqueue::KnoteInfo;
+pub use front::fuse;
+pub use image::inspect;
+pub use kern::config::{Config, ConsoleSink, KpiCall, KpiHook};
+pub use kern::interrupt::Interrupt;
+pub use kern::malloc::{Leak, MallocBlock, MallocStats};
+pub use kern::report::Report;
+pub use kern::thread::{ThreadInfo, ThreadState};
+pub use machine::usermem::{UserIn, UserMem, UserOut};
+pub use machine::{fault, sync};
+pub use syscall::{Call, IoctlArg, Kernel, KldError, PollWatch, Process};

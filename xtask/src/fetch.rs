@@ -1,10 +1,9 @@
-//! Set-up that a fresh machine lacks, fetched by name from the package registries and kept under
-//! `target/tools`.
+//! Set-up that a fresh machine lacks.
 //!
-//! Each step says in one line what it fetches, and is done once: a finished one is a directory with
-//! its final name.
+//! It is fetched by name from the package registries, and kept under `target/tools`. Each step
+//! prints one line, and is done once. A step is finished when the directory has its final name.
 
-use crate::sh;
+use crate::command;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,12 +17,12 @@ pub struct Wheel {
     pub version: &'static str,
     /// SHA-256 of the wheel for Linux on amd64, checked by pip.
     pub sha256: &'static str,
-    /// What it is needed for, for the printed line.
+    /// What it is needed for. The line of the step shows this.
     pub purpose: &'static str,
 }
 
 impl Wheel {
-    /// The directory that holds the unpacked wheel; fetched if it is not there.
+    /// The directory that holds the unpacked wheel. It is fetched if it is not there.
     pub fn get(&self, tools: &Path) -> Result<PathBuf> {
         let title = format!("{} {} (PyPI): {}", self.name, self.version, self.purpose);
         once(
@@ -39,7 +38,7 @@ impl Wheel {
                         self.name, self.version, self.sha256
                     ),
                 )?;
-                sh::run(
+                command::run(
                     Command::new("python3")
                         .args([
                             "-m",
@@ -68,45 +67,43 @@ impl Wheel {
     }
 }
 
-/// Debian packages, with what they depend on and the machine lacks, unpacked into one directory
-/// without installing them. apt checks the archive's signatures. `packages` is as apt-get takes it,
-/// `name=version`.
-pub fn debian(tools: &Path, dir_name: &str, packages: &[String], purpose: &str) -> Result<PathBuf> {
-    once(
-        &tools.join(dir_name),
-        &format!("{} (Debian): {purpose}", packages.join(" ")),
-        |dir| {
-            let archives = dir.join("archives");
-            fs::create_dir_all(archives.join("partial"))?;
-            let mut cache = std::ffi::OsString::from("Dir::Cache::Archives=");
-            cache.push(fs::canonicalize(&archives)?);
-            sh::run(
-                Command::new("apt-get")
-                    .args([
-                        "install",
-                        "--yes",
-                        "--quiet",
-                        "--no-install-recommends",
-                        "--download-only",
-                        "-o",
-                    ])
-                    .arg(cache)
-                    .args(["-o", "APT::Sandbox::User=root"])
-                    .args(packages),
-            )?;
-            for entry in fs::read_dir(&archives)? {
-                let deb = entry?.path();
-                if deb.extension().is_some_and(|ext| ext == "deb") {
-                    sh::run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(dir))?;
-                }
-            }
-            Ok(fs::remove_dir_all(&archives)?)
-        },
-    )
+/// Updates apt's lists of what Debian's archive has.
+pub fn update_debian() -> Result<()> {
+    command::run(Command::new("apt-get").args(["update", "--quiet"]))
 }
 
-/// Makes the directory `dir` by `make`, under another name until it is finished, unless it is there
-/// already.
+/// Unpacks Debian packages into `dir` without installing them, with the dependencies that the
+/// machine lacks. apt checks the archive's signatures. A package may be given as `name=version`.
+pub fn unpack_debian(dir: &Path, packages: &[String]) -> Result<()> {
+    let archives = dir.join("archives");
+    fs::create_dir_all(archives.join("partial"))?;
+    let mut cache = std::ffi::OsString::from("Dir::Cache::Archives=");
+    cache.push(fs::canonicalize(&archives)?);
+    command::run(
+        Command::new("apt-get")
+            .args([
+                "install",
+                "--yes",
+                "--quiet",
+                "--no-install-recommends",
+                "--download-only",
+                "-o",
+            ])
+            .arg(cache)
+            .args(["-o", "APT::Sandbox::User=root"])
+            .args(packages),
+    )?;
+    for entry in fs::read_dir(&archives)? {
+        let deb = entry?.path();
+        if deb.extension().is_some_and(|ext| ext == "deb") {
+            command::run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(dir))?;
+        }
+    }
+    Ok(fs::remove_dir_all(&archives)?)
+}
+
+/// Makes the directory `dir` by calling `make`, unless it is there already. It has another name
+/// until it is finished.
 pub fn once(dir: &Path, title: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     if !dir.is_dir() {
         println!("setting up: {title}");

@@ -1,31 +1,26 @@
-//! Build steps that make cannot say well. The Makefile calls them; `cargo run -p xtask -- --help`
+//! Build steps that are awkward in make. The Makefile calls them. `cargo run -p xtask -- --help`
 //! lists them.
 
-mod abi;
-mod bench;
-mod bindings;
-mod check;
-mod core;
-mod echoctl;
+mod command;
+#[cfg(test)]
+mod documents;
 mod fetch;
-mod fuzz;
-mod kld;
-mod kmod;
-mod mutants;
-mod play;
-mod sh;
-mod test;
-mod toolchain;
+mod module;
+mod release;
+mod tests;
 mod vm;
 mod walkthrough;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
+use module::toolchain::Freebsd;
+use module::{bindings, check, kmod};
+use release::{echoctl, kld};
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use toolchain::Freebsd;
+use tests::{bench, demo, fuzz, mutants, test, test_long};
 
 #[derive(Parser)]
 #[command(about = "Build steps of echodev")]
@@ -44,11 +39,11 @@ enum Command {
         /// Build against this `sys` directory of a FreeBSD 12 to 16 source tree instead
         #[arg(long, default_value = "", hide_default_value = true)]
         sysdir: OsString,
-        /// Where the kernel that it is for was built from that tree: its options are used
+        /// The directory where the kernel was built from that tree. Its options are used
         #[arg(long, default_value = "", hide_default_value = true)]
         kernbuilddir: OsString,
     },
-    /// Read a module file as the FreeBSD loader and a careful reviewer would
+    /// Check a module file as the FreeBSD loader and a careful reviewer would
     Check {
         /// The module
         #[arg(required = true)]
@@ -65,21 +60,23 @@ enum Command {
         #[arg(long, default_value = "", value_parser = release_line, hide_default_value = true)]
         freebsd: Line,
     },
-    /// Build all, and replay the sessions of the article: on the hosted module, on FreeBSD on the
-    /// loaded one
-    Run,
-    /// Build all, and leave the hosted device up until Ctrl-C
-    Host,
-    /// Build all, and run every test; on FreeBSD also the suite on the loaded module
-    Test,
-    /// Measure the hosted driver against a plain C driver and memcpy, and write docs/benchmarks.md;
-    /// on FreeBSD the driver in the kernel
+    /// Build all, and replay the sessions of the article, on the hosted module or, on FreeBSD, on
+    /// the loaded one
+    Demo,
+    /// Build all, and leave the hosted device mounted until Ctrl-C
+    Mount,
+    /// Build all, and run every test. On FreeBSD, also run the suite on the loaded module
+    Test(test::Options),
+    /// Explore many schedules of the hosted module, and many sequences of calls on it and its model
+    TestLong(test_long::Options),
+    /// Measure the hosted driver against a plain C driver and memcpy, and write docs/benchmarks.md.
+    /// On FreeBSD, measure the driver in the kernel
     Bench {
-        /// How long all measurements take together, about
+        /// About how long all measurements take together
         #[arg(long)]
         seconds: NonZeroU32,
     },
-    /// Build the module with deliberate bugs, one at a time, and see which check finds each
+    /// Build the module with deliberate bugs, one at a time, and report which test finds each
     Mutants(mutants::Options),
     /// Build echodev.ko and load it into the running FreeBSD kernel
     Load,
@@ -100,7 +97,7 @@ enum Command {
     VmBench(vm::bench::Options),
     /// Generate the bindings of the kernel headers anew
     Bindings {
-        /// Only compare with the vendored files; fail where they differ
+        /// Only compare with the vendored files, and fail if they differ
         #[arg(long)]
         check: bool,
     },
@@ -108,7 +105,7 @@ enum Command {
     Walkthrough,
 }
 
-/// The release line to build for, as FREEBSD says.
+/// The release line to build for, the value of FREEBSD.
 #[derive(Clone)]
 struct Line(Option<Freebsd>);
 
@@ -117,7 +114,7 @@ fn release_line(name: &str) -> Result<Line, String> {
         "" => Ok(Line(None)),
         one => Freebsd::from_str(one, false)
             .map(|line| Line(Some(line)))
-            .map_err(|_| "14 or 15, please".into()),
+            .map_err(|_| "the release line is 14 or 15".into()),
     }
 }
 
@@ -192,9 +189,10 @@ fn run() -> Result<()> {
             }
             Ok(())
         }
-        Command::Run => play::run(root),
-        Command::Host => play::host(root),
-        Command::Test => test::test(root),
+        Command::Demo => demo::demo(root),
+        Command::Mount => demo::mount(root),
+        Command::Test(options) => test::test(root, &options),
+        Command::TestLong(options) => test_long::test_long(root, &options),
         Command::Bench { seconds } => bench::bench(root, seconds),
         Command::Mutants(options) => mutants::mutants(root, &options),
         Command::Load => kld::load(root),

@@ -1,63 +1,62 @@
 //! The suite on a FreeBSD kernel, in a virtual machine.
 //!
-//! The machine gets a kernel file, and a root file system of two or three files that is made here
-//! ([`iso`]): process 1, which is the guest program of `tests/vm`, and the modules. QEMU boots it
-//! through the loader of `tests/vm`, bhyve through FreeBSD's own ([`boot`]). The guest writes TAP
-//! to the console, which is judged here ([`judge`]).
+//! The machine gets a kernel file and a small root file system that is made here ([`iso`]). The
+//! file system has the modules and process 1, which is the guest program of `tests/vm`. QEMU boots
+//! the machine through the loader of `tests/vm`, bhyve through FreeBSD's own ([`boot`]). The guest
+//! writes TAP to the console, which is judged here ([`judge`]).
 
+mod bad_driver;
 pub mod bench;
 mod boot;
 mod build;
-pub mod here;
 mod iso;
 mod judge;
 mod kernel;
 mod modules;
-mod naive;
+pub mod native;
 mod preload;
 mod watch;
 
+use crate::module::bindings;
+use crate::module::kmod;
+use crate::module::toolchain::CTools;
 use anyhow::{Context, Result, bail, ensure};
+use boot::{Accel, Machine};
+use kernel::Kernel;
+use modules::CModules;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::bindings;
-use crate::kmod;
-use crate::toolchain::CTools;
-use boot::{Accel, Machine};
-use kernel::Kernel;
-use modules::CModules;
-
 const NO_KERNEL: &str = "\
-skipped: there is no kernel to boot. It takes /boot/kernel/kernel of FreeBSD/amd64, from an installed system
-  or out of a release's kernel.txz:  tar xf kernel.txz ./boot/kernel/kernel";
+skipped: KERNEL is not set. It is /boot/kernel/kernel of FreeBSD/amd64, from an installed system
+  or from a release's kernel.txz:  tar xf kernel.txz ./boot/kernel/kernel";
 
-/// Processors of the machine, where nothing else is said.
+/// Processors of the machine by default.
 const CPUS: u32 = 2;
 
-/// Seconds until a machine is stopped, where nothing else is said.
+/// Seconds until a machine is stopped by default.
 const TIMEOUT: u64 = 3600;
 
-/// What is booted, and the module for it. An argument that is empty counts as not given.
+/// The kernel to boot, and the module for it. An empty argument counts as not given.
 #[derive(clap::Args, Default)]
 pub struct Target {
-    /// The kernel to boot: the ELF file of FreeBSD/amd64 12 to 15
+    /// The kernel to boot, the ELF file of FreeBSD/amd64 12 to 15
     #[arg(long, default_value = "", hide_default_value = true)]
     kernel: OsString,
-    /// The module to test; else the one that was built for the kernel's release line
+    /// The module to test [default: the one that is built for the kernel's release line]
     #[arg(long, default_value = "", hide_default_value = true)]
     module: OsString,
-    /// The `sys` directory of the kernel's source tree: builds the module from it
+    /// The `sys` directory of the kernel's source tree, to build the module from
     #[arg(long, default_value = "", hide_default_value = true)]
     sysdir: OsString,
-    /// Where the kernel was built from that tree: its options are used
+    /// The directory where the kernel was built from that tree. Its options are used
     #[arg(long, default_value = "", hide_default_value = true)]
     kernbuilddir: OsString,
 }
 
-/// What `vm-test` is told.
+/// The arguments of `vm-test`.
 #[derive(clap::Args)]
 pub struct Options {
     #[command(flatten)]
@@ -92,9 +91,9 @@ impl Options {
     }
 }
 
-/// What every machine gets.
+/// The parts that all machines share.
 struct Parts {
-    /// Where logs go.
+    /// The directory for logs.
     dir: PathBuf,
     kernel: Kernel,
     init: PathBuf,
@@ -115,11 +114,11 @@ struct Boot<'b> {
     preload: Option<&'b Path>,
     /// Additions to the kernel environment.
     env: &'b [(&'b str, &'b str)],
-    /// Whether the TAP is printed as it comes.
+    /// Whether the TAP is printed as it arrives.
     print: bool,
 }
 
-/// Boots the kernel and judges what the suite says in it.
+/// Boots the kernel, and judges the suite's output.
 pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
     let tools = root.join("target/tools");
     let Some(kernel) = options.target.kernel(&tools)? else {
@@ -145,15 +144,15 @@ pub fn vm_test(root: &Path, options: &Options) -> Result<()> {
         preload::show(&parts, &module)?;
     }
     if options.cases.is_empty() {
-        naive::show(&parts)
+        bad_driver::show(&parts)
     } else {
         Ok(())
     }
 }
 
 impl Target {
-    /// The kernel; `None`, with a word about it, if there is none, or if this program was started
-    /// anew and has done its work.
+    /// The kernel. It is `None`, with a message, if none is given. It is also `None` if this
+    /// program was started again and has done its work.
     fn kernel(&self, tools: &Path) -> Result<Option<Kernel>> {
         if self.kernel.is_empty() {
             println!("{NO_KERNEL}");
@@ -168,7 +167,7 @@ impl Target {
         (!self.kernbuilddir.is_empty()).then(|| Path::new(&self.kernbuilddir))
     }
 
-    /// The compiler for C modules of the kernel; `None` where its headers are not at hand.
+    /// The compiler for C modules of the kernel, or `None` if there are no headers for it.
     fn c_tools(&self, root: &Path, kernel: &Kernel) -> Result<Option<CTools>> {
         let tools = root.join("target/tools");
         if !self.sysdir.is_empty() {
@@ -198,8 +197,9 @@ impl Target {
         }
         let Some(line) = kernel.release_line() else {
             bail!(
-                "the kernel is {}, for which no module is built by itself: build it with `make kmod SYSDIR=...` against \
-                 the kernel's source tree, and name it with MODULE=... (--module)",
+                "the kernel is {}, for which no module is built automatically: build one with \
+                 `make kmod SYSDIR=...` from the kernel's source tree, \
+                 and pass it as MODULE=... (--module)",
                 kernel.title()
             );
         };
@@ -207,7 +207,7 @@ impl Target {
     }
 }
 
-/// Runs the suite; an error if anything is not as it should.
+/// Runs the suite. It is an error if anything is not as it should be.
 fn suite(parts: &Parts, module: &Path, cases: &str) -> Result<()> {
     let env = [("echodev.cases", cases)];
     let modules = modules::for_suite(module, parts.c.as_ref());

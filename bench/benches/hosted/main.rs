@@ -1,4 +1,4 @@
-//! The benchmarks: both drivers, hosted in this process, and memcpy. `make bench` runs them, in
+//! The benchmarks of both drivers, hosted in this process, and of memcpy. `make bench` runs them in
 //! several rounds.
 
 mod moves;
@@ -12,11 +12,11 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkId, Criterion};
 use std::time::Duration;
 
-/// Seconds that a round of all measurements shall take, about.
-const SECONDS: &str = "BENCH_SECONDS";
+/// The variable for the approximate duration of a round of all measurements, in seconds.
+const SECONDS: &str = "ECHODEV_BENCH_SECONDS";
 
-/// Adds a measurement of `subject`, of `group` with `value`. `once` does what is measured as often
-/// as it is told, and says how long that took.
+/// Adds a measurement of `subject`, of `group` with `value`. `once` repeats the operation as often
+/// as its argument, and returns the time that it took.
 fn measure(
     c: &mut Criterion,
     group: &Group,

@@ -63,11 +63,11 @@ fn memcpy(c: &mut Criterion, group: &Group, value: u64, len: usize, copies: usiz
     });
 }
 
-/// Takes all of a buffer of `size` bytes out of the device, or puts it in: `each` single bytes,
-/// timed, in each of its equal parts, and the rest of the part at once.
+/// Takes all bytes of a buffer of `size` out of the device, or puts them in. The buffer has equal
+/// parts. In each part, `each` single bytes are moved and timed, and the rest at once.
 type Step = fn(&Device, &mut [u8], usize) -> Duration;
 
-/// Parts that a large buffer is measured in, so that the cost at every level has its share.
+/// The parts in which a large buffer is measured, so that the cost at every level has its share.
 const PARTS: usize = 16;
 
 fn one_by_one(
@@ -80,8 +80,8 @@ fn one_by_one(
 ) {
     let device = host.open(driver, size as usize).expect("open");
     let bytes = vec![1; size as usize];
-    // Small buffers whole; of large ones a share, the smaller the longer a byte of the baseline
-    // takes.
+    // Small buffers are moved whole. For large ones, the share is smaller if the baseline takes
+    // longer for a byte.
     let parts = if size <= 4096 { 1 } else { PARTS };
     let share = if driver == Subject::Baseline && group.name == DRAIN.name {
         (64 << 20) / size

@@ -29,10 +29,10 @@ pub fn add(c: &mut Criterion, host: &Host) {
 
 /// The length of a message.
 const MESSAGE: usize = 1 << 20;
-/// What its reader asks for at once.
+/// The length that its reader asks for at once.
 const REQUEST: usize = 64 << 10;
 
-/// Runs `one` here, timed, and `other` on another thread, which is there before the time starts.
+/// Runs `one` here and times it. `other` runs on another thread, which has started before.
 fn together(one: impl FnOnce(), other: impl FnOnce() + Send) -> Duration {
     let ready = Barrier::new(2);
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Those who wait by poll(2) and kevent(2).
+//! Threads that wait with poll(2) and kevent(2).
 
 use super::{measure, time};
 use bench::cases::{DRIVERS, KNOTES, POLL, Subject};
@@ -34,7 +34,7 @@ fn poll(c: &mut Criterion, host: &Host, driver: Subject) {
     });
 }
 
-/// Knotes of one process: a process cannot have 10,000 descriptors open.
+/// Knotes of one process. A process cannot have 10,000 descriptors open.
 const PER_PROCESS: u64 = 1000;
 
 fn knotes(c: &mut Criterion, host: &Host, driver: Subject, count: u64) {

@@ -1,4 +1,4 @@
-//! What criterion has measured.
+//! The data that criterion has measured.
 
 use crate::cases::{GROUPS, Group, OWN, Subject};
 use anyhow::{Context, Result, bail};
@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-/// Times in nanoseconds: of each measurement, the lowest and second lowest of all rounds' medians.
-/// Other programs only ever add, so the lowest is the best; how far apart the two are says how much
-/// it is worth.
+/// Times in nanoseconds. For each measurement, they are the lowest and second lowest of the medians
+/// of all rounds. Other programs can only add time, so the lowest is the best. The difference of
+/// the two is a measure of its precision.
 pub struct Data {
     times: HashMap<(&'static str, Subject, u64), [f64; 2]>,
     /// The number of rounds.
@@ -16,8 +16,8 @@ pub struct Data {
 }
 
 impl Data {
-    /// Reads criterion's directory, in which each round was saved under its own name, `round1` and
-    /// so on.
+    /// Reads criterion's directory, where each round is saved under its own name, `round1` and so
+    /// on.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl Data {
                     medians.sort_by(f64::total_cmp);
                     let (Some(&least), Some(&second)) = (medians.first(), medians.get(1)) else {
                         let name = format!("{}/{}/{value}", group.name, subject.name());
-                        bail!("{name} was not measured in two rounds: `make bench` does");
+                        bail!("{name} was not measured in two rounds, as `make bench` does");
                     };
                     data.times
                         .insert((group.name, subject, value), [least, second]);
@@ -49,7 +49,7 @@ impl Data {
         Ok(data)
     }
 
-    /// Times made up.
+    /// Invented times.
     #[cfg(test)]
     pub fn made_up(time: impl Fn(&Group, Subject, u64) -> f64) -> Self {
         let mut times = HashMap::new();
@@ -66,7 +66,7 @@ impl Data {
         Self { times, rounds: 1 }
     }
 
-    /// The time of one.
+    /// The time of one operation.
     ///
     /// # Panics
     ///
@@ -80,7 +80,8 @@ impl Data {
         self.get(group, Subject::Echodev, value) / self.get(group, Subject::Baseline, value)
     }
 
-    /// How far a ratio may be off: what the two best rounds of either driver differ by, as a share.
+    /// The possible error of a ratio, the relative difference of the two best rounds of either
+    /// driver.
     ///
     /// # Panics
     ///
@@ -93,7 +94,7 @@ impl Data {
         of(Subject::Echodev).max(of(Subject::Baseline))
     }
 
-    /// What kldhost itself takes for a system call.
+    /// The time of kldhost itself for a system call.
     pub fn own(&self) -> f64 {
         let of = |subject| self.get(&OWN, subject, OWN.values[0]);
         of(Subject::Echodev).min(of(Subject::Baseline))

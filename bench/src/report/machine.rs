@@ -1,4 +1,4 @@
-//! Where and when it was measured.
+//! The place and time of the measurements.
 
 use anyhow::{Context, Result};
 use std::fs;
@@ -11,7 +11,7 @@ pub fn introduction(rounds: usize) -> Result<String> {
         .duration_since(SystemTime::UNIX_EPOCH)?
         .as_secs();
     let date = chrono::DateTime::from_timestamp(seconds as i64, 0)
-        .context("the clock is far off")?
+        .context("the clock is before 1970")?
         .date_naive();
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
     let model = cpuinfo
@@ -32,12 +32,14 @@ pub fn introduction(rounds: usize) -> Result<String> {
 
 Made by `make bench` on {date}: {model}, {cpus} CPUs, Linux {}, {}.
 
-The module files that FreeBSD 15 loads, `echodev.ko` and a plain C driver with the same semantics (`bench/baseline.c`: a flat
-buffer that is moved down by each read, wakeup(9), selwakeup(9) and KNOTE at every change), are hosted by kldhost in one
-process. Ratios are what counts; the times are those of kldhost, a debug kernel in user space, and not of FreeBSD.
+kldhost hosts two module files for FreeBSD 15 in one process. They are `echodev.ko` and a plain C driver
+with the same semantics, `bench/baseline.c`. The C driver has a flat buffer that each read moves down. It
+calls wakeup(9), selwakeup(9) and KNOTE at every change. The times are those of kldhost, a debug kernel in
+user space, and not those of FreeBSD. The ratios are more general.
 
-Everything was measured in {rounds} rounds, by criterion, the drivers in turn; each time is the lowest of the rounds' medians,
-since other programs on the machine only ever add. What one thread does is measured in its CPU time.
+criterion has measured everything in {rounds} rounds, the drivers in turn. Each time is the lowest of the
+medians of the rounds, because other programs on the machine can only add time. The work of a single thread
+is measured in CPU time.
 ",
         kernel.trim(),
         rustc.trim()

@@ -12,7 +12,7 @@ struct Plot {
     file: &'static str,
     title: &'static str,
     group: &'static Group,
-    /// Whether what is measured moves as many bytes as the group's number says, or one.
+    /// Whether the operation moves as many bytes as the group's number, or one.
     whole: bool,
     /// A corner without lines.
     legend: SeriesLabelPosition,
@@ -35,7 +35,7 @@ const PLOTS: [Plot; 2] = [
     },
 ];
 
-/// The text that shows them.
+/// The text that refers to them.
 pub fn section() -> String {
     let shown = PLOTS
         .iter()

@@ -11,8 +11,9 @@ use std::fmt::Write as _;
 pub fn times(data: &Data) -> Result<String> {
     let own = data.own();
     let mut text = format!(
-        "## Times\n\nkldhost's own cost, a system call that the driver answers at once, is {}; a table's column \"kldhost\" is that, \
-         times the calls. \"Net\" is the ratio without it: what the drivers do, with what the KPI functions of kldhost take.\n",
+        "## Times\n\nkldhost's own cost is {}, measured with a system call that the driver answers \
+         at once. The column \"kldhost\" is this cost times the calls. \"Net\" is the ratio without \
+         it, of the drivers and the KPI functions of kldhost.\n",
         time(own)
     );
     for group in GROUPS.iter().filter(|group| group.name != OWN.name) {
@@ -74,7 +75,7 @@ fn row(text: &mut String, cells: &[impl AsRef<str>]) -> Result<()> {
 /// The counts.
 pub fn counts(counts: &Counts) -> String {
     let mut text = String::from(
-        "## Counts\n\nKPI calls while nobody waits:\n\n| operation | echodev | C |\n| --- | --- | --- |\n",
+        "## Counts\n\nKPI calls while no thread waits:\n\n| operation | echodev | C |\n| --- | --- | --- |\n",
     );
     for operation in &counts.operations {
         let [ours, theirs] = operation.calls.each_ref().map(listed);

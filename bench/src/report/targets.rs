@@ -1,4 +1,4 @@
-//! What the driver is meant to reach, and whether it does.
+//! The targets of the driver, and whether it meets them.
 
 use super::data::Data;
 use super::{count, time};
@@ -6,17 +6,17 @@ use crate::cases::{DRAIN, GROUPS, OWN, PAIR, Subject};
 use crate::counts::{self, Counts};
 use anyhow::{Context, Result};
 
-/// A target, with what was found.
+/// A target and the result.
 struct Target {
     text: &'static str,
     found: String,
     met: bool,
-    /// What stands in the way, where it is not met.
+    /// The reason, if it is not met.
     why: Option<String>,
 }
 
 impl Target {
-    /// One that is met where `value` is at most `limit`.
+    /// A target that is met if `value` is at most `limit`.
     fn at_most(text: &'static str, value: f64, limit: f64) -> Self {
         Self::new(text, format!("{value:.2}"), value <= limit)
     }
@@ -30,7 +30,7 @@ impl Target {
         }
     }
 
-    /// Says what stands in the way, if it is not met.
+    /// Adds the reason that is given if it is not met.
     fn because(self, why: impl FnOnce() -> String) -> Self {
         let why = (!self.met).then(why);
         Self { why, ..self }
@@ -40,8 +40,9 @@ impl Target {
 /// The table of targets.
 pub fn section(data: &Data, counts: &Counts) -> Result<String> {
     let mut text = String::from(
-        "## Targets\n\nRatios are of times as measured, kldhost's own cost included. A driver counts as slower where the ratio \
-         exceeds 1 by more than the two best rounds of either driver differ.\n\n| target | found | |\n| --- | --- | --- |\n",
+        "## Targets\n\nThe times of the ratios include kldhost's own cost. A driver counts as \
+         slower if the ratio exceeds 1 by more than the difference of the two best rounds of either \
+         driver.\n\n| target | found | |\n| --- | --- | --- |\n",
     );
     let targets = targets(data, counts)?;
     for Target {
@@ -61,7 +62,7 @@ pub fn section(data: &Data, counts: &Counts) -> Result<String> {
         .filter_map(|target| Some((target.text, target.why.as_ref()?)))
         .collect();
     if !reasons.is_empty() {
-        text += "\nWhat stands in the way:\n\n";
+        text += "\nReasons for the targets that are not met:\n\n";
     }
     for (target, why) in reasons {
         let name = target.split(':').next().unwrap_or(target);
@@ -114,7 +115,7 @@ fn targets(data: &Data, counts: &Counts) -> Result<Vec<Target>> {
             2.0,
         ),
         Target::new(
-            "no KPI call that has nobody to wake",
+            "no KPI call that wakes no thread",
             format!("{needless} in the operations counted below"),
             needless == 0.0,
         ),
@@ -136,8 +137,8 @@ fn pair_reason(data: &Data) -> String {
         [Subject::Echodev, Subject::Baseline].map(|subject| data.get(&PAIR, subject, 64));
     let own = data.own() * f64::from(PAIR.calls);
     format!(
-        "of {}, {} are kldhost's two system calls, which the C driver pays, too; without them the ratio is {:.2}. What the \
-         driver calls is the least there is: each call locks, moves, unlocks.",
+        "of {}, {} are kldhost's two system calls, which the C driver also pays; without them, the \
+         ratio is {:.2}. Fewer KPI calls are not possible. Each call locks, moves and unlocks.",
         time(ours),
         time(own),
         (ours - own) / (theirs - own)
@@ -147,15 +148,15 @@ fn pair_reason(data: &Data) -> String {
 fn drain_reason(data: &Data) -> String {
     let theirs = data.get(&DRAIN, Subject::Baseline, 64 << 10);
     format!(
-        "the C driver takes {} for a byte, 32 KiB of memmove on average included; a twentieth of that is {}; a \
-         system call of kldhost alone takes {}.",
+        "the C driver takes {} for a byte, including 32 KiB of memmove on average; a twentieth of \
+         that is {}; a system call of kldhost alone takes {}.",
         time(theirs),
         time(theirs / 20.0),
         time(data.own())
     )
 }
 
-/// Cases in which the driver takes longer than the C driver, by more than is noise.
+/// Cases in which the driver takes longer than the C driver by more than the noise.
 fn slower(data: &Data) -> Target {
     let (mut slower, mut even) = (Vec::new(), Vec::new());
     for group in GROUPS.iter().filter(|group| group.name != OWN.name) {

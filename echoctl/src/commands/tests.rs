@@ -1,4 +1,4 @@
-//! The commands, on a device that answers as a test says.
+//! The commands, on a device whose answers a test sets.
 
 use super::*;
 use clap::Parser as _;
@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-/// What a device answers, and what it was asked.
+/// The answers of a device, and the calls that were made on it.
 #[derive(Clone)]
 struct Fake {
     open: Result<(), Errno>,
@@ -35,7 +35,7 @@ impl Fake {
         self.asked.borrow_mut().push(what);
     }
 
-    /// What `echoctl` with these arguments prints, its error message, and what it asked of the
+    /// The output of `echoctl` with these arguments, its error message, and its calls on the
     /// device.
     fn run<const N: usize>(&self, args: [&str; N]) -> (String, Option<String>, Vec<String>) {
         let args = crate::Args::try_parse_from(["echoctl"].into_iter().chain(args)).unwrap();
@@ -49,7 +49,7 @@ impl Fake {
         )
     }
 
-    /// As [`Fake::run`], for what ends well.
+    /// The output of [`Fake::run`] if there is no error.
     fn prints<const N: usize>(&self, args: [&str; N]) -> String {
         let (out, error, _) = self.run(args);
         assert_eq!(error, None);
@@ -105,7 +105,7 @@ impl crate::Events for Fake {
     fn next(&mut self, wait: bool) -> Result<Vec<Event>, Errno> {
         self.ask(format!("next wait={wait}"));
         if self.batches.is_empty() {
-            // As an interrupted wait that nobody restarts: the tests' way out of waiting for ever.
+            // An interrupted wait that is not restarted, so that a test can end an endless wait.
             return Err(Errno::EINTR);
         }
         self.batches.remove(0)
@@ -347,7 +347,7 @@ fn what_fails_while_looking_is_told_after_what_was_seen() {
     assert!(error.unwrap().starts_with("/dev/echo: events: "));
 }
 
-/// Output that nobody reads any more, and that keeps count of what was flushed before.
+/// Output whose reader is gone. It counts what was flushed before.
 struct Pipe {
     lines_left: usize,
     unflushed: bool,

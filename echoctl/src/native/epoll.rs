@@ -1,14 +1,12 @@
-//! Events by epoll(7), where there is no kevent(2): the device is a FUSE mount then.
+//! Events by epoll(7) on systems without kevent(2). The device is on a FUSE mount there.
 //!
-//! An edge of epoll stands for an activated knote, and the same lines come of it, provided that the
-//! mount
+//! An edge of epoll stands for an activated knote, and gives the same lines, if the mount
 //!
 //! - reports POLLIN, POLLOUT and POLLHUP as the driver's poll method does, and POLLRDHUP while
-//!   nobody has the device open for writing: that is `EV_EOF` of the read side, with or without
-//!   bytes left;
+//! there are no writers, which is `EV_EOF` of the read side, with or without bytes left;
 //! - notifies an open file only of the side that it was last polled for. Each side is therefore
-//!   polled through an open file of its own: when bytes arrive, that is an event of the read side,
-//!   and none of the write side.
+//! polled through its own open file. When bytes arrive, that is an event of the read side, and not
+//! of the write side.
 
 use super::{NativeDevice, open, uninterrupted};
 use crate::{Access, Errno, Event, Events, Side, ioctl_call};
@@ -18,8 +16,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 /// Bytes to read, or room in bytes.
 pub fn bytes(fd: BorrowedFd<'_>, side: Side) -> Result<i32, Errno> {
-    // The kernel answers FIONREAD from the size that it knows of the mounted file; fstat(2) lets it
-    // ask for that.
+    // The kernel answers FIONREAD from its copy of the file's size, which fstat(2) updates.
     fstat(fd)?;
     ioctl_call::bytes(fd, side)
 }
@@ -27,7 +24,7 @@ pub fn bytes(fd: BorrowedFd<'_>, side: Side) -> Result<i32, Errno> {
 /// An epoll with an open file for each side of a device.
 pub struct NativeEvents {
     epoll: Epoll,
-    /// Known to epoll by their places here.
+    /// Their indices identify them in epoll.
     files: Vec<(Side, OwnedFd)>,
 }
 
@@ -50,8 +47,8 @@ impl NativeEvents {
         Ok(Self { epoll, files })
     }
 
-    /// The event that an edge stands for; none if what it reported is no longer so, as kqueue(2)
-    /// would see, too.
+    /// The event that an edge stands for. There is none if the condition no longer holds, as with
+    /// kqueue(2).
     fn event(&self, edge: &EpollEvent) -> Result<Option<Event>, Errno> {
         let (side, file) = &self.files[edge.data() as usize];
         let flags = edge.events();

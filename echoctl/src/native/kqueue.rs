@@ -58,7 +58,7 @@ fn event(kevent: &KEvent) -> Result<Event, Errno> {
         _ => Side::Write,
     };
     let eof = kevent.flags().contains(EvFlags::EV_EOF);
-    // With EV_EOF, fflags is an error number: the driver's ENXIO when it is being unloaded.
+    // With EV_EOF, fflags is an error number. The driver sets ENXIO while it is being unloaded.
     let gone = eof && !kevent.fflags().is_empty();
     Ok(Event {
         side,

@@ -74,7 +74,7 @@ impl Driver for Example {
                     state = state.sx_sleep(Side::Read, c"forever")?;
                 }
             }
-            _ => uio.uiomove(&[b'x'])?,
+            _ => uio.uiomove(b"x")?,
         }
         Ok(())
     }

@@ -1,21 +1,25 @@
 //! Reads a relocatable ELF file for amd64 into checked tables. After this nothing in the file is
 //! trusted again: every index points at something and every slice lies in the file.
 
+mod header;
+mod names;
+mod symbols;
+
 use std::collections::HashMap;
-use std::ffi::CStr;
 
 use object::LittleEndian as LE;
 use object::elf;
-use object::elf::{FileHeader64, Rela64, SectionHeader64, Sym64};
+use object::elf::{FileHeader64, Rela64, SectionHeader64};
 use object::pod;
 use object::read::elf::FileHeader as _;
 
+use self::header::{file_header, section_headers};
+use self::names::Names;
+use self::symbols::{symbol_table, symbols};
 use super::error::{LoadError, damaged, unsupported};
 
 /// The largest section, and the largest image, in bytes.
 pub(crate) const SIZE_MAX: u64 = 64 << 20;
-/// The longest symbol or section name accepted, in bytes.
-const NAME_MAX: usize = 4096;
 
 /// A module's file, read and checked.
 pub(crate) struct Object<'a> {
@@ -142,66 +146,6 @@ impl<'a> Object<'a> {
     }
 }
 
-fn file_header(bytes: &[u8]) -> Result<&FileHeader64<LE>, LoadError> {
-    if !bytes.starts_with(&elf::ELFMAG) {
-        return Err(LoadError::NotElf);
-    }
-    let Ok((header, _)) = pod::from_bytes::<FileHeader64<LE>>(bytes) else {
-        return Err(damaged("the file ends within the ELF header"));
-    };
-    let refuse = |why: String| Err(LoadError::NotAModule(why));
-    if header.e_ident.class != elf::ELFCLASS64 {
-        return refuse("it is a 32-bit ELF file".into());
-    }
-    if header.e_ident.data != elf::ELFDATA2LSB {
-        return refuse("it is a big-endian ELF file".into());
-    }
-    let machine = header.e_machine.get(LE);
-    if machine != elf::EM_X86_64 {
-        return refuse(format!("it is for {}", machine_name(machine)));
-    }
-    match header.e_type.get(LE) {
-        elf::ET_REL => {}
-        elf::ET_EXEC => return refuse("it is an executable".into()),
-        elf::ET_DYN => {
-            return refuse("it is a shared object or a position-independent executable".into());
-        }
-        elf::ET_CORE => return refuse("it is a core dump".into()),
-        other => return refuse(format!("it is an ELF file of type {}", other.0)),
-    }
-    if header.e_ident.version != elf::EV_CURRENT
-        || header.e_version.get(LE) != u32::from(elf::EV_CURRENT.0)
-    {
-        return Err(damaged("the ELF version is not 1"));
-    }
-    if usize::from(header.e_shentsize.get(LE)) != size_of::<SectionHeader64<LE>>() {
-        return Err(damaged("the section headers have an unknown size"));
-    }
-    Ok(header)
-}
-
-fn machine_name(machine: elf::Machine) -> String {
-    match machine.name() {
-        Some(name) => name.trim_start_matches("EM_").to_lowercase(),
-        None => format!("machine number {}", machine.0),
-    }
-}
-
-fn section_headers<'a>(
-    header: &FileHeader64<LE>,
-    bytes: &'a [u8],
-) -> Result<&'a [SectionHeader64<LE>], LoadError> {
-    match header.section_headers(LE, bytes) {
-        Ok([]) => Err(damaged("it has no sections")),
-        Ok(headers) => Ok(headers),
-        Err(_) => Err(damaged(format!(
-            "the section headers at byte {} lie beyond the end of the file ({} bytes)",
-            header.e_shoff.get(LE),
-            bytes.len()
-        ))),
-    }
-}
-
 /// The bytes of a section, without knowing its name yet.
 fn section_data<'a>(
     index: usize,
@@ -283,98 +227,12 @@ fn check_no_overlap(sections: &[Section], bytes: &[u8]) -> Result<(), LoadError>
     Ok(())
 }
 
-/// The indices of the one symbol table and its strings. The FreeBSD loader, too, refuses a file
-/// that has several.
-fn symbol_table(
-    headers: &[SectionHeader64<LE>],
-    sections: &[Section],
-) -> Result<(usize, usize), LoadError> {
-    let mut tables = (0..sections.len()).filter(|&i| sections[i].kind == elf::SHT_SYMTAB);
-    let symtab = tables
-        .next()
-        .ok_or_else(|| unsupported("it has no symbol table (was it stripped of all symbols?)"))?;
-    if tables.next().is_some() {
-        return Err(unsupported(
-            "it has several symbol tables, and the FreeBSD loader takes exactly one",
-        ));
-    }
-    let strtab = headers[symtab].sh_link.get(LE) as usize;
-    match sections.get(strtab) {
-        Some(strings) if strings.kind == elf::SHT_STRTAB => Ok((symtab, strtab)),
-        _ => Err(damaged("the symbol table has no strings")),
-    }
-}
-
 /// A section's bytes as a table of `T`.
 fn table<'a, T: pod::Pod>(data: &'a [u8], what: &str) -> Result<&'a [T], LoadError> {
     if !data.len().is_multiple_of(size_of::<T>()) {
         return Err(damaged(format!("{what} ends in the middle of an entry")));
     }
     pod::slice_from_all_bytes(data).map_err(|()| damaged(format!("{what} is not readable")))
-}
-
-fn symbols<'a>(
-    data: &'a [u8],
-    mut names: Names<'a>,
-    sections: &[Section],
-) -> Result<Vec<Symbol<'a>>, LoadError> {
-    let table: &[Sym64<LE>] = table(data, "the symbol table")?;
-    let mut symbols = Vec::with_capacity(table.len());
-    for (index, entry) in table.iter().enumerate() {
-        let name = names
-            .at(entry.st_name.get(LE))
-            .ok_or_else(|| damaged(format!("symbol {index} has no readable name")))?;
-        let place = place(name, index, entry, sections)?;
-        symbols.push(Symbol {
-            name,
-            place,
-            kind: entry.st_type(),
-            bind: entry.st_bind(),
-        });
-    }
-    Ok(symbols)
-}
-
-fn place(
-    name: &str,
-    index: usize,
-    entry: &Sym64<LE>,
-    sections: &[Section],
-) -> Result<Place, LoadError> {
-    let value = entry.st_value.get(LE);
-    let shndx = entry.st_shndx.get(LE);
-    match shndx {
-        elf::SHN_UNDEF => return Ok(Place::Undefined),
-        elf::SHN_ABS => return Ok(Place::Absolute(value)),
-        elf::SHN_COMMON if value.is_power_of_two() || value == 0 => {
-            return Ok(Place::Common {
-                size: entry.st_size.get(LE),
-                align: value.max(1),
-            });
-        }
-        elf::SHN_COMMON => {
-            return Err(damaged(format!(
-                "symbol {name} has the alignment {value}, which is no power of two"
-            )));
-        }
-        _ => {}
-    }
-    let section = usize::from(shndx.0);
-    if shndx.is_reserved() || section >= sections.len() {
-        return Err(damaged(format!(
-            "symbol {index} ({name}) is in section {section}, which is not there"
-        )));
-    }
-    if value > sections[section].size {
-        let section = &sections[section].name;
-        return Err(damaged(format!(
-            "symbol {index} ({name}) lies beyond the end of section {section}"
-        )));
-    }
-    Ok(Place::Section {
-        index: section,
-        offset: value,
-    })
 }
 
 /// Reads a SHT_RELA section into the section that it applies to, if that one is loaded.
@@ -428,35 +286,4 @@ fn read_relocations(
         .relocations
         .sort_by_key(|relocation| relocation.offset);
     Ok(())
-}
-
-/// A table of names. Names may share bytes, so what is read from a table is bounded for the table
-/// as a whole: without that, a small file could stand for any amount of work.
-struct Names<'a> {
-    table: &'a [u8],
-    /// Bytes that may still be read.
-    budget: usize,
-}
-
-impl<'a> Names<'a> {
-    fn new(table: &'a [u8], bytes: &[u8]) -> Names<'a> {
-        // Merged strings do share bytes, but not many of them.
-        Names {
-            table,
-            budget: bytes.len().saturating_mul(4),
-        }
-    }
-
-    /// The name at `offset`; `None` unless it is short and printable UTF-8, as every compiler makes
-    /// them.
-    fn at(&mut self, offset: u32) -> Option<&'a str> {
-        if offset == 0 {
-            return Some("");
-        }
-        let rest = self.table.get(offset as usize..)?;
-        let rest = &rest[..rest.len().min(NAME_MAX)];
-        let name = CStr::from_bytes_until_nul(rest).ok()?.to_str().ok()?;
-        self.budget = self.budget.checked_sub(name.len())?;
-        (!name.contains(char::is_control)).then_some(name)
-    }
 }

@@ -3,20 +3,16 @@
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr::null_mut;
 
-use super::layout::*;
 use super::varargs::{VaList, format, kpi_variadic};
 use super::{arg, arg_mut, kpi};
-use crate::kernel::cdevpriv::PrivSlot;
-use crate::kernel::device::DevFile;
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
-use crate::syscall::errno::Errno;
-
-/// The device file whose method runs; `None` outside of one.
-fn file_in_method(td: &Thread) -> Option<&DevFile> {
-    // SAFETY: set while the method runs, by the caller of it, who has the file.
-    unsafe { td.own().fpop.get().as_ref() }?.device()
-}
+use crate::abi::errno::Errno;
+use crate::abi::layout::*;
+use crate::dev::Dev;
+use crate::dev::cdevpriv::PrivSlot;
+use crate::dev::devfs::Devfs;
+use crate::dev::device::file_in_method;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
 
 /// Takes the arguments that make_dev(9) and its kind have in common, up to and including the
 /// format; makes the device.
@@ -38,7 +34,11 @@ unsafe fn make(
         let text = rest.next() as *const c_char;
         format(text, rest)
     };
-    td.kernel().make_dev(td, call, &args, &name)
+    devfs(td).make_dev(td, call, &args, &name)
+}
+
+fn devfs(td: &Thread) -> &Devfs {
+    &Dev::of(td.kernel()).devfs
 }
 
 fn blank() -> MakeDevArgs {
@@ -69,7 +69,7 @@ kpi_variadic! {
         let result = arg_mut(td, "make_dev_s", result)?;
         // SAFETY: the arguments are as the format says.
         let name = unsafe { format(text, args) };
-        match td.kernel().make_dev(td, "make_dev_s", given, &name)? {
+        match devfs(td).make_dev(td, "make_dev_s", given, &name)? {
             Ok(cdev) => *result = cdev,
             Err(error) => return Ok(error.0),
         }
@@ -146,13 +146,13 @@ mod fixed {
         }
 
         fn destroy_dev(td, cdev: *const Cdev) -> () {
-            td.kernel().destroy_dev(td, "destroy_dev", cdev)
+            devfs(td).destroy_dev(td, "destroy_dev", cdev)
         }
 
         fn delist_dev(td, cdev: *const Cdev) -> () {
-            match td.kernel().device(cdev) {
+            match devfs(td).device(cdev) {
                 Some(device) => {
-                    td.kernel().delist_dev(&device);
+                    devfs(td).delist_dev(&device);
                     Ok(())
                 }
                 None => Err(td.misuse("delist_dev", "not a device", None)),
@@ -180,7 +180,7 @@ mod fixed {
         }
 
         fn devfs_foreach_cdevpriv(td, cdev: *const Cdev, function: usize, argument: usize) -> c_int {
-            match td.kernel().device(cdev) {
+            match devfs(td).device(cdev) {
                 Some(device) => PrivSlot::for_each(td, &device, function, argument),
                 None => Err(td.misuse("devfs_foreach_cdevpriv", "not a device", None)),
             }

@@ -2,15 +2,15 @@
 
 use std::ffi::{c_int, c_long, c_void};
 
-use super::layout::*;
 use super::{arg, arg_mut, kpi, locks};
-use crate::kernel::kqueue::knlist;
-use crate::kernel::report::Stop;
-use crate::kernel::select;
-use crate::kernel::thread::Thread;
+use crate::abi::layout::*;
+use crate::dev::kqueue::knlist;
+use crate::dev::{Dev, select};
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
 
 fn selwakeup_of(td: &Thread, call: &str, sip: *const Selinfo) -> Result<(), Stop> {
-    td.kernel().selwakeup(arg(td, call, sip)?);
+    select::wakeup(td.kernel(), arg(td, call, sip)?);
     Ok(())
 }
 
@@ -22,7 +22,7 @@ fn init_knlist(
 ) -> Result<(), Stop> {
     let [default_lock, default_unlock] = locks::knlist_mtx_functions();
     let or = |function: usize, default: usize| if function != 0 { function } else { default };
-    let default_arg = std::ptr::from_ref(&*td.kernel().knlist_lock)
+    let default_arg = std::ptr::from_ref(&*Dev::of(td.kernel()).knlist_lock)
         .cast::<c_void>()
         .cast_mut();
     *arg_mut(td, "knlist_init", knl)? = Knlist {
@@ -33,7 +33,7 @@ fn init_knlist(
         kl_lockarg: if lock.is_null() { default_arg } else { lock },
         kl_autodestroy: 0,
     };
-    td.kernel().knlists.forget(knl.addr());
+    Dev::of(td.kernel()).knlists.forget(knl.addr());
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 use std::ffi::{c_char, c_int, c_void};
 
 use super::{arg, arg_mut, kpi};
-use crate::kernel::lock::c_string;
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
+use crate::kern::lock::c_string;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
 
 /// `struct tunable_int` and its kind.
 #[repr(C)]

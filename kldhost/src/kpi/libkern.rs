@@ -5,9 +5,9 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::{arg, kpi};
-use crate::fault::copy_user;
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::machine::fault::copy_user;
 
 /// Bytes handled at a time where a buffer is needed.
 const CHUNK: usize = 1024;

@@ -3,12 +3,12 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::offset_of;
 
-use super::layout::*;
 use super::{arg, arg_mut, kpi};
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
-use crate::kernel::{mtx, sx};
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::layout::*;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::kern::{lock, mtx, sx};
 
 /// `SX_RECURSE`.
 const SX_RECURSE: c_int = 0x20;
@@ -46,8 +46,9 @@ fn init_sx(
     } else {
         0
     };
-    lock.init(
+    lock::init(
         td,
+        lock,
         name,
         LO_CLASS_SX | LO_SLEEPABLE | recursable,
         sx::UNLOCKED,
@@ -72,7 +73,7 @@ fn init_mtx(
     } else {
         0
     };
-    lock.init(td, name, LO_CLASS_MTX | recursable, mtx::UNOWNED);
+    lock::init(td, lock, name, LO_CLASS_MTX | recursable, mtx::UNOWNED);
     Ok(())
 }
 
@@ -96,7 +97,7 @@ kpi! {
 
     fn sx_destroy(td, lock: *const Lock) -> () {
         let lock = arg(td, "sx_destroy", lock)?;
-        lock.destroy(td, "sx_destroy", LO_CLASS_SX, sx::UNLOCKED, sx::DESTROYED)
+        lock::destroy(td, "sx_destroy", lock, LO_CLASS_SX, sx::UNLOCKED, sx::DESTROYED)
     }
 
     fn _sx_xlock(td, lock: *const Lock, options: c_int, _file: *const c_char, _line: c_int) -> c_int {
@@ -147,7 +148,7 @@ kpi! {
 
     fn _mtx_destroy(td, cookie: *const usize) -> () {
         let lock = mtx_of(td, "_mtx_destroy", cookie)?;
-        lock.destroy(td, "_mtx_destroy", LO_CLASS_MTX, mtx::UNOWNED, mtx::DESTROYED)
+        lock::destroy(td, "_mtx_destroy", lock, LO_CLASS_MTX, mtx::UNOWNED, mtx::DESTROYED)
     }
 
     fn __mtx_lock_flags(td, cookie: *const usize, _options: c_int, _file: *const c_char, _line: c_int) -> () {

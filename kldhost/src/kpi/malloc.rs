@@ -2,8 +2,54 @@
 
 use std::ffi::c_int;
 
-use super::layout::MallocType;
 use super::{arg, kpi};
+use crate::abi::layout::MallocType;
+use crate::dev::Dev;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+
+/// `free`. A null pointer is fine. The kernel must not refer to anything in the memory.
+fn release(td: &Thread, call: &str, addr: usize, ty: &MallocType) -> Result<(), Stop> {
+    if addr == 0 {
+        return Ok(());
+    }
+    let (kern, dev) = (td.kernel(), Dev::of(td.kernel()));
+    let block = kern.check_block(td, call, addr, ty)?;
+    let within = |a: usize| (addr..addr + block.size).contains(&a);
+    let message = if dev.waiters.any(within) {
+        "a selinfo in this memory still has waiters: seldrain(9)"
+    } else if dev.knlists.any(within) {
+        "a knlist in this memory still has knotes"
+    } else if dev.tables.any(within) {
+        "knotes still refer to a filter's table in this memory"
+    } else {
+        return kern.free(td, call, addr, block);
+    };
+    Err(td.misuse(call, message, kern.type_of(&block)))
+}
+
+/// `realloc`: keeps what fits.
+fn resize(
+    td: &Thread,
+    call: &str,
+    addr: usize,
+    size: usize,
+    ty: &MallocType,
+    flags: c_int,
+) -> Result<usize, Stop> {
+    let kern = td.kernel();
+    if addr == 0 {
+        return kern.malloc(td, call, size, ty, flags);
+    }
+    let block = kern.check_block(td, call, addr, ty)?;
+    let new = kern.malloc(td, call, size, ty, flags)?;
+    if new != 0 {
+        // SAFETY: both blocks are in use, and at least that long.
+        unsafe { (new as *mut u8).copy_from(addr as *const u8, size.min(block.size)) };
+        release(td, call, addr, ty)?;
+    }
+    Ok(new)
+}
 
 kpi! {
     fn malloc(td, size: usize, malloc_type: *const MallocType, flags: c_int) -> usize {
@@ -16,24 +62,24 @@ kpi! {
     }
 
     fn realloc(td, addr: usize, size: usize, malloc_type: *const MallocType, flags: c_int) -> usize {
-        td.kernel().realloc(td, "realloc", addr, size, arg(td, "realloc", malloc_type)?, flags)
+        resize(td, "realloc", addr, size, arg(td, "realloc", malloc_type)?, flags)
     }
 
     fn reallocf(td, addr: usize, size: usize, malloc_type: *const MallocType, flags: c_int) -> usize {
         let malloc_type = arg(td, "reallocf", malloc_type)?;
-        let new = td.kernel().realloc(td, "reallocf", addr, size, malloc_type, flags)?;
+        let new = resize(td, "reallocf", addr, size, malloc_type, flags)?;
         if new == 0 {
-            td.kernel().free(td, "reallocf", addr, malloc_type)?;
+            release(td, "reallocf", addr, malloc_type)?;
         }
         Ok(new)
     }
 
     fn free(td, addr: usize, malloc_type: *const MallocType) -> () {
-        td.kernel().free(td, "free", addr, arg(td, "free", malloc_type)?)
+        release(td, "free", addr, arg(td, "free", malloc_type)?)
     }
 
     fn zfree(td, addr: usize, malloc_type: *const MallocType) -> () {
-        td.kernel().free(td, "zfree", addr, arg(td, "zfree", malloc_type)?)
+        release(td, "zfree", addr, arg(td, "zfree", malloc_type)?)
     }
 
     fn malloc_init(td, malloc_type: *const MallocType) -> () {

@@ -2,9 +2,9 @@
 
 use std::ffi::c_int;
 
-use super::layout::Moduledata;
 use super::{arg, kpi};
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::layout::Moduledata;
 
 kpi! {
     fn module_register_init(td, data: *const Moduledata) -> () {

@@ -4,8 +4,8 @@ use std::ffi::{c_char, c_int};
 
 use super::kpi;
 use super::varargs::{VaList, format, format_into, kpi_variadic};
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
 
 fn print(td: &Thread, text: &str) -> c_int {
     td.kernel().console.print(text);

@@ -2,15 +2,16 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use super::layout::{LO_CLASS_MTX, LO_CLASS_SX, Lock};
 use super::{arg, kpi};
-use crate::kernel::lock::{c_string, lock_name};
-use crate::kernel::report::Stop;
-use crate::kernel::sleepq::{Queue, Sleep};
-use crate::kernel::thread::{Thread, Wmesg};
-use crate::kernel::{mtx, sx};
-use crate::sync::{Duration, Instant};
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::layout::{LO_CLASS_MTX, LO_CLASS_SX, Lock};
+use crate::kern::lock::{c_string, lock_name};
+use crate::kern::report::Stop;
+use crate::kern::sleep::Sleep;
+use crate::kern::sleepq::Queue;
+use crate::kern::thread::{Thread, Wmesg};
+use crate::kern::{mtx, sx};
+use crate::machine::sync::{Duration, Instant};
 
 /// `PCATCH`.
 const PCATCH: c_int = 0x100;

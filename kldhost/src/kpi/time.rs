@@ -1,7 +1,7 @@
 //! time(9).
 
-use super::layout::Bintime;
 use super::{arg_mut, kpi};
+use crate::abi::layout::Bintime;
 
 kpi! {
     /// The time since boot, from which the absolute timeouts of sleep(9) are counted.

@@ -2,12 +2,12 @@
 
 use std::ffi::{c_int, c_void};
 
-use super::layout::Uio;
 use super::{arg_mut, check_pointer, kpi};
-use crate::kernel::report::Stop;
-use crate::kernel::thread::Thread;
-use crate::kernel::uio;
-use crate::syscall::errno::Errno;
+use crate::abi::errno::Errno;
+use crate::abi::layout::Uio;
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::kern::uio;
 
 fn copy(
     td: &Thread,

@@ -84,7 +84,7 @@ macro_rules! kpi_variadic {
             use super::*;
 
             extern "C" fn function($args: &mut $crate::kpi::varargs::VaList) -> $return {
-                $crate::kpi::run(stringify!($name), |$td| -> Result<$return, $crate::kernel::report::Stop> { $body })
+                $crate::kpi::run(stringify!($name), |$td| -> Result<$return, $crate::kern::report::Stop> { $body })
             }
 
             // Saves the registers that may hold arguments, below the return address; the others are
@@ -111,7 +111,7 @@ macro_rules! kpi_variadic {
                     "call {function}",
                     "add rsp, {saved} + 24",
                     "ret",
-                    caller = const $crate::kernel::pcpu::CALLER,
+                    caller = const $crate::machine::pcpu::CALLER,
                     saved = const $crate::kpi::varargs::SAVED,
                     function = sym function,
                 )

@@ -3,9 +3,9 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::Process;
-use crate::kernel::{Kernel, Report};
-use crate::sync::{Arc, Mutex, spawn};
+use super::{Kernel, Process};
+use crate::kern::report::Report;
+use crate::machine::sync::{Arc, Mutex, spawn};
 
 /// A closure that runs on a thread of its own, see [`Process::spawn`].
 pub struct Call<T> {
@@ -30,7 +30,7 @@ impl<T> Call<T> {
     pub fn wait(self) -> Result<T, Box<Report>> {
         let ended = self
             .kernel
-            .inner
+            .kern
             .events
             .wait(None, || match self.result.lock().take() {
                 Some(result) => Some(Ok(result)),
@@ -62,7 +62,7 @@ impl Process {
         spawn(format!("process {}", self.pid()), move || {
             let ended = catch_unwind(AssertUnwindSafe(|| body(&process)));
             *theirs.lock() = Some(ended);
-            process.kernel().inner.events.notify_always();
+            process.kernel().kern.events.notify_always();
         });
         Call {
             kernel: self.kernel().clone(),

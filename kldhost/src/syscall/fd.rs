@@ -1,12 +1,13 @@
 //! Descriptors: open, close, dup, fcntl, revoke.
 
 use super::Process;
-use super::abi::{FIOASYNC, FIONBIO, Fd, O_ACCMODE, O_ASYNC, O_NONBLOCK};
-use super::errno::Errno;
-use crate::kernel::fdtable::FdTable;
-use crate::kernel::file::{FCNTLFLAGS, File};
-use crate::kernel::thread::Thread;
-use crate::sync::atomic::Ordering::SeqCst;
+use crate::abi::errno::Errno;
+use crate::abi::syscall::{FIOASYNC, FIONBIO, Fd, O_ACCMODE, O_ASYNC, O_NONBLOCK};
+use crate::dev::Dev;
+use crate::dev::fdtable::FdTable;
+use crate::dev::file::{FCNTLFLAGS, File};
+use crate::kern::thread::Thread;
+use crate::machine::sync::atomic::Ordering::SeqCst;
 
 impl Process {
     /// open(2) of a device: `path` is `/dev/` and its name.
@@ -21,7 +22,7 @@ impl Process {
             return Err(Errno::EINVAL);
         }
         self.call("open", |td| {
-            let file = td.kernel().dev_open(td, path, flags)?;
+            let file = Dev::of(td.kernel()).devfs.open(td, path, flags)?;
             let installed = self.proc().files.lock().install(file);
             // Not installed, it is closed here, with the table unlocked.
             installed.map_err(|(error, _file)| error)
@@ -135,7 +136,7 @@ impl Process {
     ///
     /// ENOENT.
     pub fn revoke(&self, path: &str) -> Result<(), Errno> {
-        self.call("revoke", |td| td.kernel().revoke(td, path))
+        self.call("revoke", |td| Dev::of(td.kernel()).devfs.revoke(td, path))
     }
 }
 

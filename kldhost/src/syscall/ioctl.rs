@@ -1,17 +1,17 @@
 //! ioctl(2).
 
 use super::Process;
-use super::abi::{
+use crate::abi::errno::Errno;
+use crate::abi::syscall::{
     FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, Fd, O_ASYNC, O_NONBLOCK, ioc_in, ioc_len, ioc_out,
     ioc_void,
 };
-use super::errno::Errno;
-use super::usermem::{UserIn, UserOut};
-use crate::fault::copy_user;
-use crate::kernel::file::{FREAD, FWRITE, File};
-use crate::kernel::thread::Thread;
-use crate::kernel::uio::{Arguments, fault_in};
-use crate::sync::atomic::Ordering::SeqCst;
+use crate::dev::file::{FREAD, FWRITE, File};
+use crate::kern::thread::Thread;
+use crate::kern::uio::{Arguments, fault_in};
+use crate::machine::fault::copy_user;
+use crate::machine::sync::atomic::Ordering::SeqCst;
+use crate::machine::usermem::{UserIn, UserOut};
 
 /// The third argument of ioctl(2).
 pub enum IoctlArg<'a> {

@@ -1,12 +1,12 @@
 //! kqueue(2) and kevent(2).
 
 use super::Process;
-use super::abi::{Fd, KQUEUE_CLOEXEC, KQUEUE_CPONFORK, Kevent};
-use super::errno::Errno;
-use crate::kernel::file::{FREAD, FWRITE, FileRef, Kind};
-use crate::kernel::timeout::Timeout;
-use crate::kernel::{KnoteInfo, Pid};
-use crate::sync::Duration;
+use crate::abi::errno::Errno;
+use crate::abi::syscall::{Fd, KQUEUE_CLOEXEC, KQUEUE_CPONFORK, Kevent, Pid};
+use crate::dev::file::{FREAD, FWRITE, FileRef, Kind};
+use crate::dev::kqueue::{KnoteInfo, Kqueue, report_kqueues};
+use crate::kern::timeout::Timeout;
+use crate::machine::sync::Duration;
 
 impl Process {
     /// kqueue(2).
@@ -33,7 +33,7 @@ impl Process {
             if flags & !(KQUEUE_CLOEXEC | copies) != 0 {
                 return Err(Errno::EINVAL);
             }
-            let kq = td.kernel().kqueues.create(flags & KQUEUE_CPONFORK != 0);
+            let kq = Kqueue::new(flags & KQUEUE_CPONFORK != 0);
             let file = FileRef::new(FREAD | FWRITE, Kind::Kqueue(kq));
             let installed = self.proc().files.lock().install(file);
             installed.map_err(|(error, _file)| error)
@@ -51,11 +51,8 @@ impl Process {
             if !td.kernel().release.reports_kqueues() {
                 return Err(Errno::ENOENT);
             }
-            td.kernel()
-                .procs
-                .find(pid)
-                .ok_or(Errno::ESRCH)?
-                .report_kqueues(td)
+            let process = self.kernel().procs.find(pid).ok_or(Errno::ESRCH)?;
+            report_kqueues(td, &process.files)
         })
     }
 

@@ -1,15 +1,16 @@
 //! poll(2).
 
 use super::Process;
-use super::abi::{Fd, POLLHUP, POLLNVAL, POLLOUT, PollFd};
-use super::errno::Errno;
-use crate::kernel::file::File;
-use crate::kernel::report::Stop;
-use crate::kernel::select::{PollRequest, Poller, Selfd};
-use crate::kernel::thread::Thread;
-use crate::kernel::timeout::Timeout;
-use crate::sync::atomic::Ordering::SeqCst;
-use crate::sync::{Arc, Duration};
+use crate::abi::errno::Errno;
+use crate::abi::syscall::{Fd, POLLHUP, POLLNVAL, POLLOUT, PollFd};
+use crate::dev::Dev;
+use crate::dev::file::File;
+use crate::dev::select::{PollRequest, Poller, Selfd};
+use crate::kern::report::Stop;
+use crate::kern::thread::Thread;
+use crate::kern::timeout::Timeout;
+use crate::machine::sync::atomic::Ordering::SeqCst;
+use crate::machine::sync::{Arc, Duration};
 
 /// Descriptors that may be polled at once.
 const MAX_FDS: usize = 4096;
@@ -22,7 +23,9 @@ pub struct PollWatch {
 
 impl Drop for PollWatch {
     fn drop(&mut self) {
-        self.process.kernel().inner.forget_selfds(&self.selfds);
+        Dev::of(&self.process.kernel().kern)
+            .waiters
+            .forget(&self.selfds);
     }
 }
 
@@ -73,7 +76,7 @@ impl<'a> Waiting<'a> {
         // does that.
         let (fired, waiting): (Vec<_>, Vec<_>) =
             self.selfds.drain(..).partition(|s| s.fired.load(SeqCst));
-        self.td.kernel().forget_selfds(&waiting);
+        Dev::of(self.td.kernel()).waiters.forget(&waiting);
         let mut cookies: Vec<usize> = fired.iter().map(|selfd| selfd.cookie).collect();
         cookies.dedup();
         Ok(cookies)
@@ -87,7 +90,7 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.td.kernel().forget_selfds(&self.selfds);
+        Dev::of(self.td.kernel()).waiters.forget(&self.selfds);
     }
 }
 
@@ -99,16 +102,8 @@ fn poll_file(
     rescan: bool,
     events: i16,
 ) -> Result<(i16, Vec<Arc<Selfd>>), Stop> {
-    td.own()
-        .poll
-        .replace(Some(PollRequest::new(poller, cookie, rescan)));
-    let found = file.poll(td, events);
-    let recorded = td
-        .own()
-        .poll
-        .take()
-        .map(PollRequest::into_recorded)
-        .unwrap_or_default();
+    let request = PollRequest::new(poller, cookie, rescan);
+    let (found, recorded) = request.serve(td, || file.poll(td, events));
     Ok((found?, recorded))
 }
 
@@ -211,8 +206,9 @@ impl Process {
                 selfds,
             };
             if found != 0 {
-                td.kernel()
-                    .forget_selfds(&std::mem::take(&mut watch.selfds));
+                Dev::of(td.kernel())
+                    .waiters
+                    .forget(&std::mem::take(&mut watch.selfds));
             }
             Ok((found, watch))
         })

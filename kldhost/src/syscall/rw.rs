@@ -1,13 +1,13 @@
 //! read(2), write(2) and their variants.
 
 use super::Process;
-use super::abi::Fd;
-use super::errno::Errno;
-use super::usermem::{UserIn, UserOut};
-use crate::kernel::file::FileRef;
-use crate::kernel::thread::Thread;
-use crate::kpi::layout::{Iovec, UIO_READ, UIO_USERSPACE, UIO_WRITE, Uio};
-use crate::sync::atomic::Ordering::Relaxed;
+use crate::abi::errno::Errno;
+use crate::abi::layout::{Iovec, UIO_READ, UIO_USERSPACE, UIO_WRITE, Uio};
+use crate::abi::syscall::Fd;
+use crate::dev::file::FileRef;
+use crate::kern::thread::Thread;
+use crate::machine::sync::atomic::Ordering::Relaxed;
+use crate::machine::usermem::{UserIn, UserOut};
 
 /// `UIO_MAXIOV`.
 const MAXIOV: usize = 1024;

@@ -1,12 +1,14 @@
 //! select(2).
 
 use super::Process;
-use super::abi::{FD_SETSIZE, Fd, FdSet, POLLERR, POLLHUP, POLLRDBAND, POLLRDNORM, POLLWRNORM};
-use super::errno::Errno;
 use super::poll::Waiting;
-use crate::kernel::thread::Thread;
-use crate::kernel::timeout::Timeout;
-use crate::sync::Duration;
+use crate::abi::errno::Errno;
+use crate::abi::syscall::{
+    FD_SETSIZE, Fd, FdSet, POLLERR, POLLHUP, POLLRDBAND, POLLRDNORM, POLLWRNORM,
+};
+use crate::kern::thread::Thread;
+use crate::kern::timeout::Timeout;
+use crate::machine::sync::Duration;
 
 /// The events that each set stands for: read, write, except.
 const EVENTS: [i16; 3] = [

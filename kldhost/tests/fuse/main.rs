@@ -71,7 +71,7 @@ fn echodev() -> PathBuf {
 
 /// The file of a test module, `testmods/NAME.c` compiled.
 fn testmod(name: &str) -> PathBuf {
-    let dir = match std::env::var_os("KLDHOST_TESTMODS") {
+    let dir = match std::env::var_os("ECHODEV_TESTMODS_DIR") {
         Some(dir) => dir.into(),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/testmods"),
     };

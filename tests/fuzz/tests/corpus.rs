@@ -7,7 +7,7 @@ use std::path::Path;
 /// Gives every file of a target's corpus to `body`.
 fn replay(target: &str, body: impl Fn(&[u8])) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
+        .join("corpus")
         .join(target);
     let entries = fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     let mut count = 0;

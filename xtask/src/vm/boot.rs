@@ -12,8 +12,7 @@ use std::process::Child;
 pub use qemu::Accel;
 use qemu::Qemu;
 
-/// The kernel environment, besides what the caller adds: the root file system, and the serial
-/// console.
+/// The kernel environment for the root file system and the serial console. The caller adds to it.
 const ENVIRONMENT: [(&str, &str); 13] = [
     ("vfs.root.mountfrom", "cd9660:/dev/md0"),
     ("vfs.root.mountfrom.options", "ro"),
@@ -33,7 +32,7 @@ const ENVIRONMENT: [(&str, &str); 13] = [
 /// Memory of a machine.
 const MEMORY: &str = "512M";
 
-/// What a machine boots from.
+/// The files that a machine boots from.
 pub struct Files<'f> {
     /// The kernel file, absolute.
     pub kernel: &'f Path,
@@ -41,7 +40,7 @@ pub struct Files<'f> {
     pub image: &'f [u8],
     /// A module that the kernel starts with.
     pub module: Option<&'f Path>,
-    /// Additions to the kernel environment; those with an empty value are left out.
+    /// Additions to the kernel environment. Those with an empty value are left out.
     pub env: &'f [(&'f str, &'f str)],
 }
 
@@ -65,8 +64,8 @@ pub enum Machine {
 }
 
 impl Machine {
-    /// bhyve where it is at hand and nothing special is asked for, else QEMU, which is fetched if
-    /// need be. `loader` is what QEMU boots.
+    /// Returns bhyve if it can be used and `accel` does not need QEMU. Otherwise returns QEMU,
+    /// which is fetched if it is not there. QEMU boots `loader`.
     pub fn find(tools: &Path, accel: Accel, loader: PathBuf) -> Result<Self> {
         let any = accel != Accel::Counting;
         if any && bhyve::usable() {
@@ -76,7 +75,7 @@ impl Machine {
         }
     }
 
-    /// What it is, and how it runs machines, in more words than [`fmt::Display`] takes.
+    /// The program's version and how it runs machines, longer than with [`fmt::Display`].
     pub fn description(&self) -> Result<String> {
         match self {
             Self::Qemu(qemu) => qemu.description(),
@@ -84,7 +83,7 @@ impl Machine {
         }
     }
 
-    /// Starts a machine with so many processors; its files are kept under `dir` while it runs.
+    /// Starts a machine with `cpus` processors. Its files are kept under `dir` while it runs.
     pub fn start(&self, dir: &Path, files: &Files<'_>, cpus: u32) -> Result<Running> {
         let name = format!("echodev-vm-{}", std::process::id());
         let dir = dir.join(&name);
@@ -114,9 +113,9 @@ impl fmt::Display for Machine {
     }
 }
 
-/// A machine that runs; stopped, and its files removed, when dropped.
+/// A machine that runs. When dropped, it is stopped and its files are removed.
 pub struct Running {
-    /// Its process. What the machine writes to its console is its standard output.
+    /// Its process. The console of the machine is the standard output.
     pub child: Child,
     _bhyve: Option<bhyve::Destroyer>,
     _files: Cleaner,

@@ -1,14 +1,13 @@
-//! Building what runs in the machine: the loader and the guest program.
+//! The builds of the programs that run in the machine, the loader and the guest program.
 
+use crate::command;
+use crate::fetch::once;
+use crate::module::build_core::{self, RUSTFLAGS, TARGET};
+use crate::module::toolchain::{Rust, linker};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use crate::core::{self, RUSTFLAGS, TARGET};
-use crate::fetch::once;
-use crate::sh;
-use crate::toolchain::{Rust, linker};
 
 /// Files that were built.
 pub struct Built {
@@ -22,7 +21,7 @@ pub struct Built {
 pub fn build(root: &Path) -> Result<Built> {
     let loader = root.join("target/vm/loader");
     let script = root.join("tests/vm/loader/link.ld");
-    sh::run(
+    command::run(
         link(root, &archive(root, "vm-loader")?, &loader)?
             .args(["-m", "elf_x86_64", "--oformat", "binary", "-T"])
             .arg(script),
@@ -33,11 +32,11 @@ pub fn build(root: &Path) -> Result<Built> {
     })
 }
 
-/// Builds the guest program, which is an ordinary program, too.
+/// Builds the guest program, which can also run as an ordinary program.
 pub fn guest(root: &Path) -> Result<PathBuf> {
     let init = root.join("target/vm/init");
-    sh::run(
-        // This emulation marks the file as FreeBSD's, which the kernel asks for.
+    command::run(
+        // This emulation marks the file as FreeBSD's, as the kernel requires.
         link(root, &archive(root, "vm-guest")?, &init)?
             .args([
                 "-m",
@@ -52,7 +51,7 @@ pub fn guest(root: &Path) -> Result<PathBuf> {
     Ok(init)
 }
 
-/// Compiles a package of `tests/vm` and what it depends on to one archive.
+/// Compiles a package of `tests/vm` and its dependencies to one archive.
 fn archive(root: &Path, package: &str) -> Result<PathBuf> {
     let tools = root.join("target/tools");
     let rust = Rust::get(&tools)?;
@@ -64,9 +63,9 @@ fn archive(root: &Path, package: &str) -> Result<PathBuf> {
         sysroot.display().to_string(),
         "-Dwarnings".into(),
     ]);
-    let mut cargo = sh::cargo(root);
+    let mut cargo = command::cargo(root);
     rust.environment(&mut cargo);
-    sh::run(
+    command::run(
         cargo
             .args([
                 "rustc",
@@ -98,10 +97,10 @@ fn link(root: &Path, archive: &Path, output: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// The kernel's sysroot with `alloc`, and with memcpy(3) and its like, which are the kernel's own
-/// otherwise.
+/// The kernel's sysroot with `alloc`, and with memcpy(3) and similar functions, which a module
+/// takes from the kernel.
 fn sysroot(tools: &Path, rust: &Rust) -> Result<PathBuf> {
-    let kernel = core::sysroot(tools, rust)?;
+    let kernel = build_core::sysroot(tools, rust)?;
     let title = format!(
         "core and alloc of Rust {} for the virtual machine, from their source",
         rust.version
@@ -129,8 +128,8 @@ fn sysroot(tools: &Path, rust: &Rust) -> Result<PathBuf> {
                 ),
                 ("alloc", "alloc/src/lib.rs", &[]),
             ] {
-                sh::run(
-                    core::compile(rust, &lib, name, &rust.library.join(source))
+                command::run(
+                    build_core::compile(rust, &lib, name, &rust.library.join(source))
                         .args(cfg)
                         .arg("--extern")
                         .arg(format!("core={}", core.display()))

@@ -1,18 +1,18 @@
-//! A writer for the root file system: ISO 9660 (ECMA-119), which every GENERIC kernel can mount, 12
-//! to 15.
+//! A writer for the root file system, ISO 9660 (ECMA-119). The GENERIC kernels of 12 to 15 can
+//! mount it.
 //!
-//! No more than is needed here: one level of directories, names of capitals, digits and a dot. The
-//! kernel shows them in small letters, and every file as executable, owned by root.
+//! It supports one level of directories, and names of capitals, digits and a dot. The kernel shows
+//! them in lower case, and every file as executable, owned by root.
 
 use anyhow::{Result, ensure};
 
 /// The size of a block.
 const BLOCK: usize = 2048;
 
-/// Where the volume descriptors begin.
+/// The first block of the volume descriptors.
 const DESCRIPTORS: usize = 16;
 
-/// A file or directory, as the standard calls it.
+/// The file flags of the standard.
 const DIRECTORY: u8 = 2;
 const FILE: u8 = 0;
 
@@ -20,12 +20,12 @@ const FILE: u8 = 0;
 pub struct Directory<'f> {
     /// Its name.
     pub name: &'f str,
-    /// Its files: names and contents.
+    /// The names and contents of its files.
     pub files: Vec<(&'f str, Vec<u8>)>,
 }
 
-/// The image of a file system with these directories, which are in the order of their names, as the
-/// files in each are.
+/// The image of a file system with these directories. Directories, and files in each, are in the
+/// order of their names.
 pub fn image(directories: &[Directory<'_>]) -> Result<Vec<u8>> {
     // The blocks, in order: two descriptors, two path tables, the root, each directory, the files.
     let root = DESCRIPTORS + 4;
@@ -71,7 +71,7 @@ pub fn image(directories: &[Directory<'_>]) -> Result<Vec<u8>> {
     assert_eq!(
         image.len(),
         next * BLOCK,
-        "every block is where it was said to be"
+        "every block is at the place that the directories have for it"
     );
     Ok(image)
 }
@@ -86,7 +86,7 @@ fn append(image: &mut Vec<u8>, bytes: &[u8]) {
 struct Entries(Vec<u8>);
 
 impl Entries {
-    /// Those that each directory begins with: itself and the one above.
+    /// The records that each directory begins with, for itself and its parent.
     fn new(own: usize, parent: usize) -> Self {
         let mut entries = Self(Vec::new());
         entries.add("\0", own, BLOCK, DIRECTORY);
@@ -145,7 +145,7 @@ fn primary_descriptor(root: usize, blocks: usize, path_table_len: usize) -> Vec<
     descriptor
 }
 
-/// The path table (9.4), of one byte order: the root, and the directories in it.
+/// The path table (9.4) in one byte order, with the root and the directories in it.
 fn path_table(root: usize, directories: &[Directory<'_>], big_endian: bool) -> Vec<u8> {
     let mut table = Vec::new();
     let names = directories
@@ -159,7 +159,7 @@ fn path_table(root: usize, directories: &[Directory<'_>], big_endian: bool) -> V
         } else {
             place.to_le_bytes()
         });
-        // The directory above is the first of this table.
+        // The parent is the first directory of this table.
         table.extend(if big_endian {
             1u16.to_be_bytes()
         } else {

@@ -1,14 +1,14 @@
-//! What the lines of a console mean: TAP of the guest, and complaints of the kernel.
+//! The judge of console output, which is TAP of the guest and complaints of the kernel.
 
 use std::fmt::Write;
 
-/// Parts of lines that mean that something is wrong, as the guest knows them.
+/// Parts of lines that mean that something is wrong. The guest uses the same list.
 const COMPLAINTS: &str = include_str!("../../../tests/vm/complaints.txt");
 
-/// A complaint after which nothing more is to be expected.
+/// A complaint that nothing follows.
 const PANIC: &str = "panic: ";
 
-/// Beginnings of lines by which a loader or a kernel says that it cannot start.
+/// Beginnings of lines by which a loader or a kernel reports that it cannot start.
 const NO_START: [&str; 2] = ["loader: ", "Mounting from "];
 
 /// The console so far.
@@ -34,7 +34,7 @@ struct Fault {
 }
 
 impl Judge {
-    /// Takes the next line; true if it is one that people who read TAP want to see.
+    /// Takes the next line. Returns true if it is TAP, a result or a diagnostic for readers.
     pub fn line(&mut self, line: &str) -> bool {
         self.lines.push(line.to_owned());
         self.started |= line.starts_with("TAP version");
@@ -42,11 +42,11 @@ impl Judge {
             .lines()
             .find(|complaint| line.contains(complaint))
         {
-            // A kernel may complain of itself while it starts; that is not the module's fault.
+            // A kernel may complain while it starts. That is not the module's fault.
             let panic = line.contains(PANIC);
             if !line.starts_with('#') && (self.started || panic) {
                 self.dead |= panic;
-                self.fault(format!("the kernel said \"{}\"", complaint.trim_end()));
+                self.fault(format!("the kernel printed \"{}\"", complaint.trim_end()));
             }
         }
         if !self.started && NO_START.iter().any(|beginning| line.starts_with(beginning)) {
@@ -82,7 +82,8 @@ impl Judge {
         true
     }
 
-    /// The machine has ended, by itself or because `stopped` says why it was stopped.
+    /// Ends the judgement. The machine has ended by itself, or was stopped for the reason
+    /// `stopped`.
     pub fn end(&mut self, stopped: Option<&str>) {
         if let Some(why) = stopped {
             self.fault(why.to_owned());
@@ -108,12 +109,12 @@ impl Judge {
         });
     }
 
-    /// Whether all was as it should be.
+    /// Whether there was no fault.
     pub fn passed(&self) -> bool {
         self.faults.is_empty()
     }
 
-    /// Whether nothing more is to be expected, though the machine may not end by itself.
+    /// Whether no more output is expected, though the machine may not end by itself.
     pub fn dead(&self) -> bool {
         self.dead
     }
@@ -206,7 +207,7 @@ mod tests {
                 "TAP version 13\n1..1\n# case a::b\nlock order reversal:\nok 1 - a",
                 "\"lock order reversal\", in a::b",
             ),
-            ("panic: early", "the kernel said \"panic:\""),
+            ("panic: early", "the kernel printed \"panic:\""),
             ("loader: there is no file kernel", "there is no file kernel"),
             (
                 "Mounting from cd9660:/dev/md0 failed with error 19.",

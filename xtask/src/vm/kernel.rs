@@ -1,15 +1,14 @@
-//! What a kernel file says about itself.
+//! The version of a kernel file.
 
+use crate::module::toolchain::Freebsd;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::toolchain::Freebsd;
-
 /// A kernel file of FreeBSD/amd64.
 pub struct Kernel {
-    /// Where it is, absolute.
+    /// The absolute path.
     pub path: PathBuf,
     osreldate: u32,
     release: String,
@@ -39,7 +38,7 @@ impl Kernel {
         })
     }
 
-    /// Its release and file name, for people.
+    /// Its release and file name, for messages.
     pub fn title(&self) -> String {
         format!(
             "FreeBSD {} ({})",
@@ -48,7 +47,7 @@ impl Kernel {
         )
     }
 
-    /// The same as a part of a file name. Kernels of one release are told apart by their directory.
+    /// The same as a part of a file name. The directory distinguishes kernels of one release.
     pub fn name(&self) -> String {
         let directory = self
             .path
@@ -64,7 +63,7 @@ impl Kernel {
         )
     }
 
-    /// The release line, if modules are built for it without further ado.
+    /// The release line, if modules can be built for it without SYSDIR.
     pub fn release_line(&self) -> Option<Freebsd> {
         Freebsd::of(self.osreldate)
     }
@@ -75,7 +74,7 @@ fn version(bytes: &[u8]) -> Result<(u32, String)> {
     let file = object::File::parse(bytes)?;
     ensure!(
         file.architecture() == object::Architecture::X86_64,
-        "another processor's"
+        "it is for another architecture"
     );
     let number = variable(&file, "osreldate")?;
     let number = u32::from_le_bytes(*number.first_chunk().context("osreldate is too short")?);
@@ -84,7 +83,7 @@ fn version(bytes: &[u8]) -> Result<(u32, String)> {
     Ok((number, String::from_utf8_lossy(text).into_owned()))
 }
 
-/// What a variable of the kernel begins with, up to the end of its section.
+/// The bytes from the beginning of a variable to the end of its section.
 fn variable<'f>(file: &object::File<'f>, name: &str) -> Result<&'f [u8]> {
     let is_it =
         |symbol: &object::Symbol<'_, '_>| symbol.name() == Ok(name) && symbol.is_definition();

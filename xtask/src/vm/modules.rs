@@ -1,11 +1,10 @@
-//! The modules that the guest program loads, under the names that it has for them.
+//! The modules that the guest program loads, under the names that it expects.
 
+use crate::module::kmod;
+use crate::module::toolchain::CTools;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use crate::kmod;
-use crate::toolchain::CTools;
 
 /// C modules for the suite.
 pub struct CModules {
@@ -34,8 +33,8 @@ impl CModules {
     }
 }
 
-/// The files for the suite, in the order of their names: the module under test, a copy of it, and
-/// the C modules where they could be built.
+/// The files for the suite, in the order of their names. They are the module under test, a copy of
+/// it, and the C modules if they could be built.
 pub fn for_suite(tested: &Path, c: Option<&CModules>) -> Vec<(&'static str, PathBuf)> {
     let mut files = vec![
         ("copy.ko", tested.to_path_buf()),
@@ -49,7 +48,7 @@ pub fn for_suite(tested: &Path, c: Option<&CModules>) -> Vec<(&'static str, Path
     files
 }
 
-/// The files for the benchmarks: the module under test, and the C driver that is measured as well.
+/// The files for the benchmarks, the module under test and the C driver for comparison.
 pub fn for_bench(tested: &Path, baseline: &Path) -> Vec<(&'static str, PathBuf)> {
     vec![
         ("echodev.ko", tested.to_path_buf()),

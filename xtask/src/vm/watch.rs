@@ -1,5 +1,7 @@
-//! Watching a machine until it ends, or has to be stopped.
+//! The watch over a machine until it ends, or has to be stopped.
 
+use super::boot::Running;
+use super::judge::Judge;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -9,16 +11,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::boot::Running;
-use super::judge::Judge;
-
-/// When a machine is stopped.
+/// The times after which a machine is stopped.
 pub struct Limits {
-    /// It runs for so long.
+    /// Of running.
     pub total: Duration,
-    /// It says nothing for so long.
+    /// Without output.
     pub silence: Duration,
-    /// So long after a panic, or what is as bad; some kernels hang then.
+    /// After a panic or a similar fault, in which some kernels hang.
     pub after_death: Duration,
 }
 
@@ -32,8 +31,8 @@ impl Default for Limits {
     }
 }
 
-/// Judges the machine's console, line by line, and writes it to `log`; with `print`, the TAP goes
-/// to standard output as it comes. Gives how long the machine ran, too.
+/// Judges the machine's console line by line, and writes it to `log`. With `print`, also writes the
+/// TAP to standard output as it arrives. Also returns the time that the machine ran.
 pub fn watch(
     mut running: Running,
     log: &Path,
@@ -68,7 +67,7 @@ pub fn watch(
                 }
             }
             Err(RecvTimeoutError::Disconnected) => break None,
-            // What the kernel said is the fault then.
+            // The kernel's output is the fault then.
             Err(RecvTimeoutError::Timeout) if death.is_some() => break None,
             Err(RecvTimeoutError::Timeout) if until_total <= limits.silence => {
                 break Some(format!(
@@ -78,7 +77,7 @@ pub fn watch(
             }
             Err(RecvTimeoutError::Timeout) => {
                 break Some(format!(
-                    "the machine said nothing for {} s",
+                    "the machine printed nothing for {} s",
                     limits.silence.as_secs()
                 ));
             }
@@ -96,7 +95,7 @@ fn lines_of(console: ChildStdout) -> Receiver<String> {
         let mut line = Vec::new();
         while console.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
             let text = String::from_utf8_lossy(&line);
-            // Nobody listens once the machine is to be stopped.
+            // It fails once the machine is to be stopped.
             if sender
                 .send(text.trim_end_matches(['\r', '\n']).to_owned())
                 .is_err()

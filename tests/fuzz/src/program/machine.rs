@@ -1,17 +1,16 @@
 //! A kernel with the module, and the processes that a program runs on it.
 
-use kldhost::sync::{Arc, Duration, Mutex};
-use kldhost::{
-    Config, Errno, FIONREAD, FIONWRITE, Fd, Kernel, KldId, O_NONBLOCK, O_RDONLY, POLLIN, POLLOUT,
-    PollFd, PollWatch, Process, ThreadInfo, ThreadState,
-};
-
 use super::Seen;
 use super::call::AnyFd;
 use super::pending::Pending;
 use super::perform::Done;
 use super::stream::{Stream, Taking, Writer};
 use super::waits::{Unloading, hash, hook};
+use kldhost::sync::{Arc, Duration, Mutex};
+use kldhost::{
+    Config, Errno, FIONREAD, FIONWRITE, Fd, Kernel, KldId, O_NONBLOCK, O_RDONLY, POLLIN, POLLOUT,
+    PollFd, PollWatch, Process, ThreadInfo, ThreadState,
+};
 
 /// The device that the module makes.
 pub const DEVICE: &str = "/dev/echo";

@@ -1,8 +1,7 @@
 //! User memory of the programs.
 
-use kldhost::{UserIn, UserMem, UserOut};
-
 use super::call::Buffer;
+use kldhost::{UserIn, UserMem, UserOut};
 
 /// User memory, some of it out of reach.
 pub enum Memory {

@@ -1,10 +1,9 @@
 //! Calls that may sleep, on threads of their own.
 
-use kldhost::{Call, Interrupt};
-
 use super::machine::{Ended, Slot};
 use super::perform::{Done, Question, Work};
 use super::stream::Writer;
+use kldhost::{Call, Interrupt};
 
 /// A call that is under way, or has just ended.
 pub struct Pending {

@@ -1,10 +1,9 @@
 //! Calls that may have to wait, made ready to run on any thread.
 
-use kldhost::sync::Duration;
-use kldhost::{Errno, Fd, FdSet, Kevent, PollFd, Process};
-
 use super::call::Kind;
 use super::memory::Memory;
+use kldhost::sync::Duration;
+use kldhost::{Errno, Fd, FdSet, Kevent, PollFd, Process};
 
 /// A call that may have to wait.
 pub enum Work {

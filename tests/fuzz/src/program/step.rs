@@ -1,15 +1,14 @@
 //! The calls of a program, one by one.
 
-use echodev::ioctl::ECHODEV_CLEAR;
-use kldhost::sync::Arc;
-use kldhost::{Errno, Fd, IoctlArg, Kevent, O_NONBLOCK, PollFd, Process};
-
 use super::call::{AnyFd, Argument, Call, Move, Step};
 use super::machine::{DEVICE, Ended, Machine, Slot};
 use super::memory::Memory;
 use super::pending::Pending;
 use super::perform::{Question, Work};
 use super::stream::Writer;
+use echodev::ioctl::ECHODEV_CLEAR;
+use kldhost::sync::Arc;
+use kldhost::{Errno, Fd, IoctlArg, Kevent, O_NONBLOCK, PollFd, Process};
 
 /// Processes, calls asleep and watches that there may be at a time.
 const CROWD: usize = 4;

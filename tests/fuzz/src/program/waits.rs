@@ -1,9 +1,8 @@
 //! The waits of an unloading module: for exactly as long as there is somebody to wait for.
 
+use super::Seen;
 use kldhost::sync::{Arc, Duration, Instant, Mutex};
 use kldhost::{Errno, Kernel, KpiHook, ThreadState};
-
-use super::Seen;
 
 /// Far more than any thread takes to get out of the module.
 const BOUND: Duration = Duration::from_secs(30);

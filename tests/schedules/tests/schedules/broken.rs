@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::explore::{BATCH, Seed, Strategy};
 use kldhost_shuttle::KpiCall;
-use kldhost_shuttle::explore::{BATCH, Seed, Strategy};
 
 use crate::play;
 use crate::scenarios::Scenario;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use kldhost_shuttle::explore::{BATCH, Failure, Seed, Strategy, explore};
+use crate::explore::{BATCH, Failure, Seed, Strategy, explore};
 use kldhost_shuttle::sync::{fail, quiesce, spawn};
 use kldhost_shuttle::{Config, EV_ADD, EVFILT_READ, Errno, Kernel, Kevent, O_RDWR, Process};
 
@@ -57,7 +57,7 @@ pub const ALL: [Way; 6] = [
 const ENOUGH: usize = 2000;
 
 fn file() -> PathBuf {
-    let dir = std::env::var_os("KLDHOST_TESTMODS").map(PathBuf::from);
+    let dir = std::env::var_os("ECHODEV_TESTMODS_DIR").map(PathBuf::from);
     let dir =
         dir.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/testmods"));
     dir.join("15/stays.ko")

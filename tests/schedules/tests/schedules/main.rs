@@ -1,7 +1,7 @@
 //! Explores schedules: `scenarios.rs` says what is tried, `stage.rs` and `bytes.rs` what must hold.
 //!
-//! `SCHEDULES` is the number of schedules for each scenario (10000), half of them random, half by
-//! PCT, and `FIRST` the number of the first seed (1). `SEED`, such as `random:17`, as a failure
+//! `ECHODEV_SCHEDULES` is the number of schedules for each scenario (10000), half of them random, half by
+//! PCT, and `ECHODEV_FIRST_SEED` the number of the first seed (1). `ECHODEV_SEED`, such as `random:17`, as a failure
 //! tells it: the schedules of that seed only. `ECHODEV_KMOD_DIR` names the directory that has
 //! `15/echodev.ko`; without it, it is where `make kmod` puts it. `ECHODEV_KMOD` names the file
 //! itself.
@@ -9,6 +9,7 @@
 
 mod broken;
 mod bytes;
+mod explore;
 mod leaving;
 mod roles;
 mod scenarios;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-use kldhost_shuttle::explore::{BATCH, Explored, Failure, Seed, Strategy, explore};
+use explore::{BATCH, Explored, Failure, Seed, Strategy, explore};
 use libtest_mimic::{Arguments, Trial};
 
 use scenarios::Scenario;
@@ -70,9 +71,9 @@ impl Settings {
             .map_err(|error| format!("{}: {error}: run `make kmod`", file.display()))?;
         Ok(Settings {
             module: Arc::new(module),
-            count: setting("SCHEDULES")?.unwrap_or(10_000),
-            first: setting("FIRST")?.unwrap_or(1),
-            seed: setting("SEED")?,
+            count: setting("ECHODEV_SCHEDULES")?.unwrap_or(10_000),
+            first: setting("ECHODEV_FIRST_SEED")?.unwrap_or(1),
+            seed: setting("ECHODEV_SEED")?,
         })
     }
 
@@ -157,7 +158,7 @@ fn trial(name: &str, scenario: Scenario, unload: bool, settings: &Settings) -> R
         let explored =
             play(scenario, &settings.setup(&scenario, unload), seed, count).map_err(|failure| {
                 format!(
-                    "{failure}\nAgain: make prove SCENARIO={name} SEED={}",
+                    "{failure}\nAgain: make test-long SCENARIO={name} SEED={}",
                     failure.seed
                 )
             })?;

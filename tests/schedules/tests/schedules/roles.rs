@@ -1,12 +1,12 @@
 //! What the threads of the scenarios do. Each ends well when the module is unloaded under it, if it
 //! may be.
 
-use conformance::abi::{ECHODEV_CLEAR, ECHODEV_SBUFSIZE};
 use kldhost_shuttle::sync::{choose, steps};
 use kldhost_shuttle::{
     EV_ADD, EV_EOF, EVFILT_READ, EVFILT_WRITE, Errno, Fd, Kevent, POLLHUP, POLLIN, POLLOUT, PollFd,
     Process,
 };
+use suite::abi::{ECHODEV_CLEAR, ECHODEV_SBUFSIZE};
 
 use crate::stage::Stage;
 

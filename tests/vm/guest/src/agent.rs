@@ -1,22 +1,20 @@
 //! A process of a case: makes the calls that it is sent, until it is told to end or nobody is left
 //! to tell it.
 
-use alloc::vec::Vec;
-use core::ffi::CStr;
-
-use conformance::agent::perform;
-use conformance::call::Call;
-use conformance::errno::Errno;
-use conformance::host::Pid;
-use conformance::sys::{Disposition, Fd, FdSets, Kevent, PollFd, Reach, Result, Sys, Timeout};
-use serde::{Deserialize, Serialize};
-
 use crate::channel::Channel;
 use crate::freebsd::files::{self, Iovec};
 use crate::freebsd::{kernel, kinfo, processes, wait};
 use crate::memory::Buffer;
 use crate::modules;
 use crate::tap;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use serde::{Deserialize, Serialize};
+use suite::agent::perform;
+use suite::call::Call;
+use suite::errno::Errno;
+use suite::host::Pid;
+use suite::sys::{Disposition, Fd, FdSets, Kevent, PollFd, Reach, Result, Sys, Timeout};
 
 /// The device.
 pub const DEVICE: &CStr = c"/dev/echo";
@@ -29,7 +27,7 @@ const CHANNEL: Fd = 400;
 /// What a process is sent.
 #[derive(Serialize, Deserialize)]
 pub enum Order {
-    /// Make a system call, answer with its [`conformance::call::Reply`].
+    /// Make a system call, answer with its [`suite::call::Reply`].
     Call(Call),
     /// Fork, answer with the child's process id or the error, then send the channel to it.
     Fork,

@@ -9,16 +9,14 @@ mod measure;
 mod subject;
 mod together;
 
+use crate::freebsd::kernel;
+use crate::tap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-use conformance::run::Verdict;
-
-use crate::freebsd::kernel;
-use crate::tap;
 use measure::PerOperation;
 use subject::{Result, Subject};
+use suite::run::Verdict;
 
 /// Something to be measured.
 struct Bench {

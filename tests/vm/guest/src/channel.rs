@@ -1,18 +1,16 @@
 //! The socket between this program and one of its processes: values, each behind its length, and
 //! descriptors.
 
+use crate::freebsd::files::{self, Iovec};
+use crate::freebsd::{sockets, time, wait};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
-
-use conformance::abi::POLLIN;
-use conformance::call::{decode, encode};
-use conformance::errno::{EINTR, Errno};
-use conformance::sys::{Fd, PollFd};
 use serde::{Serialize, de::DeserializeOwned};
-
-use crate::freebsd::files::{self, Iovec};
-use crate::freebsd::{sockets, time, wait};
+use suite::abi::POLLIN;
+use suite::call::{decode, encode};
+use suite::errno::{EINTR, Errno};
+use suite::sys::{Fd, PollFd};
 
 /// One end; closed when dropped.
 pub struct Channel {

@@ -1,16 +1,14 @@
 //! Core files: where they go, and what is in them.
 
+use crate::freebsd::files::{self, Iovec};
+use crate::freebsd::{kinfo, mapping, mount, sysctl};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-
-use conformance::abi::O_RDONLY;
-use conformance::sys::Kevent;
-
-use crate::freebsd::files::{self, Iovec};
-use crate::freebsd::{kinfo, mapping, mount, sysctl};
+use suite::abi::O_RDONLY;
+use suite::sys::Kevent;
 
 const DIRECTORY: &CStr = c"/tmp";
 const FILE: &CStr = c"/tmp/core";
@@ -25,7 +23,7 @@ pub fn set_up(heap: (usize, usize)) -> Result<(), String> {
 }
 
 /// The core file that was written last; none is left afterwards.
-pub fn take() -> conformance::sys::Result<Vec<u8>> {
+pub fn take() -> suite::sys::Result<Vec<u8>> {
     let len = files::len(FILE)?;
     let fd = files::open(FILE, O_RDONLY)?;
     let mut file = vec![0; len];

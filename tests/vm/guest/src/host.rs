@@ -1,18 +1,16 @@
 //! The kernel under test, as the suite uses it.
 
-use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-
-use conformance::errno::Errno;
-use conformance::host::{Block, Host, MemoryStats, Need, Node, Pid, Proc, Result, Trouble, Wmesg};
-
 use crate::agent::DEVICE;
 use crate::freebsd::{files, kernel, kinfo, processes, sysctl, time, wait};
 use crate::hungmap;
 use crate::modules;
 use crate::proc::{Process, deadline};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use suite::errno::Errno;
+use suite::host::{Block, Host, MemoryStats, Need, Node, Pid, Proc, Result, Trouble, Wmesg};
 
 /// Lines of the console that mean that something is wrong, each one a part of such a line.
 const COMPLAINTS: &str = include_str!("../../complaints.txt");

@@ -1,14 +1,12 @@
 //! `/dev/hungmap` of `tests/vm/modules`: memory whose page faults do not end.
 
-use core::ffi::CStr;
-use core::sync::atomic::{AtomicUsize, Ordering};
-
-use conformance::abi::{O_RDWR, O_WRONLY};
-
 use crate::freebsd::Result;
 use crate::freebsd::files::{self, Iovec};
 use crate::freebsd::mapping::DevicePage;
 use crate::freebsd::processes;
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use suite::abi::{O_RDWR, O_WRONLY};
 
 const DEVICE: &CStr = c"/dev/hungmap";
 

@@ -1,14 +1,12 @@
 //! User buffers for the calls of a case, in part out of reach where the case says so.
 
-use alloc::vec;
-use alloc::vec::Vec;
-use core::ops::Range;
-
-use conformance::sys::{Memory, Reach};
-
 use crate::freebsd::files::Iovec;
 use crate::freebsd::mapping::{Mapping, PAGE};
 use crate::hungmap::HungPage;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+use suite::sys::{Memory, Reach};
 
 /// A buffer of `len` bytes at `address`.
 pub struct Buffer {

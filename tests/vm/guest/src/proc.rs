@@ -1,18 +1,16 @@
 //! A process, as the suite drives it.
 
-use alloc::boxed::Box;
-use alloc::format;
-use core::sync::atomic::{AtomicU64, Ordering};
-
-use conformance::abi::SIGKILL;
-use conformance::call::{Call, Reply};
-use conformance::host::{Pid, Proc, Result, Trouble};
-use conformance::sys;
-
 use crate::agent::{self, Order};
 use crate::channel::{Channel, Nothing};
 use crate::freebsd::{kinfo, processes, time};
 use crate::hungmap;
+use alloc::boxed::Box;
+use alloc::format;
+use core::sync::atomic::{AtomicU64, Ordering};
+use suite::abi::SIGKILL;
+use suite::call::{Call, Reply};
+use suite::host::{Pid, Proc, Result, Trouble};
+use suite::sys;
 
 /// How many seconds anything may take before it counts as hung. Emulated machines are slow.
 pub const BOUND: u64 = 60;

@@ -9,22 +9,20 @@ mod preloaded;
 mod spinning;
 mod stopped;
 
-use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-
-use conformance::abi::EV_ADD;
-use conformance::cases::{self, Case};
-use conformance::check::{Failure, Outcome};
-use conformance::errno::ENXIO;
-use conformance::host::{Host, Need};
-use conformance::process::Process;
-use conformance::run::{Verdict, run};
-use conformance::sys::{Fd, Kevent};
-
 use crate::freebsd::{kernel, time};
 use crate::host::{Lack, Machine};
 use crate::{proc, tap};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use suite::abi::EV_ADD;
+use suite::cases::{self, Case};
+use suite::check::{Failure, Outcome};
+use suite::errno::ENXIO;
+use suite::host::{Host, Need};
+use suite::process::Process;
+use suite::run::{Verdict, run};
+use suite::sys::{Fd, Kevent};
 
 /// The scenarios of this program, as cases like the suite's. The last one may leave a machine
 /// without memory.

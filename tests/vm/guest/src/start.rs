@@ -1,19 +1,16 @@
 //! Where the kernel enters the program, and what a program without a library needs.
 
-use alloc::vec::Vec;
-use core::arch::global_asm;
-use core::ffi::{CStr, c_char};
-use core::panic::PanicInfo;
-
-use linked_list_allocator::LockedHeap;
-
-use conformance::abi::O_RDWR;
-use conformance::sys::Disposition;
-
 use crate::freebsd::{files, kernel, processes, sysctl};
 use crate::host::Lack;
 use crate::modules;
 use crate::{bench, cores, scenarios, tap};
+use alloc::vec::Vec;
+use core::arch::global_asm;
+use core::ffi::{CStr, c_char};
+use core::panic::PanicInfo;
+use linked_list_allocator::LockedHeap;
+use suite::abi::O_RDWR;
+use suite::sys::Disposition;
 
 global_asm!(
     ".globl _start",

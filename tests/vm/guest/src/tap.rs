@@ -1,12 +1,10 @@
 //! The console: TAP, the Test Anything Protocol, version 13.
 
+use crate::freebsd::files::{self, Iovec};
 use alloc::string::String;
 use core::fmt::{self, Write};
-
-use conformance::run::Verdict;
-use conformance::sys::Fd;
-
-use crate::freebsd::files::{self, Iovec};
+use suite::run::Verdict;
+use suite::sys::Fd;
 
 const CONSOLE: Fd = 1;
 

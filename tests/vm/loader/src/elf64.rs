@@ -1,12 +1,11 @@
 //! The kernel file: its segments, and its symbol table for backtraces.
 
-use elf::ElfBytes;
-use elf::abi::{EM_X86_64, PT_LOAD, SHT_SYMTAB};
-use elf::endian::LittleEndian;
-
 use crate::load::Error;
 use crate::modinfo::Symbols;
 use crate::staging::{KERNBASE, Staging};
+use elf::ElfBytes;
+use elf::abi::{EM_X86_64, PT_LOAD, SHT_SYMTAB};
+use elf::endian::LittleEndian;
 
 /// Puts the kernel's segments where they belong; gives the virtual address of its entry.
 pub fn load(file: &[u8], staging: &mut Staging<'_>) -> Result<u64, Error> {

@@ -1,6 +1,9 @@
 //! A kernel module: a relocatable ELF file, laid out in memory as loader(8) does it. The kernel
 //! relocates the module when it starts.
 
+use crate::load::Error;
+use crate::modinfo::File;
+use crate::staging::Staging;
 use elf::ElfBytes;
 use elf::abi::{
     ET_REL, SHF_ALLOC, SHT_FINI_ARRAY, SHT_INIT_ARRAY, SHT_NOBITS, SHT_PROGBITS, SHT_RELA,
@@ -8,10 +11,6 @@ use elf::abi::{
 };
 use elf::endian::LittleEndian;
 use elf::section::SectionHeader;
-
-use crate::load::Error;
-use crate::modinfo::File;
-use crate::staging::Staging;
 
 /// The size of the ELF header, and of a section header.
 pub const HEADER: usize = 64;

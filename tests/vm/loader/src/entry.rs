@@ -1,14 +1,13 @@
 //! Where QEMU enters the loader, and where the loader enters the kernel.
 
-use core::arch::global_asm;
-use core::fmt::Write;
-use core::panic::PanicInfo;
-use core::slice;
-
 use crate::load::{Entry, Error, Files, load};
 use crate::multiboot::Machine;
 use crate::serial::Serial;
 use crate::staging::{KERNLOAD, Staging};
+use core::arch::global_asm;
+use core::fmt::Write;
+use core::panic::PanicInfo;
+use core::slice;
 
 global_asm!(include_str!("entry.S"), options(att_syntax));
 

@@ -1,11 +1,10 @@
 //! From files in memory to a kernel that can be entered.
 
-use core::fmt;
-
 use crate::elf_obj;
 use crate::elf64;
 use crate::modinfo::{File, Smap, Writer};
 use crate::staging::{Full, KERNLOAD, Staging};
+use core::fmt;
 
 /// Why a kernel cannot be booted.
 #[derive(Debug, PartialEq, Eq)]

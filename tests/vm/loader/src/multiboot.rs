@@ -1,9 +1,8 @@
 //! What QEMU tells about the machine and the files, by the Multiboot 1 rules.
 
+use crate::modinfo::Smap;
 use core::ffi::CStr;
 use core::slice;
-
-use crate::modinfo::Smap;
 
 /// The beginning of the information structure.
 #[repr(C)]

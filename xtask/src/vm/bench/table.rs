@@ -1,19 +1,19 @@
-//! The measurements, side by side, and the targets.
+//! The measurements in a table, and the targets.
 
 use anyhow::{Context, Result};
 use std::fmt;
 use std::str::FromStr;
 
-/// What is measured, as the guest program calls it, in the order of the columns.
+/// The guest program's names of what is measured, in the order of the columns.
 const SUBJECTS: [&str; 3] = ["echodev", "C driver", "pipe"];
 const ECHODEV: usize = 0;
 const BASELINE: usize = 1;
 const PIPE: usize = 2;
 
-/// So far apart may two measurements of the same be, in proportion.
+/// The relative difference that two measurements of the same thing may have.
 const SPREAD: f64 = 0.002;
 
-/// What other drains are compared with.
+/// The drain that other drains are compared with.
 const SMALLEST_DRAIN: &str = "one-byte drain of 64 bytes";
 
 /// One measurement.
@@ -76,7 +76,7 @@ impl FromIterator<Measurement> for Table {
 }
 
 impl Table {
-    /// What `row` has to keep to: how it is against something else, at most, and what that is.
+    /// The targets of `row`: its ratio to something else, the limit, and the name of that.
     fn targets(&self, row: &Row) -> Vec<(f64, f64, &'static str)> {
         let Some(time) = row.times[ECHODEV] else {
             return vec![];
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missed_is_said() {
+    fn missed_targets_are_listed() {
         for (lines, missed) in [
             (
                 ["open, echodev: 1.1 ns", "open, C driver: 1.0 ns"],
@@ -213,10 +213,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_measurement() {
+    fn lines_that_are_no_measurements() {
         for text in [
             "open: 1.0 ns",
-            "open, nobody: 1.0 ns",
+            "open, other: 1.0 ns",
             "open, pipe: 1.0",
             "open, pipe: x ns",
         ] {

@@ -1,17 +1,16 @@
 //! bhyve(8), with FreeBSD's own loader.
 //!
-//! Not tried yet: it was written from the manual pages, on a machine without FreeBSD.
+//! Untested: this is written from the manual pages.
 
+use super::{Files, MEMORY};
+use crate::command;
 use anyhow::{Context, Result};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::{Files, MEMORY};
-use crate::sh;
-
-/// The script of the loader, in place of FreeBSD's own, which would show a menu: its commands.
+/// The commands for the loader, in place of FreeBSD's own script, which shows a menu.
 const LOAD: [&str; 2] = [
     "load /boot/kernel/kernel",
     "load -t mfs_root /boot/mfs_root",
@@ -52,7 +51,7 @@ pub fn start(dir: &Path, name: &str, files: &Files<'_>, cpus: u32) -> Result<(Ch
     for (name, value) in files.environment() {
         load.arg("-e").arg(format!("{name}={value}"));
     }
-    sh::run(load.arg(name)).context("bhyveload has to be run by root, with vmm(4) loaded")?;
+    command::run(load.arg(name)).context("bhyveload has to be run by root, with vmm(4) loaded")?;
     let child = Command::new("bhyve")
         .args(["-A", "-H", "-P", "-c", &cpus.to_string(), "-m", MEMORY])
         .args(["-s", "0,hostbridge", "-s", "31,lpc", "-l", "com1,stdio"])

@@ -1,5 +1,8 @@
 //! QEMU, with the loader of `tests/vm/loader`.
 
+use super::{Files, MEMORY};
+use crate::command;
+use crate::fetch;
 use anyhow::{Context, Result, bail};
 use std::fmt;
 use std::fs;
@@ -10,10 +13,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
-
-use super::{Files, MEMORY};
-use crate::fetch;
-use crate::sh;
 
 const PROGRAM: &str = "qemu-system-x86_64";
 
@@ -26,14 +25,14 @@ pub enum Accel {
     Kvm,
     /// Emulation
     Tcg,
-    /// Emulation in which a nanosecond passes with each instruction, however busy this machine is
+    /// Emulation in which each instruction takes a nanosecond, whatever the load of this machine
     Counting,
 }
 
 impl Accel {
-    /// QEMU's flags for it; what `auto` means is settled before.
+    /// QEMU's flags. `auto` has been resolved before.
     fn flags(self) -> &'static [&'static str] {
-        // SMAP finds a kernel that touches user memory by itself.
+        // SMAP finds a kernel that accesses user memory directly.
         const EMULATED: &str = "qemu64,+rdrand,+smep,+smap";
         match self {
             Self::Auto | Self::Tcg => &["-accel", "tcg,thread=multi", "-cpu", EMULATED],
@@ -53,14 +52,14 @@ impl Accel {
 /// QEMU, ready to start.
 pub struct Qemu {
     program: PathBuf,
-    /// Where its shared libraries are, if the system does not know.
+    /// The directory of its shared libraries, if it is not one of the system's.
     libraries: Option<PathBuf>,
     loader: PathBuf,
     accel: Accel,
 }
 
 impl Qemu {
-    /// QEMU in the path, else Debian's, fetched.
+    /// QEMU in the path, or else a fetched QEMU of Debian.
     pub fn find(tools: &Path, accel: Accel, loader: PathBuf) -> Result<Self> {
         let mut qemu = Self {
             program: PROGRAM.into(),
@@ -68,23 +67,19 @@ impl Qemu {
             loader,
             accel,
         };
-        if sh::output(Command::new(PROGRAM).arg("--version")).is_err() {
-            if sh::output(Command::new("apt-get").arg("--version")).is_err() {
+        if command::output(Command::new(PROGRAM).arg("--version")).is_err() {
+            if command::output(Command::new("apt-get").arg("--version")).is_err() {
                 bail!(
-                    "{PROGRAM} is needed to run a virtual machine; on FreeBSD: pkg install qemu, or kldload vmm"
+                    "{PROGRAM} is needed to run a virtual machine; on FreeBSD, run `pkg install qemu` or `kldload vmm`"
                 );
             }
-            let get = || {
-                fetch::debian(
-                    tools,
-                    "qemu",
-                    &["qemu-system-x86".into()],
-                    "virtual machines",
-                )
-            };
-            let dir = get().or_else(|_| {
-                sh::run(Command::new("apt-get").args(["update", "--quiet"]))?;
-                get()
+            let packages = ["qemu-system-x86".to_owned()];
+            let title = "qemu-system-x86 (Debian): virtual machines";
+            let dir = fetch::once(&tools.join("qemu"), title, |dir| {
+                fetch::unpack_debian(dir, &packages).or_else(|_| {
+                    fetch::update_debian()?;
+                    fetch::unpack_debian(dir, &packages)
+                })
             })?;
             qemu.program = dir.join("usr/bin").join(PROGRAM);
             qemu.libraries = Some(dir.join("usr/lib/x86_64-linux-gnu"));
@@ -99,7 +94,8 @@ impl Qemu {
         Ok(qemu)
     }
 
-    /// Whether a machine runs with KVM: the loader, without a kernel, has to complain of that.
+    /// Whether a machine runs with KVM. It is started without a kernel, and the loader has to
+    /// report that.
     fn kvm_works(&self) -> bool {
         let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let virtualizes = flags
@@ -141,7 +137,7 @@ impl Qemu {
 
     /// Starts a machine whose files are in `dir`.
     pub fn start(&self, dir: &Path, files: &Files<'_>, cpus: u32) -> Result<Child> {
-        // The loader knows them by these names, and no path can contain what separates them.
+        // The loader expects these names. QEMU separates them by commas, which a path may contain.
         symlink(files.kernel, dir.join("kernel"))?;
         fs::write(dir.join("mfs_root"), files.image)?;
         let env: String = files
@@ -161,9 +157,9 @@ impl Qemu {
             .with_context(|| format!("cannot start {}", self.program.display()))
     }
 
-    /// Its version, and the flags that decide how fast a machine is, for people.
+    /// Its version, and the flags that determine the speed of a machine.
     pub fn description(&self) -> Result<String> {
-        let version = sh::output(self.program().arg("--version"))?;
+        let version = command::output(self.program().arg("--version"))?;
         let version = version.lines().next().unwrap_or_default();
         Ok(format!("{version}, `{}`", self.accel.flags().join(" ")))
     }

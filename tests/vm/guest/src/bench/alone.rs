@@ -1,12 +1,11 @@
 //! What one process does by itself.
 
-use conformance::abi::{EV_ADD, EVFILT_READ, O_RDWR, POLLIN};
-use conformance::errno::ENXIO;
-use conformance::sys::{Fd, Kevent};
-
 use super::measure::{PerOperation, Watch, median};
 use super::subject::{Ends, Result, Subject};
 use crate::freebsd::{files, wait};
+use suite::abi::{EV_ADD, EVFILT_READ, O_RDWR, POLLIN};
+use suite::errno::ENXIO;
+use suite::sys::{Fd, Kevent};
 
 /// Operations in a round.
 const OPERATIONS: usize = 2000;

@@ -1,9 +1,8 @@
 //! Taking times.
 
-use core::fmt;
-
 use super::subject::Result;
 use crate::freebsd::time;
+use core::fmt;
 
 /// How often everything is measured; the middle one counts.
 const ROUNDS: usize = 3;

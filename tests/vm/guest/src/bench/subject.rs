@@ -1,16 +1,14 @@
 //! What is measured, and its two ends.
 
-use core::ffi::CStr;
-use core::fmt;
-
-use conformance::abi::{ECHODEV_SBUFSIZE, O_NONBLOCK, O_RDWR};
-use conformance::errno::EWOULDBLOCK;
-use conformance::sys::Fd;
-
 use crate::agent::DEVICE;
 use crate::freebsd::files::{self, Iovec};
 use crate::freebsd::kernel;
 use crate::modules;
+use core::ffi::CStr;
+use core::fmt;
+use suite::abi::{ECHODEV_SBUFSIZE, O_NONBLOCK, O_RDWR};
+use suite::errno::EWOULDBLOCK;
+use suite::sys::Fd;
 
 pub use crate::freebsd::Result;
 

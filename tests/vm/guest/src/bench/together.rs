@@ -1,14 +1,12 @@
 //! What several processes do together.
 
-use alloc::vec::Vec;
-
-use conformance::abi::SIGKILL;
-use conformance::host::Pid;
-
 use super::measure::{PerOperation, Watch, median};
 use super::subject::{REQUEST_MAX, Result, Subject};
 use crate::freebsd::files::{self, Iovec};
 use crate::freebsd::{kinfo, processes, time};
+use alloc::vec::Vec;
+use suite::abi::SIGKILL;
+use suite::host::Pid;
 
 const STREAM: usize = 8 << 20;
 const TURNS: usize = 1000;

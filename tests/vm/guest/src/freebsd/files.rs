@@ -1,10 +1,8 @@
 //! Descriptors.
 
-use core::ffi::CStr;
-
-use conformance::sys::Fd;
-
 use super::raw::{Result, syscall};
+use core::ffi::CStr;
+use suite::sys::Fd;
 
 const SYS_READ: usize = 3;
 const SYS_WRITE: usize = 4;

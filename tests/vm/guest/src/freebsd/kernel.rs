@@ -1,12 +1,10 @@
 //! What only root asks of the kernel.
 
+use super::raw::{Result, syscall};
 use alloc::ffi::CString;
 use alloc::string::String;
 use core::ffi::CStr;
-
-use conformance::errno::EINVAL;
-
-use super::raw::{Result, syscall};
+use suite::errno::EINVAL;
 
 const SYS_REBOOT: usize = 55;
 const SYS_KLDLOAD: usize = 304;

@@ -1,16 +1,14 @@
 //! What sysctl(3) tells: how a process sleeps, what is allocated, what the kernel printed.
 
+use super::raw::Result;
+use super::sysctl::{by_name, read_all, sysctl};
+use super::wait::RawKevent;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::sync::atomic::AtomicUsize;
-
-use conformance::host::{MemoryStats, Pid};
-use conformance::sys::Kevent;
-
-use super::raw::Result;
-use super::sysctl::{by_name, read_all, sysctl};
-use super::wait::RawKevent;
+use suite::host::{MemoryStats, Pid};
+use suite::sys::Kevent;
 
 const CTL_KERN: i32 = 1;
 const KERN_PROC: i32 = 14;

@@ -1,10 +1,8 @@
 //! Memory of which a part is out of reach, and pages of devices.
 
-use core::slice;
-
-use conformance::sys::Fd;
-
 use super::raw::{Result, syscall};
+use core::slice;
+use suite::sys::Fd;
 
 const SYS_MUNMAP: usize = 73;
 const SYS_MPROTECT: usize = 74;

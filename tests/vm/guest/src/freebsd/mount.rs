@@ -1,9 +1,8 @@
 //! File systems.
 
-use core::ffi::CStr;
-
 use super::files::Iovec;
 use super::raw::{Result, syscall};
+use core::ffi::CStr;
 
 const SYS_NMOUNT: usize = 378;
 

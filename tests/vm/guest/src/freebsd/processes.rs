@@ -1,12 +1,10 @@
 //! Processes and signals.
 
-use core::sync::atomic::{AtomicU32, Ordering};
-
-use conformance::errno::{EINVAL, Errno};
-use conformance::host::Pid;
-use conformance::sys::Disposition;
-
 use super::raw::{Result, syscall};
+use core::sync::atomic::{AtomicU32, Ordering};
+use suite::errno::{EINVAL, Errno};
+use suite::host::Pid;
+use suite::sys::Disposition;
 
 const SYS_EXIT: usize = 1;
 const SYS_FORK: usize = 2;

@@ -1,9 +1,9 @@
 //! The system call instruction.
 
-use conformance::errno::Errno;
+use suite::errno::Errno;
 
 /// What a system call returns.
-pub type Result<T> = conformance::sys::Result<T>;
+pub type Result<T> = suite::sys::Result<T>;
 
 /// Makes the system call `number`, with at most six arguments.
 ///

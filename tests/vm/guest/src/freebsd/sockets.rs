@@ -1,9 +1,8 @@
 //! Local sockets, which carry bytes and descriptors between processes.
 
-use conformance::errno::{EIO, Errno};
-use conformance::sys::Fd;
-
 use super::raw::{Result, syscall};
+use suite::errno::{EIO, Errno};
+use suite::sys::Fd;
 
 const SYS_RECVMSG: usize = 27;
 const SYS_SENDMSG: usize = 28;

@@ -1,12 +1,10 @@
 //! sysctl(3).
 
+use super::raw::{Result, syscall};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
-
-use conformance::errno::ENOMEM;
-
-use super::raw::{Result, syscall};
+use suite::errno::ENOMEM;
 
 const SYS_SYSCTL: usize = 202;
 

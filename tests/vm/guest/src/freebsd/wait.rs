@@ -1,14 +1,12 @@
 //! poll(2), select(2), kqueue(2).
 
+use super::raw::{Result, syscall};
+use super::time::Timespec;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ptr;
-
-use conformance::errno::{EBADF, EINVAL, EWOULDBLOCK};
-use conformance::sys::{Fd, FdSets, Kevent, PollFd, Timeout};
-
-use super::raw::{Result, syscall};
-use super::time::Timespec;
+use suite::errno::{EBADF, EINVAL, EWOULDBLOCK};
+use suite::sys::{Fd, FdSets, Kevent, PollFd, Timeout};
 
 const SYS_SELECT: usize = 93;
 const SYS_POLL: usize = 209;

@@ -1,14 +1,12 @@
 //! A process with events on the device dumps core.
 
-use alloc::format;
-
-use conformance::abi::{EVFILT_READ, EVFILT_WRITE, O_RDWR};
-use conformance::check::{Failure, Outcome};
-use conformance::ctx::Ctx;
-
 use super::{expect, watch};
 use crate::cores;
 use crate::freebsd::{kinfo, sysctl};
+use alloc::format;
+use suite::abi::{EVFILT_READ, EVFILT_WRITE, O_RDWR};
+use suite::check::{Failure, Outcome};
+use suite::ctx::Ctx;
 
 const SIGQUIT: i32 = 3;
 

@@ -1,18 +1,16 @@
 //! 32 processes that read and write as fast as they can, while the device is resized and cleared.
 
-use alloc::format;
-use alloc::vec::Vec;
-
-use conformance::abi::{O_RDONLY, O_WRONLY};
-use conformance::call::Call;
-use conformance::check::{Failure, Outcome};
-use conformance::ctx::{Ctx, MAX_SIZE};
-use conformance::errno::{EBUSY, EIO, ENXIO};
-use conformance::process::Process;
-use conformance::sys::Fd;
-
 use super::{close_dead, expect};
 use crate::tap;
+use alloc::format;
+use alloc::vec::Vec;
+use suite::abi::{O_RDONLY, O_WRONLY};
+use suite::call::Call;
+use suite::check::{Failure, Outcome};
+use suite::ctx::{Ctx, MAX_SIZE};
+use suite::errno::{EBUSY, EIO, ENXIO};
+use suite::process::Process;
+use suite::sys::Fd;
 
 const WRITERS: u8 = 16;
 const READERS: u8 = 16;
@@ -140,7 +138,7 @@ pub fn unload_in_the_middle(cx: &mut Ctx<'_>) -> Outcome {
     Ok(())
 }
 
-fn is_told(end: conformance::sys::Result<()>) -> Outcome {
+fn is_told(end: suite::sys::Result<()>) -> Outcome {
     match end {
         // Asleep when it went, or first in after it had gone.
         Err(ENXIO | EIO) => Ok(()),

@@ -1,14 +1,12 @@
 //! A buffer larger than memory.
 
-use alloc::format;
-
-use conformance::abi::{O_NONBLOCK, O_RDWR};
-use conformance::check::{Failure, Outcome};
-use conformance::ctx::Ctx;
-use conformance::errno::{EINVAL, ENOMEM};
-
 use super::expect;
 use crate::freebsd::sysctl;
+use alloc::format;
+use suite::abi::{O_NONBLOCK, O_RDWR};
+use suite::check::{Failure, Outcome};
+use suite::ctx::Ctx;
+use suite::errno::{EINVAL, ENOMEM};
 
 /// A resize that memory cannot provide fails at once, whatever the limit was set to. Nothing is
 /// lost, and no process is killed for lack of memory.

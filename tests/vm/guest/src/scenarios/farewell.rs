@@ -1,21 +1,19 @@
 //! Unload with everybody there at once: asleep in every call, holding descriptors and events in
 //! every way.
 
+use super::{close_dead, expect, watch};
+use crate::freebsd::time;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
-
-use conformance::abi::*;
-use conformance::call::Call;
-use conformance::check::{Failure, Outcome};
-use conformance::ctx::Ctx;
-use conformance::errno::{EIO, ENXIO, Errno};
-use conformance::host::{ECHORD, ECHOWR, KQREAD, SELECT, Wmesg};
-use conformance::process::Process;
-use conformance::sys::{Fd, FdSets};
-
-use super::{close_dead, expect, watch};
-use crate::freebsd::time;
+use suite::abi::*;
+use suite::call::Call;
+use suite::check::{Failure, Outcome};
+use suite::ctx::Ctx;
+use suite::errno::{EIO, ENXIO, Errno};
+use suite::host::{ECHORD, ECHOWR, KQREAD, SELECT, Wmesg};
+use suite::process::Process;
+use suite::sys::{Fd, FdSets};
 
 /// A call that sleeps.
 type MakeCall = fn(Fd) -> Call;

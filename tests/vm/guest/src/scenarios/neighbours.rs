@@ -1,19 +1,17 @@
 //! The module beside another one.
 
-use alloc::format;
-use alloc::vec::Vec;
-
-use conformance::abi::{EVFILT_READ, O_NONBLOCK, O_RDWR};
-use conformance::check::{Failure, Outcome};
-use conformance::ctx::Ctx;
-use conformance::errno::{EEXIST, ENOEXEC, Errno};
-use conformance::sys::{Fd, Result};
-
 use super::{expect, watch};
 use crate::agent::DEVICE;
 use crate::freebsd::files::{self, Iovec};
 use crate::freebsd::{kernel, wait};
 use crate::modules::{COPY, NEIGHBOUR, NEIGHBOUR_DEVICE, TESTED};
+use alloc::format;
+use alloc::vec::Vec;
+use suite::abi::{EVFILT_READ, O_NONBLOCK, O_RDWR};
+use suite::check::{Failure, Outcome};
+use suite::ctx::Ctx;
+use suite::errno::{EEXIST, ENOEXEC, Errno};
+use suite::sys::{Fd, Result};
 
 fn must<T>(what: &str, result: Result<T>) -> Outcome<T> {
     result.map_err(|error: Errno| Failure::new(format!("{what}: {error}")))

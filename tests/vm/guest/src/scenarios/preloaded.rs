@@ -1,18 +1,16 @@
 //! The module as loader(8) loads it with the kernel, by `echodev_load="YES"`.
 
-use alloc::format;
-use core::ffi::CStr;
-
-use conformance::abi::{EVFILT_READ, O_RDONLY, O_RDWR};
-use conformance::call::Call;
-use conformance::check::{Failure, Outcome};
-use conformance::errno::{ENOENT, ENXIO};
-use conformance::host::{ECHORD, Host, MemoryStats, Trouble};
-use conformance::process::Process;
-
 use super::{close_dead, expect, watch};
 use crate::freebsd::kernel;
 use crate::host::Machine;
+use alloc::format;
+use core::ffi::CStr;
+use suite::abi::{EVFILT_READ, O_RDONLY, O_RDWR};
+use suite::call::Call;
+use suite::check::{Failure, Outcome};
+use suite::errno::{ENOENT, ENXIO};
+use suite::host::{ECHORD, Host, MemoryStats, Trouble};
+use suite::process::Process;
 
 /// The name of the case.
 pub const NAME: &str = "preload::is_there_at_boot";

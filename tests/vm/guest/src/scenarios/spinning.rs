@@ -1,13 +1,12 @@
 //! Calls with bad pointers in one process, while another looks whether the device still answers.
 
-use conformance::abi::{O_NONBLOCK, O_RDWR, O_WRONLY};
-use conformance::call::{Call, From, Into};
-use conformance::check::Outcome;
-use conformance::ctx::Ctx;
-use conformance::errno::EFAULT;
-use conformance::host::ECHOWR;
-
 use super::expect;
+use suite::abi::{O_NONBLOCK, O_RDWR, O_WRONLY};
+use suite::call::{Call, From, Into};
+use suite::check::Outcome;
+use suite::ctx::Ctx;
+use suite::errno::EFAULT;
+use suite::host::ECHOWR;
 
 /// A driver that forgets a failed copy spins in the kernel, with its lock held: the call does not
 /// end, the process cannot be killed, and nobody else can use the device.

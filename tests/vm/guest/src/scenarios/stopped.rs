@@ -1,18 +1,16 @@
 //! Processes that are stopped, as by Ctrl-Z, while they sleep in the device.
 
+use super::{close_dead, expect};
 use alloc::format;
 use alloc::vec::Vec;
-
-use conformance::abi::{O_RDONLY, O_RDWR, O_WRONLY};
-use conformance::call::Call;
-use conformance::check::{Failure, Outcome};
-use conformance::ctx::{Ctx, SIZE};
-use conformance::errno::{EIO, ENXIO};
-use conformance::host::{ECHORD, ECHOWR, Wmesg};
-use conformance::process::Process;
-use conformance::sys::Fd;
-
-use super::{close_dead, expect};
+use suite::abi::{O_RDONLY, O_RDWR, O_WRONLY};
+use suite::call::Call;
+use suite::check::{Failure, Outcome};
+use suite::ctx::{Ctx, SIZE};
+use suite::errno::{EIO, ENXIO};
+use suite::host::{ECHORD, ECHOWR, Wmesg};
+use suite::process::Process;
+use suite::sys::Fd;
 
 const SIGSTOP: i32 = 17;
 const SIGTSTP: i32 = 18;

@@ -1,0 +1,42 @@
+//! What the kernel remembers about knlists, which are the module's memory.
+
+use std::collections::HashMap;
+
+use crate::machine::sync::Mutex;
+
+/// What the kernel knows about knlists, by address.
+#[derive(Default)]
+pub struct Knlists {
+    /// How many knotes each has.
+    notes: Mutex<HashMap<usize, usize>>,
+    /// The lock that its lock function takes, where that is not what the module gave as the lock.
+    pub locks: Mutex<HashMap<usize, usize>>,
+}
+
+impl Knlists {
+    /// Whether one at these addresses has knotes.
+    pub fn any(&self, within: impl Fn(usize) -> bool) -> bool {
+        self.notes.lock().keys().any(|&knl| within(knl))
+    }
+
+    /// Remembers the lock of a knlist.
+    pub fn learn_lock(&self, knl: usize, lock: usize) {
+        self.locks.lock().insert(knl, lock);
+    }
+
+    /// A knlist is initialised, or destroyed.
+    pub fn forget(&self, knl: usize) {
+        self.notes.lock().remove(&knl);
+        self.locks.lock().remove(&knl);
+    }
+
+    /// Changes the number of its knotes.
+    pub fn count(&self, knl: usize, change: isize) {
+        let mut notes = self.notes.lock();
+        let count = notes.entry(knl).or_default();
+        *count = count.saturating_add_signed(change);
+        if *count == 0 {
+            notes.remove(&knl);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Timeouts of poll(2), select(2) and kevent(2).
+
+use crate::machine::sync::{Duration, Instant};
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy)]
+pub enum Timeout {
+    /// Not at all.
+    None,
+    /// Until then.
+    At(Instant),
+    /// For ever.
+    Never,
+}
+
+impl Timeout {
+    /// From the argument of a system call: `None` is for ever.
+    pub fn after(duration: Option<Duration>) -> Timeout {
+        match duration {
+            None => Timeout::Never,
+            Some(Duration::ZERO) => Timeout::None,
+            // What is beyond the clock's range will not come.
+            Some(duration) => Instant::now()
+                .checked_add(duration)
+                .map_or(Timeout::Never, Timeout::At),
+        }
+    }
+
+    /// The deadline of the sleep, which may be none; `None` if there shall be no sleep.
+    pub fn deadline(self) -> Option<Option<Instant>> {
+        match self {
+            Timeout::None => None,
+            Timeout::At(deadline) => Some(Some(deadline)),
+            Timeout::Never => Some(None),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The engine: what kldhost finds in place of its own module of this name. Everything here belongs
+//! to one execution, of which a thread of the operating system runs one at a time.
+//!
+//! A [`Mutex`] is never held over a switch, so it is an ordinary one. Nothing is weaker than
+//! sequentially consistent here: what the processor may reorder is not explored.
+
+mod clock;
+mod condvar;
+pub mod execution;
+mod mutex;
+
+use std::ptr::null;
+
+use shuttle::rand::{RngCore, thread_rng};
+
+use crate::machine::pcpu::{Running, running, set_running};
+
+pub use clock::Instant;
+pub use condvar::{Condvar, WaitTimeoutResult};
+pub use execution::{fail, quiesce, stay, steps, switch};
+pub use mutex::{SleepMutex, SleepMutexGuard};
+pub use parking_lot::{Mutex, MutexGuard};
+pub use shuttle::thread_local;
+pub use std::sync::{Arc, Weak, atomic};
+pub use std::time::Duration;
+
+/// Starts a thread. It is not joined: what it has to say comes through an [`Arc`].
+pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
+    execution::name_thread(&name);
+    let body = move || {
+        // Whoever ran before has left its own here.
+        set_running(Running::new(null()));
+        body();
+    };
+    // Starting a thread is a switch. Nobody joins it: an execution does not end well before all its
+    // threads have.
+    let running = running();
+    shuttle::thread::Builder::new()
+        .name(name)
+        .spawn(body)
+        .expect("shuttle always has a thread");
+    set_running(running);
+}
+
+/// Lets others run while waiting for something that is about to happen. What happens, happens at a
+/// switch.
+pub fn spin() {}
+
+/// Which of `n` sleepers goes first, by index: any may have the highest priority.
+pub fn choose(n: usize) -> usize {
+    if n < 2 {
+        0
+    } else {
+        (thread_rng().next_u64() % n as u64) as usize
+    }
+}

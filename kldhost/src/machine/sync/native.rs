@@ -1,0 +1,41 @@
+//! The engine of kldhost itself: the threads and the clock of the operating system.
+
+pub use parking_lot::{Condvar, Mutex, MutexGuard};
+pub use parking_lot::{Mutex as SleepMutex, MutexGuard as SleepMutexGuard};
+pub use std::sync::{Arc, Weak, atomic};
+pub use std::thread_local;
+pub use std::time::{Duration, Instant};
+
+/// Starts a thread. It is not joined: what it has to say comes through an [`Arc`].
+pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(body)
+        .expect("the operating system has no thread left");
+}
+
+/// Lets others run while waiting for something that is about to happen.
+pub fn spin() {
+    std::hint::spin_loop();
+}
+
+/// Another thread may run here, as far as the kernel is concerned; `at` says where that is. The
+/// operating system needs no telling.
+#[inline(always)]
+pub fn switch(at: &'static str) {
+    let _ = at;
+}
+
+/// As [`switch`]. If `may` holds, the thread may also stay away here for any length of time.
+/// Threads of the operating system do that by themselves, but seldom.
+#[inline(always)]
+pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
+    let _ = (at, may);
+}
+
+/// Which of `n` sleepers of the same priority goes first, by index: the oldest.
+#[inline(always)]
+pub fn choose(n: usize) -> usize {
+    let _ = n;
+    0
+}

@@ -1,0 +1,441 @@
+//! Everything that can go wrong, at every place where it can: each scenario is played again for
+//! each of them, and the model tells whether what comes of it is right. Nothing is sampled.
+
+use crate::call::Call;
+use crate::perform::{DEVICE, GBUFSIZE, SBUFSIZE};
+use crate::run::{ADMIN, PROCS, Run, subject};
+use crate::scenarios::{Scenario, TUNABLES, all, greeting, play};
+use crate::trap::{Deed, Filter, Trap};
+use kldhost::{
+    Config, Errno, IoctlArg, Kernel, KldError, KpiCall, O_RDONLY, O_RDWR, O_WRONLY, UserIn,
+};
+use std::sync::{Arc, Mutex};
+
+/// Fails with the name of the scenario and what was done to it.
+fn check<T>(scenario: &Scenario, what: &str, result: Result<T, String>) -> T {
+    result.unwrap_or_else(|why| panic!("\"{}\", {what}:\n{why}", scenario.name))
+}
+
+fn begin(trap: &Arc<Trap>) -> Result<Run, String> {
+    let mut run = Run::begin(TUNABLES, Some(trap.hook()))?;
+    run.trap = Some(trap.clone());
+    Ok(run)
+}
+
+/// Every handler restarts, or none.
+fn handlers(run: &mut Run, restart: bool) -> Result<(), String> {
+    (0..PROCS).try_for_each(|who| run.step(who, Call::Handler { restart }))
+}
+
+/// Without a fault, every call of every scenario is made.
+#[test]
+fn scenarios_go_through() {
+    for scenario in all() {
+        let go = || {
+            let mut run = Run::begin(TUNABLES, None)?;
+            let left_out = play(&mut run, &scenario.steps)?;
+            run.end().map(|()| left_out)
+        };
+        assert_eq!(
+            check(&scenario, "as it is", go()),
+            0,
+            "\"{}\": calls of a process that sleeps",
+            scenario.name
+        );
+    }
+}
+
+/// Every byte of user memory that a read(2) or write(2) may move is out of reach, once.
+#[test]
+fn a_fault_at_every_byte_of_every_move() {
+    let mut faults = 0;
+    for scenario in all() {
+        for (at, (_, call)) in scenario.steps.iter().enumerate() {
+            let (Call::Read { memory, .. } | Call::Write { memory, .. }) = call else {
+                continue;
+            };
+            for byte in 0..memory.len() {
+                let mut steps = scenario.steps.clone();
+                if let Call::Read { memory, .. } | Call::Write { memory, .. } = &mut steps[at].1 {
+                    *memory = memory.bad_at(byte);
+                }
+                let go = || {
+                    let mut run = Run::begin(TUNABLES, None)?;
+                    play(&mut run, &steps)?;
+                    run.end()
+                };
+                check(
+                    &scenario,
+                    &format!("byte {byte} of step {at} out of reach"),
+                    go(),
+                );
+                faults += 1;
+            }
+        }
+    }
+    println!("{faults} faults");
+    assert!(faults > 200, "only {faults} faults");
+}
+
+/// A signal to everyone who sleeps, after every step.
+#[test]
+fn a_signal_at_every_sleep() {
+    let mut signals = 0;
+    for scenario in all() {
+        for at in 0..scenario.steps.len() {
+            for (target, restart) in (0..PROCS).flat_map(|target| [(target, false), (target, true)])
+            {
+                let go = || {
+                    let mut run = Run::begin(TUNABLES, None)?;
+                    handlers(&mut run, restart)?;
+                    play(&mut run, &scenario.steps[..=at])?;
+                    if !run.is_busy(target) {
+                        return Ok(false);
+                    }
+                    run.step(ADMIN, Call::Signal { target })?;
+                    play(&mut run, &scenario.steps[at + 1..])?;
+                    run.end().map(|()| true)
+                };
+                let what = format!("a signal to {target} after step {at}, restart: {restart}");
+                signals += usize::from(check(&scenario, &what, go()));
+            }
+        }
+    }
+    println!("{signals} signals");
+    assert!(signals > 50, "only {signals} signals");
+}
+
+/// Plays a scenario with the trap set at call `at`; whether it has sprung.
+fn trapped(
+    scenario: &Scenario,
+    filter: Filter,
+    at: usize,
+    restart: bool,
+    deed: fn(&Run) -> Deed,
+) -> Result<bool, String> {
+    let trap = Arc::new(Trap::default());
+    let mut run = begin(&trap)?;
+    handlers(&mut run, restart)?;
+    trap.set(filter, at, deed(&run));
+    play(&mut run, &scenario.steps)?;
+    let sprung = trap.disarm() > at;
+    if !run.is_loaded() {
+        for target in 0..PROCS {
+            run.step(ADMIN, Call::Kill { target })?;
+        }
+        run.step(ADMIN, Call::Load)?;
+        play(&mut run, &greeting())?;
+    }
+    run.end().map(|()| sprung)
+}
+
+/// A signal that is there already when the module calls sleep(9).
+#[test]
+fn a_signal_on_the_way_to_every_sleep() {
+    let sleep: Filter = |call| call.name == "_sleep";
+    let mut signals = 0;
+    for scenario in all() {
+        for restart in [false, true] {
+            let what = |at: usize| format!("a signal at sleep {at}, restart: {restart}");
+            let go = |at: usize| {
+                check(
+                    &scenario,
+                    &what(at),
+                    trapped(&scenario, sleep, at, restart, |_| Deed::Signal),
+                )
+            };
+            signals += (0..).take_while(|&at| go(at)).count();
+        }
+    }
+    println!("{signals} signals");
+    assert!(signals > 20, "only {signals} signals");
+}
+
+/// kldunload(8), begun at every KPI call that the module makes. Then it is loaded again, and works.
+#[test]
+fn an_unload_at_every_kpi_call() {
+    let mut unloads = 0;
+    for scenario in all() {
+        let go = |at: usize| trapped(&scenario, |_| true, at, false, Run::unloading);
+        unloads += (0..)
+            .take_while(|&at| check(&scenario, &format!("unload at KPI call {at}"), go(at)))
+            .count();
+    }
+    println!("{unloads} unloads");
+    assert!(unloads > 300, "only {unloads} unloads");
+}
+
+/// A signal to the process that unloads, at every KPI call that this makes: nothing ends it early.
+#[test]
+fn a_signal_at_every_kpi_call_of_an_unload() {
+    for scenario in all() {
+        let go = |at: usize| {
+            let trap = Arc::new(Trap::default());
+            let mut run = begin(&trap)?;
+            play(&mut run, &scenario.steps)?;
+            trap.set(|_| true, at, Deed::Signal);
+            run.step(ADMIN, Call::Unload)?;
+            let sprung = trap.disarm() > at;
+            run.end().map(|()| sprung)
+        };
+        let signals = (0..)
+            .take_while(|&at| {
+                check(
+                    &scenario,
+                    &format!("a signal at KPI call {at} of the unload"),
+                    go(at),
+                )
+            })
+            .count();
+        println!("{signals} signals");
+        assert!(signals > 5, "only {signals} signals");
+    }
+}
+
+/// Whether a call of malloc(9) may give NULL: with M_NOWAIT.
+fn may_fail(malloc: &KpiCall) -> bool {
+    const M_NOWAIT: u64 = 1;
+    malloc.args[2] & M_NOWAIT != 0
+}
+
+/// A kernel in which some KPI functions fail, as long as `failing` says so: name and result.
+struct Failing {
+    kernel: Kernel,
+    failing: Arc<Mutex<Option<(&'static str, i64)>>>,
+    called: Arc<Mutex<Vec<KpiCall>>>,
+}
+
+impl Failing {
+    fn boot() -> Failing {
+        let (failing, called) = (
+            Arc::<Mutex<Option<(&'static str, i64)>>>::default(),
+            Arc::<Mutex<Vec<KpiCall>>>::default(),
+        );
+        let (now, calls) = (failing.clone(), called.clone());
+        let hook = move |call: &KpiCall| {
+            calls.lock().expect("nobody panics with it").push(*call);
+            let failing = *now.lock().expect("nobody panics with it");
+            let fails = |(name, _): &(&str, i64)| {
+                *name == call.name && (call.name != "malloc" || may_fail(call))
+            };
+            failing.filter(fails).map(|(_, result)| result)
+        };
+        let kernel = Kernel::new(Config {
+            hook: Some(Arc::new(hook)),
+            release: subject().release,
+            ..Config::default()
+        });
+        Failing {
+            kernel,
+            failing,
+            called,
+        }
+    }
+
+    fn fail(&self, what: Option<(&'static str, i64)>) {
+        *self.failing.lock().expect("nobody panics with it") = what;
+    }
+
+    /// Nothing of the module is there, and it can be loaded, used, and unloaded.
+    fn check_as_new(&self) {
+        self.fail(None);
+        assert_eq!(self.kernel.panic_report(), None);
+        assert_eq!(
+            (
+                self.kernel.malloc_stats("echodev").allocations,
+                self.kernel.leaks()
+            ),
+            (0, vec![])
+        );
+        assert_eq!(self.kernel.devices(), []);
+        let id = self.kernel.kldload(&subject().file).expect("kldload");
+        let process = self.kernel.process();
+        let (w, r) = (
+            process.open(DEVICE, O_WRONLY).expect("open"),
+            process.open(DEVICE, O_RDONLY).expect("open"),
+        );
+        assert_eq!(process.write(w, b"hello"), Ok(5));
+        assert_eq!(process.read(r, &mut [0; 9]), Ok(5));
+        process.exit();
+        assert_eq!(
+            self.kernel.kldunload(id),
+            Ok(()),
+            "{:?}",
+            self.kernel.panic_report()
+        );
+        assert_eq!(
+            (self.kernel.leaks(), self.kernel.panic_report()),
+            (vec![], None)
+        );
+    }
+}
+
+const ERRORS: [Errno; 7] = [
+    Errno::EPERM,
+    Errno::ENXIO,
+    Errno::ENOMEM,
+    Errno::EBUSY,
+    Errno::EEXIST,
+    Errno::EINVAL,
+    Errno::ENAMETOOLONG,
+];
+
+/// Of the functions that a load calls, those that can fail do: with each error, the load fails with
+/// that, and nothing stays.
+#[test]
+fn every_step_of_a_load_fails() {
+    let host = Failing::boot();
+    host.check_as_new();
+    let called: Vec<&str> = host
+        .called
+        .lock()
+        .expect("nobody panics with it")
+        .iter()
+        .map(|call| call.name)
+        .collect();
+    let load = called
+        .iter()
+        .position(|name| *name == "make_dev_s")
+        .expect("a load makes a device");
+    // None of these can fail, except malloc with M_NOWAIT. A tunable that is not there is no
+    // failure.
+    let cannot_fail = [
+        "malloc_init",
+        "module_register_init",
+        "getenv_ulong",
+        "malloc",
+        "sx_init_flags",
+        "knlist_init",
+        "make_dev_args_init_impl",
+        "memset",
+    ];
+    let others: Vec<_> = called[..load]
+        .iter()
+        .filter(|name| !cannot_fail.contains(name))
+        .collect();
+    assert!(
+        others.is_empty(),
+        "a load calls {others:?}: what if they fail?"
+    );
+    let failures = ERRORS.map(|error| ("make_dev_s", error.0.into(), error));
+    for (name, result, error) in failures.into_iter().chain([("malloc", 0, Errno::ENOMEM)]) {
+        host.fail(Some((name, result)));
+        match host.kernel.kldload(&subject().file) {
+            Err(KldError::Refused {
+                error: Errno::ENOEXEC,
+                mod_load: Some(of_load),
+                ..
+            }) => assert_eq!(of_load, error),
+            other => panic!("{name} failed with {error:?}, and the load: {other:?}"),
+        }
+        host.check_as_new();
+    }
+}
+
+/// A resize gets no memory: ENOMEM, and nothing has changed. A resize that needs none succeeds.
+#[test]
+fn the_memory_of_a_resize_is_refused() {
+    let host = Failing::boot();
+    let id = host.kernel.kldload(&subject().file).expect("kldload");
+    let process = host.kernel.process();
+    let rw = process.open(DEVICE, O_RDWR).expect("open");
+    let resize = |len: usize| process.ioctl(rw, SBUFSIZE, IoctlArg::from(&mut len.to_ne_bytes()));
+    let size = || {
+        let mut len = [0; 8];
+        process
+            .ioctl(rw, GBUFSIZE, IoctlArg::from(&mut len))
+            .expect("ECHODEV_GBUFSIZE");
+        usize::from_ne_bytes(len)
+    };
+    assert_eq!(process.write(rw, b"hello"), Ok(5));
+    host.fail(Some(("malloc", 0)));
+    for (len, result) in [
+        (100, Err(Errno::ENOMEM)),
+        (4, Err(Errno::EBUSY)),
+        (64, Ok(())),
+        (5, Err(Errno::ENOMEM)),
+    ] {
+        assert_eq!((resize(len), size()), (result, 64), "to {len} bytes");
+    }
+    host.fail(None);
+    assert_eq!((resize(100), size()), (Ok(()), 100));
+    let mut bytes = [0; 9];
+    assert_eq!(
+        (process.read(rw, &mut bytes), &bytes[..5]),
+        (Ok(5), &b"hello"[..])
+    );
+    process.exit();
+    assert_eq!(
+        host.kernel.kldunload(id),
+        Ok(()),
+        "{:?}",
+        host.kernel.panic_report()
+    );
+    host.check_as_new();
+}
+
+/// Where no knote was attached there is nothing to wait for: unloading never sleeps, and leaves no
+/// memory behind.
+#[test]
+fn an_unload_without_knotes_waits_for_nothing() {
+    let host = Failing::boot();
+    let before = host.kernel.malloc_stats("devbuf");
+    for uses in [false, true] {
+        let id = host.kernel.kldload(&subject().file).expect("kldload");
+        let process = host.kernel.process();
+        if uses {
+            let rw = process.open(DEVICE, O_RDWR).expect("open");
+            assert_eq!(
+                (process.write(rw, b"hello"), process.read(rw, &mut [0; 9])),
+                (Ok(5), Ok(5))
+            );
+        }
+        host.called.lock().expect("nobody panics with it").clear();
+        assert_eq!(
+            host.kernel.kldunload(id),
+            Ok(()),
+            "{:?}",
+            host.kernel.panic_report()
+        );
+        let called = host.called.lock().expect("nobody panics with it");
+        let sleeps = |call: &&KpiCall| call.name.contains("sleep") || call.name.contains("pause");
+        assert_eq!(
+            called.iter().find(sleeps).map(|call| call.name),
+            None,
+            "the device was used: {uses}"
+        );
+        assert!(called.iter().any(|call| call.name == "destroy_dev"));
+        assert_eq!(
+            host.kernel.malloc_stats("devbuf"),
+            before,
+            "the device was used: {uses}"
+        );
+    }
+}
+
+/// devfs_set_cdevpriv(9) fails: so does the open, which counts nobody.
+#[test]
+fn the_token_of_a_writer_is_refused() {
+    for error in [Errno::ENOENT, Errno::EBUSY, Errno::EINVAL] {
+        let host = Failing::boot();
+        let id = host.kernel.kldload(&subject().file).expect("kldload");
+        let process = host.kernel.process();
+        let before = host.kernel.malloc_stats("echodev");
+        host.fail(Some(("devfs_set_cdevpriv", error.0.into())));
+        assert_eq!(process.open(DEVICE, O_WRONLY), Err(error));
+        assert_eq!(host.kernel.malloc_stats("echodev"), before);
+        host.fail(None);
+        let r = process.open(DEVICE, O_RDONLY).expect("open");
+        assert_eq!(process.read(r, &mut [0; 9]), Ok(0), "there is no writer");
+        let w = process.open(DEVICE, O_WRONLY).expect("open");
+        assert_eq!(process.write(w, UserIn::unmapped(3)), Err(Errno::EFAULT));
+        assert_eq!(
+            host.kernel.kldunload(id),
+            Ok(()),
+            "{:?}",
+            host.kernel.panic_report()
+        );
+        process.exit();
+        host.check_as_new();
+    }
+}

@@ -1,0 +1,423 @@
+//! Unload while others use the device: everybody who sleeps is told, and nobody holds it up.
+
+use super::kqueue::kevent;
+use super::pattern;
+use crate::abi::*;
+use crate::call::Call;
+use crate::check::{Failure, Outcome};
+use crate::ctx::Ctx;
+use crate::errno::*;
+use crate::host::{ECHORD, ECHOWR, KQREAD, SELECT};
+use crate::process::Process;
+use crate::sys::{Fd, FdSets, Kevent};
+use alloc::vec;
+use alloc::vec::Vec;
+
+cases! { "unload":
+    with_nobody_there [Unload],
+    with_data_held [Unload],
+    with_a_large_buffer [Unload],
+    with_descriptors_open [Unload],
+    by_a_process_that_has_it_open [Unload],
+    reader_is_told [Unload],
+    writer_is_told [Unload],
+    writer_is_told_after_part [Unload],
+    poller_is_told [Unload],
+    selecter_is_told [Unload],
+    kevent_waiter_is_told [Unload, Kqueue],
+    kevent_waiter_with_both_filters_is_told [Unload, Kqueue],
+    kevent_waiters_with_every_flag_are_told [Unload, Kqueue],
+    everybody_is_told [Unload, Kqueue],
+    forked_sleepers_are_told [Unload],
+    own_events_registered [Unload, Kqueue],
+    another_process_never_collects_its_events [Unload, Kqueue],
+    disabled_event_does_not_hold_it_up [Unload, Kqueue],
+    event_already_collected [Unload, Kqueue],
+    holders_exit_afterwards [Unload, Kqueue],
+}
+
+/// A way to wait for the device.
+#[derive(Clone, Copy, Debug)]
+enum Wait {
+    Read,
+    Write,
+    PollIn,
+    PollOut,
+    SelectRead,
+    SelectWrite,
+    KeventRead(u16),
+    KeventWrite(u16),
+}
+
+const KINDS: [Wait; 8] = [
+    Wait::Read,
+    Wait::Write,
+    Wait::PollIn,
+    Wait::PollOut,
+    Wait::SelectRead,
+    Wait::SelectWrite,
+    Wait::KeventRead(EV_CLEAR),
+    Wait::KeventWrite(0),
+];
+
+/// A process asleep in one of these ways.
+struct Sleeper {
+    wait: Wait,
+    process: Process,
+    fd: Fd,
+}
+
+/// Leaves the device with no data, no room and a writer, so that every way of waiting waits.
+fn nothing_to_be_had(cx: &mut Ctx) -> Outcome<Process> {
+    let (mut p, w) = cx.opened(O_WRONLY)?;
+    p.resize(w, 0)?;
+    Ok(p)
+}
+
+impl Wait {
+    fn sleep(self, cx: &mut Ctx) -> Outcome<Sleeper> {
+        let (process, fd) = cx.opened(O_RDWR)?;
+        self.sleep_as(cx, process, fd)
+    }
+
+    fn sleep_as(self, cx: &mut Ctx, mut process: Process, fd: Fd) -> Outcome<Sleeper> {
+        let select = |sets| Call::Select {
+            sets,
+            timeout: None,
+        };
+        let mut watch = |filter, flags| -> Outcome<Call> {
+            let kq = process.kqueue()?;
+            let changes = vec![kevent(fd, filter, EV_ADD | flags)];
+            Ok(Call::Kevent {
+                kq,
+                changes,
+                max: 1,
+                timeout: None,
+            })
+        };
+        let (call, wmesg) = match self {
+            Wait::Read => (Call::read(fd, 10), ECHORD),
+            Wait::Write => (Call::write(fd, b"abc"), ECHOWR),
+            Wait::PollIn => (Call::poll(fd, POLLIN, None), SELECT),
+            Wait::PollOut => (Call::poll(fd, POLLOUT, None), SELECT),
+            Wait::SelectRead => (
+                select(FdSets {
+                    read: vec![fd],
+                    ..FdSets::default()
+                }),
+                SELECT,
+            ),
+            Wait::SelectWrite => (
+                select(FdSets {
+                    write: vec![fd],
+                    ..FdSets::default()
+                }),
+                SELECT,
+            ),
+            Wait::KeventRead(flags) => (watch(EVFILT_READ, flags)?, KQREAD),
+            Wait::KeventWrite(flags) => (watch(EVFILT_WRITE, flags)?, KQREAD),
+        };
+        process.start(call)?;
+        cx.asleep(&process, wmesg)?;
+        Ok(Sleeper {
+            wait: self,
+            process,
+            fd,
+        })
+    }
+}
+
+impl Sleeper {
+    /// Its call is over, and says that the device is gone.
+    fn is_told(&mut self) -> Outcome {
+        let (wait, p) = (self.wait, &mut self.process);
+        match wait {
+            Wait::Read => check_eq!(p.finish_read()?, Err(ENXIO), "{wait:?}"),
+            Wait::Write => check_eq!(p.finish_write()?, Err(ENXIO), "{wait:?}"),
+            Wait::PollIn | Wait::PollOut => {
+                let found = p.finish_poll()?;
+                check_eq!(
+                    found.map(|revents| revents & POLLHUP),
+                    Ok(POLLHUP),
+                    "{wait:?}"
+                );
+            }
+            Wait::SelectRead => {
+                check_eq!(
+                    p.finish_select()?,
+                    Ok(FdSets {
+                        read: vec![self.fd],
+                        ..FdSets::default()
+                    }),
+                    "{wait:?}"
+                )
+            }
+            Wait::SelectWrite => {
+                check_eq!(
+                    p.finish_select()?,
+                    Ok(FdSets {
+                        write: vec![self.fd],
+                        ..FdSets::default()
+                    }),
+                    "{wait:?}"
+                )
+            }
+            Wait::KeventRead(_) => is_gone(p, self.fd, EVFILT_READ)?,
+            Wait::KeventWrite(_) => is_gone(p, self.fd, EVFILT_WRITE)?,
+        }
+        Ok(())
+    }
+}
+
+fn is_gone(p: &mut Process, fd: Fd, filter: i16) -> Outcome {
+    let events = p.finish_kevent()?;
+    let Ok([event]) = events.as_deref() else {
+        return Err(Failure::new(alloc::format!(
+            "expected one event, got {events:?}"
+        )));
+    };
+    check_eq!((event.ident, event.filter), (fd as u64, filter));
+    check_eq!(
+        (event.flags & EV_EOF, event.fflags),
+        (EV_EOF, ENXIO.0 as u32),
+        "filter {filter}"
+    );
+    Ok(())
+}
+
+fn are_told(cx: &mut Ctx, waits: &[Wait]) -> Outcome {
+    let _writer = nothing_to_be_had(cx)?;
+    let mut sleepers = waits
+        .iter()
+        .map(|wait| wait.sleep(cx))
+        .collect::<Outcome<Vec<_>>>()?;
+    cx.unload()?;
+    for sleeper in &mut sleepers {
+        sleeper.is_told()?;
+    }
+    Ok(())
+}
+
+fn with_nobody_there(cx: &mut Ctx) -> Outcome {
+    cx.unload()?;
+    let mut p = cx.process()?;
+    check_one_of!(p.try_open(O_RDONLY)?, [Err(ENOENT), Err(ENXIO)]);
+    cx.load()?;
+    let fd = p.open(O_RDONLY)?;
+    check_eq!(p.size(fd)?, 64);
+    Ok(())
+}
+
+/// The data goes with the module: the next load begins empty.
+fn with_data_held(cx: &mut Ctx) -> Outcome {
+    let (mut p, w) = cx.opened(O_WRONLY)?;
+    p.resize(w, 100)?;
+    check_eq!(p.write(w, &pattern(70))?, Ok(70));
+    cx.unload()?;
+    cx.load()?;
+    let r = p.open(O_RDONLY)?;
+    check_eq!((p.size(r)?, p.held(r)?), (64, 0));
+    check_eq!(p.read(r, 100)?, Ok(vec![]));
+    Ok(())
+}
+
+fn with_a_large_buffer(cx: &mut Ctx) -> Outcome {
+    let (mut p, w) = cx.opened(O_WRONLY)?;
+    p.resize(w, 8 << 20)?;
+    cx.unload()
+}
+
+fn with_descriptors_open(cx: &mut Ctx) -> Outcome {
+    let mut holders = vec![];
+    for flags in [O_RDONLY, O_WRONLY, O_RDWR, O_RDWR | O_NONBLOCK] {
+        let (mut p, fd) = cx.opened(flags)?;
+        p.dup(fd)?;
+        holders.push(p.fork()?);
+        holders.push(p);
+    }
+    cx.unload()
+}
+
+fn by_a_process_that_has_it_open(cx: &mut Ctx) -> Outcome {
+    let (mut p, rw) = cx.opened(O_RDWR)?;
+    check_eq!(p.write(rw, b"abc")?, Ok(3));
+    let id = cx.loaded()?;
+    check_eq!(p.kldunload(id)?, Ok(()));
+    check_one_of!(p.read(rw, 1)?, [Err(EIO), Err(ENXIO)]);
+    Ok(())
+}
+
+fn reader_is_told(cx: &mut Ctx) -> Outcome {
+    are_told(cx, &[Wait::Read; 3])
+}
+
+fn writer_is_told(cx: &mut Ctx) -> Outcome {
+    are_told(cx, &[Wait::Write; 3])
+}
+
+fn writer_is_told_after_part(cx: &mut Ctx) -> Outcome {
+    let (mut p, w) = cx.opened(O_WRONLY)?;
+    p.start(Call::write(w, &pattern(100)))?;
+    cx.asleep(&p, ECHOWR)?;
+    cx.unload()?;
+    check_eq!(p.finish_write()?, Err(ENXIO));
+    Ok(())
+}
+
+fn poller_is_told(cx: &mut Ctx) -> Outcome {
+    are_told(cx, &[Wait::PollIn, Wait::PollOut, Wait::PollIn])
+}
+
+fn selecter_is_told(cx: &mut Ctx) -> Outcome {
+    are_told(cx, &[Wait::SelectRead, Wait::SelectWrite, Wait::SelectRead])
+}
+
+fn kevent_waiter_is_told(cx: &mut Ctx) -> Outcome {
+    are_told(cx, &[Wait::KeventRead(0), Wait::KeventWrite(0)])
+}
+
+fn kevent_waiter_with_both_filters_is_told(cx: &mut Ctx) -> Outcome {
+    let _writer = nothing_to_be_had(cx)?;
+    let (mut p, fd) = cx.opened(O_RDONLY)?;
+    let kq = p.kqueue()?;
+    for filter in [EVFILT_READ, EVFILT_WRITE] {
+        check_eq!(p.change(kq, kevent(fd, filter, EV_ADD | EV_CLEAR))?, Ok(()));
+    }
+    p.start(Call::Kevent {
+        kq,
+        changes: vec![],
+        max: 4,
+        timeout: None,
+    })?;
+    cx.asleep(&p, KQREAD)?;
+    cx.unload()?;
+    let events = p.finish_kevent()?.unwrap_or_default();
+    check!(!events.is_empty(), "kevent returned without an event");
+    let told = |event: &Kevent| event.flags & EV_EOF != 0 && event.fflags == ENXIO.0 as u32;
+    check!(
+        events.iter().all(told),
+        "events that do not tell of ENXIO among {events:?}"
+    );
+    Ok(())
+}
+
+fn kevent_waiters_with_every_flag_are_told(cx: &mut Ctx) -> Outcome {
+    let flags = [0, EV_CLEAR, EV_ONESHOT, EV_DISPATCH];
+    let waits: Vec<Wait> = flags
+        .iter()
+        .flat_map(|flags| [Wait::KeventRead(*flags), Wait::KeventWrite(*flags)])
+        .collect();
+    are_told(cx, &waits)
+}
+
+fn everybody_is_told(cx: &mut Ctx) -> Outcome {
+    are_told(cx, &KINDS.repeat(4))
+}
+
+fn forked_sleepers_are_told(cx: &mut Ctx) -> Outcome {
+    let _writer = nothing_to_be_had(cx)?;
+    let (mut parent, fd) = cx.opened(O_RDWR)?;
+    let mut sleepers = vec![];
+    for wait in [Wait::Read, Wait::Write, Wait::PollIn, Wait::SelectWrite] {
+        let child = parent.fork()?;
+        sleepers.push(wait.sleep_as(cx, child, fd)?);
+    }
+    sleepers.push(Wait::Read.sleep_as(cx, parent, fd)?);
+    cx.unload()?;
+    for sleeper in &mut sleepers {
+        sleeper.is_told()?;
+    }
+    Ok(())
+}
+
+/// Registers both filters in every way, some of which have fired and wait to be collected.
+fn register_everything(p: &mut Process, fd: Fd) -> Outcome<Vec<Fd>> {
+    let mut queues = vec![];
+    for flags in [0, EV_CLEAR, EV_ONESHOT, EV_DISABLE, EV_DISPATCH] {
+        let kq = p.kqueue()?;
+        check_eq!(
+            p.change(kq, kevent(fd, EVFILT_READ, EV_ADD | flags))?,
+            Ok(())
+        );
+        check_eq!(
+            p.change(kq, kevent(fd, EVFILT_WRITE, EV_ADD | flags))?,
+            Ok(())
+        );
+        queues.push(kq);
+    }
+    Ok(queues)
+}
+
+fn own_events_registered(cx: &mut Ctx) -> Outcome {
+    let (mut p, rw) = cx.opened(O_RDWR)?;
+    let queues = register_everything(&mut p, rw)?;
+    let id = cx.loaded()?;
+    check_eq!(p.kldunload(id)?, Ok(()));
+    for kq in queues {
+        check_eq!(p.events(kq, 4)?, vec![]);
+        check_eq!(
+            p.change(kq, kevent(rw, EVFILT_READ, EV_DELETE))?,
+            Err(ENOENT)
+        );
+        p.close(kq)?;
+    }
+    Ok(())
+}
+
+fn another_process_never_collects_its_events(cx: &mut Ctx) -> Outcome {
+    let (mut p, rw) = cx.opened(O_RDWR)?;
+    let mut queues = register_everything(&mut p, rw)?;
+    check_eq!(p.write(rw, b"abc")?, Ok(3));
+    queues.extend(register_everything(&mut p, rw)?);
+    cx.unload()?;
+    for kq in queues {
+        check_eq!(p.events(kq, 4)?, vec![]);
+        p.close(kq)?;
+    }
+    Ok(())
+}
+
+fn disabled_event_does_not_hold_it_up(cx: &mut Ctx) -> Outcome {
+    let (mut p, rw) = cx.opened(O_RDWR)?;
+    let kq = p.kqueue()?;
+    let changes = vec![kevent(rw, EVFILT_READ, EV_ADD | EV_DISABLE)];
+    p.start(Call::Kevent {
+        kq,
+        changes,
+        max: 1,
+        timeout: None,
+    })?;
+    cx.asleep(&p, KQREAD)?;
+    cx.unload()?;
+    p.killed()
+}
+
+fn event_already_collected(cx: &mut Ctx) -> Outcome {
+    let (mut p, rw) = cx.opened(O_RDWR)?;
+    check_eq!(p.write(rw, b"abc")?, Ok(3));
+    let queues = register_everything(&mut p, rw)?;
+    for kq in &queues {
+        p.events(*kq, 4)?;
+    }
+    cx.unload()?;
+    for kq in queues {
+        check_eq!(p.events(kq, 4)?, vec![]);
+    }
+    Ok(())
+}
+
+fn holders_exit_afterwards(cx: &mut Ctx) -> Outcome {
+    let (mut p, rw) = cx.opened(O_RDWR)?;
+    register_everything(&mut p, rw)?;
+    let (mut q, rw) = cx.opened(O_RDWR)?;
+    let child = q.fork()?;
+    register_everything(&mut q, rw)?;
+    cx.unload()?;
+    p.exit()?;
+    child.exit()?;
+    // An empty kqueue: the process is killed in a call that the device has nothing to do with.
+    let kq = q.kqueue()?;
+    q.start(Call::wait_event(kq))?;
+    cx.asleep(&q, KQREAD)?;
+    q.killed()
+}

@@ -1,0 +1,45 @@
+//! Runs a case on a host.
+
+use crate::cases::Case;
+use crate::check::Outcome;
+use crate::ctx::Ctx;
+use crate::host::Host;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+/// How a case ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything was as it should.
+    Passed,
+    /// The host lacks something; says what, and why.
+    Skipped(String),
+    /// The first expectation that was not met.
+    Failed(String),
+}
+
+/// Runs `case` on `host`, from a device in its first state to an unloaded module that left nothing.
+pub fn run(case: &Case, host: &mut dyn Host) -> Verdict {
+    for need in case.needs {
+        if let Some(why) = host.lacks(*need) {
+            return Verdict::Skipped(format!("{need:?}: {why}"));
+        }
+    }
+    match attempt(case, host) {
+        Ok(()) => Verdict::Passed,
+        // A kernel that stopped explains best why a process hung.
+        Err(failure) => Verdict::Failed(match host.health() {
+            Ok(()) => failure.to_string(),
+            Err(trouble) => format!("{failure}\n{trouble}"),
+        }),
+    }
+}
+
+fn attempt(case: &Case, host: &mut dyn Host) -> Outcome {
+    let mut cx = Ctx::begin(host)?;
+    let outcome = (case.run)(&mut cx);
+    // The host is to be left clean for the next case also after a failure, but the first failure
+    // tells more.
+    let end = cx.end();
+    outcome.and(end)
+}
