@@ -122,11 +122,12 @@ fn lines_have_at_most_100_columns() {
     assert!(long.is_empty(), "too long: {}", long.join(", "));
 }
 
-/// The code spans of the README's table of faults that name tests: `FILE NAME`, and `CASES::`.
+/// What the README's table of faults calls tests: a part of the name of a test of kldhost, or a
+/// section of the suite with `::`.
 fn named_tests(readme: &str) -> Vec<&str> {
     readme
         .lines()
-        .skip_while(|line| !line.ends_with("| FILE NAME | CASES |"))
+        .skip_while(|line| !line.ends_with("| NAME | CASES |"))
         .skip(2)
         .take_while(|line| line.starts_with('|'))
         .flat_map(|row| row.split('|').rev().skip(1).take(2))
@@ -136,21 +137,24 @@ fn named_tests(readme: &str) -> Vec<&str> {
 
 /// Whether the test exists that the README calls `name`.
 fn exists(name: &str) -> bool {
-    if let Some(section) = name.strip_suffix("::") {
-        let case = format!("tests/suite/src/cases/{section}.rs");
-        return root().join(case).is_file();
+    match name.strip_suffix("::") {
+        Some(section) => {
+            let cases = format!("tests/suite/src/cases/{section}.rs");
+            root().join(cases).is_file()
+        }
+        None => has_function(&root().join("kldhost/tests"), name),
     }
-    let (file, function) = name.split_once(' ').expect("a file and a name");
-    let tests = root().join("kldhost/tests");
-    let files = match fs::read_dir(tests.join(file)) {
-        Ok(dir) => dir.map(|entry| entry.expect("readable").path()).collect(),
-        Err(_) => vec![tests.join(file).with_extension("rs")],
-    };
-    files.iter().any(|path| {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let mut functions = text.lines().filter(|line| line.starts_with("fn "));
-        functions.any(|line| line.contains(function))
-    })
+}
+
+/// Whether a source file under `path` has a function whose name contains `name`.
+fn has_function(path: &Path, name: &str) -> bool {
+    match fs::read_dir(path) {
+        Ok(dir) => dir.flatten().any(|entry| has_function(&entry.path(), name)),
+        Err(_) => fs::read_to_string(path).is_ok_and(|text| {
+            let mut functions = text.lines().filter(|line| line.starts_with("fn "));
+            functions.any(|line| line.contains(name))
+        }),
+    }
 }
 
 #[test]
