@@ -1,4 +1,4 @@
-//! System calls as values: what a case sends to a process and what comes back.
+//! System calls as values, which a case sends to a process, and their replies.
 
 use crate::bulk::{Drained, Poured};
 use crate::sys::{self, Disposition, Fd, FdSets, Kevent, PollFd, Reach, Timeout};

@@ -1,5 +1,5 @@
-//! Descriptors that outlive the module: the kernel answers for them, and a later load has nothing
-//! to do with them.
+//! Descriptors that outlive the module. The kernel answers calls on them, and a later load does not
+//! revive them.
 
 use super::kqueue::kevent;
 use crate::abi::*;
@@ -35,7 +35,7 @@ fn dead(cx: &mut Ctx, flags: i32) -> Outcome<(Process, Fd)> {
     Ok((p, fd))
 }
 
-/// Reads, writes, asks and watches through a descriptor that is dead.
+/// Makes all kinds of calls on a descriptor that is dead.
 pub fn answers_as_dead(p: &mut Process, rw: Fd) -> Outcome {
     check_one_of!(p.read(rw, 10)?, [Err(EIO), Err(ENXIO)]);
     check_one_of!(p.write(rw, b"abc")?, [Err(EIO), Err(ENXIO)]);
@@ -115,7 +115,7 @@ fn poll_and_select(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// The kernel answers for a device that is gone, and does not take events that it does not expect.
+/// The kernel answers for a device that is gone, and refuses events that it does not expect.
 fn poll_for_other_events(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = dead(cx, O_RDWR)?;
     for events in [POLLRDHUP, POLLIN | POLLRDHUP, POLLIN | POLLOUT | POLLRDHUP] {

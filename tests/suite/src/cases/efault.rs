@@ -1,4 +1,4 @@
-//! User memory that is out of reach: the call ends with EFAULT, and nothing is lost or doubled.
+//! User memory that is out of reach. The call fails with EFAULT, and no byte is lost or duplicated.
 
 use super::pattern;
 use crate::abi::*;
@@ -31,11 +31,12 @@ cases! { "efault":
     ioctl_arguments [Faults, RawIoctl],
 }
 
-/// Brings the device to hold `held` bytes (1 to 64) of which the first lies at place `start` of its
-/// ring (0 to 63), and returns them.
+/// Fills the device with `held` bytes (1 to 64), and returns them. The first is at place `start` of
+/// the ring (0 to 63).
 fn arrange(p: &mut Process, rw: Fd, start: usize, held: usize) -> Outcome<Vec<u8>> {
     p.clear(rw)?;
-    // Never empty in between, so that a ring that starts afresh when empty is not tempted.
+    // The ring is never empty in between, because an implementation may restart an empty ring at
+    // place 0.
     check_eq!(p.write(rw, &vec![b'<'; start])?, Ok(start));
     let data = pattern(held);
     if start == 0 {
@@ -151,7 +152,7 @@ fn end_of_file_needs_no_memory(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Writes `data` with every part of it within reach but the whole; the device must stay as it is.
+/// Writes `data` with each shorter part of it within reach. The device must not change.
 fn refuse_every_part(p: &mut Process, rw: Fd, data: &[u8]) -> Outcome {
     let held = p.held(rw)?;
     for good in 0..data.len() {
@@ -191,7 +192,7 @@ fn write_of_wrapped_room_at_every_byte(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// With room for 4 of 10 bytes, only those 4 are looked at.
+/// With room for 4 of 10 bytes, only those 4 are accessed.
 fn write_at_every_byte_when_only_part_fits(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let data = pattern(10);

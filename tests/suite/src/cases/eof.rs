@@ -1,4 +1,4 @@
-//! End of file: when it comes, when it does not, and who is told.
+//! End of file, its conditions and its notifications.
 
 use crate::abi::*;
 use crate::call::Call;
@@ -131,7 +131,7 @@ fn blocked_reader_woken_by_exit_of_last_fork(cx: &mut Ctx) -> Outcome {
 }
 
 fn blocked_reader_woken_by_sigkill_of_the_writer(cx: &mut Ctx) -> Outcome {
-    // The only writer is blocked itself, in a read of the same device.
+    // The only writer is itself blocked, in a read of the same device.
     let (mut writer, rw) = cx.opened(O_RDWR)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     writer.start(Call::read(rw, 1))?;

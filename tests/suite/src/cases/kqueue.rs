@@ -48,7 +48,7 @@ pub fn kevent(fd: Fd, filter: i16, flags: u16) -> Kevent {
     }
 }
 
-/// What matters of an event: filter, data, whether EV_EOF is set.
+/// The relevant parts of an event, which are filter, data, and whether EV_EOF is set.
 pub fn brief(events: &[Kevent]) -> Vec<(i16, i64, bool)> {
     events
         .iter()
@@ -63,7 +63,7 @@ fn watched(p: &mut Process, fd: Fd, filter: i16, flags: u16) -> Outcome<Fd> {
     Ok(kq)
 }
 
-/// The device in a state, and a process with a descriptor that is no writer.
+/// The device in a state, and a process with a descriptor that is not a writer.
 fn arranged(cx: &mut Ctx, size: u64, held: usize, writer: bool) -> Outcome<(Process, Fd)> {
     let (mut p, r) = cx.opened(O_RDONLY | O_NONBLOCK)?;
     let w = p.open(O_WRONLY | O_NONBLOCK)?;
@@ -292,7 +292,7 @@ fn eof_set_and_cleared_with_clear(cx: &mut Ctx) -> Outcome {
             vec![(EVFILT_READ, 0, true)],
             "the last writer closed"
         );
-        check_eq!(brief(&p.events(kq, 4)?), vec![], "told once");
+        check_eq!(brief(&p.events(kq, 4)?), vec![], "reported once");
         let (w, second) = (p.open(O_WRONLY)?, p.open(O_WRONLY)?);
         check_eq!(brief(&p.events(kq, 4)?), vec![], "a writer");
         check_eq!(p.write(w, b"abc")?, Ok(3));
@@ -462,7 +462,7 @@ fn closing_the_descriptor_drops_its_events(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Events belong to the descriptor that was given, not to what is open behind it.
+/// Events belong to the descriptor, and not to the open file.
 fn a_dup_keeps_its_events(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let dup = p.dup(rw)?;

@@ -25,7 +25,8 @@ cases! { "kqueue_report":
 
 const FLAGS: [u16; 5] = [0, EV_CLEAR, EV_ONESHOT, EV_DISABLE, EV_DISPATCH];
 
-/// Both filters with each flag, in kqueues of their own: what a report has of them, in order.
+/// Registers both filters with each flag, each in its own kqueue. Returns the expected report, in
+/// order.
 fn register(p: &mut Process, fd: Fd) -> Outcome<Vec<(u64, i16)>> {
     let mut expected = vec![];
     for flags in FLAGS {
@@ -59,7 +60,7 @@ fn of_oneself(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Its threads may sleep meanwhile.
+/// Its threads may sleep during the report.
 fn of_another_process(cx: &mut Ctx) -> Outcome {
     let (mut p, r) = cx.opened(O_RDONLY)?;
     let _writer = cx.opened(O_WRONLY)?;
@@ -108,8 +109,8 @@ fn after_unload(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Starts a report by `by`, or by the process itself, and unloads. The report has nothing but what
-/// was registered.
+/// Starts a report by `by`, or by the process itself, and unloads. The report has only registered
+/// events.
 fn while_it_unloads(cx: &mut Ctx, by: Option<Process>) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let expected = [(); 8]
@@ -144,7 +145,7 @@ fn of_another_process_while_it_unloads(cx: &mut Ctx) -> Outcome {
     while_it_unloads(cx, Some(reporter))
 }
 
-/// A process with events on the device, that SIGQUIT ends while it waits for something else.
+/// A process with events on the device, which SIGQUIT ends while it waits for something else.
 fn dumping(cx: &mut Ctx) -> Outcome<Process> {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     for _ in 0..4 {

@@ -66,7 +66,7 @@ fn blocked_reader_woken_by_data(cx: &mut Ctx) -> Outcome {
     cx.asleep(&reader, ECHORD)?;
     check_eq!(writer.write(w, b"abc")?, Ok(3));
     check_eq!(reader.finish_read()?, Ok(b"abc".to_vec()));
-    // And once more: the first wake-up leaves nothing behind.
+    // The same again, because the first wake-up must leave no state behind.
     reader.start(Call::read(r, 10))?;
     cx.asleep(&reader, ECHORD)?;
     check_eq!(writer.write(w, b"de")?, Ok(2));
@@ -168,8 +168,7 @@ fn killed_while_blocked(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// The reader that runs first leaves a byte behind; nobody but the one write can have woken the
-/// other.
+/// The reader that runs first leaves a byte. Only the single write can have woken the other.
 fn one_write_serves_two_blocked_readers(cx: &mut Ctx) -> Outcome {
     one_write_serves(cx, 2)
 }
@@ -217,7 +216,7 @@ fn blocked_reader_not_woken_by_clear_or_resize(cx: &mut Ctx) -> Outcome {
 fn across_the_edge_of_the_ring(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     for step in 1..=63 {
-        // One byte always stays, so that the data wanders through every place of the buffer.
+        // One byte always remains, so that the data moves through every place of the buffer.
         let mut stays = b'<';
         check_eq!(p.write(rw, &[stays])?, Ok(1));
         for round in 0..70 {

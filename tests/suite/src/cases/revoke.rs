@@ -1,4 +1,4 @@
-//! revoke(2): the device takes itself back from everybody, and goes on for who opens it next.
+//! revoke(2), which invalidates all open descriptors. The device works for the next open.
 
 use super::dead::answers_as_dead;
 use super::kqueue::kevent;
@@ -104,8 +104,8 @@ fn data_stays(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Its writers are gone, so it sees the end of file, or that its descriptor is dead; it does not
-/// sleep on.
+/// Its writers are gone, so it gets the end of file, or the error of a dead descriptor. It does not
+/// continue to sleep.
 fn blocked_reader_is_told(cx: &mut Ctx) -> Outcome {
     let (_writer, _) = cx.opened(O_WRONLY)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
@@ -116,8 +116,8 @@ fn blocked_reader_is_told(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// It is told that its descriptor is dead; or, if it got back to sleep before the kernel had taken
-/// the descriptor away, it goes on as soon as there is room.
+/// It gets the error of a dead descriptor. If it went back to sleep before the kernel had revoked
+/// the descriptor, it continues as soon as there is room.
 fn blocked_writer_does_not_sleep_on(cx: &mut Ctx) -> Outcome {
     let (mut writer, w) = cx.opened(O_WRONLY)?;
     check_eq!(writer.write(w, &pattern(64))?, Ok(64));

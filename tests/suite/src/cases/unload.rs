@@ -1,4 +1,5 @@
-//! Unload while others use the device: everybody who sleeps is told, and nobody holds it up.
+//! Unload while processes use the device. All sleepers are woken with an error or an event, and no
+//! process delays the unload.
 
 use super::kqueue::kevent;
 use super::pattern;
@@ -128,7 +129,7 @@ impl Wait {
 }
 
 impl Sleeper {
-    /// Its call is over, and says that the device is gone.
+    /// Checks that its call has returned, and reports that the device is gone.
     fn is_told(&mut self) -> Outcome {
         let (wait, p) = (self.wait, &mut self.process);
         match wait {
@@ -208,7 +209,7 @@ fn with_nobody_there(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// The data goes with the module: the next load begins empty.
+/// Unload discards the data, so the device is empty after the next load.
 fn with_data_held(cx: &mut Ctx) -> Outcome {
     let (mut p, w) = cx.opened(O_WRONLY)?;
     p.resize(w, 100)?;
@@ -296,7 +297,7 @@ fn kevent_waiter_with_both_filters_is_told(cx: &mut Ctx) -> Outcome {
     let told = |event: &Kevent| event.flags & EV_EOF != 0 && event.fflags == ENXIO.0 as u32;
     check!(
         events.iter().all(told),
-        "events that do not tell of ENXIO among {events:?}"
+        "events without ENXIO among {events:?}"
     );
     Ok(())
 }
@@ -330,7 +331,7 @@ fn forked_sleepers_are_told(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Registers both filters in every way, some of which have fired and wait to be collected.
+/// Registers both filters with all flags. Some of them have fired and wait to be collected.
 fn register_everything(p: &mut Process, fd: Fd) -> Outcome<Vec<Fd>> {
     let mut queues = vec![];
     for flags in [0, EV_CLEAR, EV_ONESHOT, EV_DISABLE, EV_DISPATCH] {
@@ -415,7 +416,7 @@ fn holders_exit_afterwards(cx: &mut Ctx) -> Outcome {
     cx.unload()?;
     p.exit()?;
     child.exit()?;
-    // An empty kqueue: the process is killed in a call that the device has nothing to do with.
+    // The kqueue is empty, so the process is killed in a call that does not concern the device.
     let kq = q.kqueue()?;
     q.start(Call::wait_event(kq))?;
     cx.asleep(&q, KQREAD)?;
