@@ -170,7 +170,7 @@ impl System {
             1 if self.ops.iter().any(|op| op.asleep && reads_or_writes(op)) => return Vec::new(),
             1 => after.set_life(Life::Unloaded),
             // Those who wait in kevent(2) are told before the knotes go.
-            2 if self.ops.iter().any(|op| self.is_to_be_told(op)) => return Vec::new(),
+            2 if self.ops.iter().any(|op| self.is_to_be_notified(op)) => return Vec::new(),
             _ => {
                 after.device = None;
                 return vec![(after, Some(DONE))];

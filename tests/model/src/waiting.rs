@@ -169,7 +169,7 @@ impl System {
     }
 
     /// Whether this call waits in kevent(2) and has an event coming.
-    pub fn is_to_be_told(&self, op: &Op) -> bool {
+    pub fn is_to_be_notified(&self, op: &Op) -> bool {
         let waits = matches!(op.call, Call::Kevent { wait: true, .. });
         waits && op.found.is_empty() && self.watches(op).iter().any(|watch| watch.active)
     }

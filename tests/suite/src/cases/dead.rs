@@ -19,11 +19,11 @@ cases! { "dead":
     poll_and_select [Unload],
     poll_for_other_events [Unload, RawPoll],
     kevent_is_refused [Unload, Kqueue],
-    access_still_counts [Unload],
+    access_mode_still_counts [Unload],
     close_and_open [Unload],
     dup_and_fork [Unload],
     untouched_by_the_next_load [Unload],
-    closing_uncounts_no_writer_of_the_next_load [Unload],
+    closing_does_not_change_the_next_load [Unload],
 }
 
 /// A descriptor whose module is gone.
@@ -135,7 +135,7 @@ fn kevent_is_refused(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn access_still_counts(cx: &mut Ctx) -> Outcome {
+fn access_mode_still_counts(cx: &mut Ctx) -> Outcome {
     let (mut p, r) = dead(cx, O_RDONLY)?;
     check_eq!(p.write(r, b"abc")?, Err(EBADF));
     check_one_of!(p.read(r, 10)?, [Err(EIO), Err(ENXIO)]);
@@ -175,7 +175,7 @@ fn untouched_by_the_next_load(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn closing_uncounts_no_writer_of_the_next_load(cx: &mut Ctx) -> Outcome {
+fn closing_does_not_change_the_next_load(cx: &mut Ctx) -> Outcome {
     let mut p = cx.process()?;
     let dead = [p.open(O_WRONLY)?, p.open(O_RDWR)?, p.open(O_RDWR)?];
     cx.unload()?;

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 cases! { "efault":
     read_at_every_byte [Faults],
     read_of_wrapped_data_at_every_byte [Faults],
-    short_read_needs_only_what_it_moves [Faults],
+    short_read_accesses_only_the_bytes_moved [Faults],
     readv_at_every_byte [Faults],
     read_with_the_head_out_of_reach [Faults],
     end_of_file_needs_no_memory [Faults],
@@ -24,10 +24,10 @@ cases! { "efault":
     write_at_every_byte_when_only_part_fits [Faults],
     writev_at_every_byte [Faults],
     write_with_the_head_out_of_reach [Faults],
-    write_that_slept_keeps_what_it_had_moved [Faults],
-    blocked_reader_meets_it_when_data_comes [Faults],
+    write_that_slept_keeps_the_bytes_moved [Faults],
+    blocked_reader_fails_when_data_arrives [Faults],
     others_stay_asleep [Faults],
-    zero_length_touches_nothing [Faults],
+    zero_length_accesses_nothing [Faults],
     ioctl_arguments [Faults, RawIoctl],
 }
 
@@ -84,7 +84,7 @@ fn read_of_wrapped_data_at_every_byte(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn short_read_needs_only_what_it_moves(cx: &mut Ctx) -> Outcome {
+fn short_read_accesses_only_the_bytes_moved(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let data = arrange(&mut p, rw, 60, 10)?;
     for good in 0..10 {
@@ -255,7 +255,7 @@ fn write_with_the_head_out_of_reach(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn write_that_slept_keeps_what_it_had_moved(cx: &mut Ctx) -> Outcome {
+fn write_that_slept_keeps_the_bytes_moved(cx: &mut Ctx) -> Outcome {
     let (mut reader, r) = cx.opened(O_RDONLY | O_NONBLOCK)?;
     let (mut writer, w) = cx.opened(O_WRONLY)?;
     let data = pattern(100);
@@ -278,7 +278,7 @@ fn write_that_slept_keeps_what_it_had_moved(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn blocked_reader_meets_it_when_data_comes(cx: &mut Ctx) -> Outcome {
+fn blocked_reader_fails_when_data_arrives(cx: &mut Ctx) -> Outcome {
     let (mut writer, w) = cx.opened(O_WRONLY)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     reader.start(Call::Read {
@@ -316,7 +316,7 @@ fn others_stay_asleep(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn zero_length_touches_nothing(cx: &mut Ctx) -> Outcome {
+fn zero_length_accesses_nothing(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     check_eq!(p.read_into(rw, Into::first(0, 0))?, Ok(vec![]));
     check_eq!(p.write_from(rw, From::first(0, &[]))?, Ok(0));

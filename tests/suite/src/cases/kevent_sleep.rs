@@ -19,7 +19,7 @@ cases! { "kevent_sleep":
     woken_by_grow [Kqueue],
     woken_by_clear [Kqueue],
     both_filters_in_one_kqueue [Kqueue],
-    everybody_is_woken [Kqueue],
+    every_sleeper_is_woken [Kqueue],
     not_woken_by_the_first_of_two_closes [Kqueue],
     not_woken_while_disabled [Kqueue],
     interrupted_by_signal_even_with_restart [Kqueue, Signals],
@@ -110,7 +110,7 @@ fn both_filters_in_one_kqueue(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn everybody_is_woken(cx: &mut Ctx) -> Outcome {
+fn every_sleeper_is_woken(cx: &mut Ctx) -> Outcome {
     let (mut other, w) = cx.opened(O_WRONLY)?;
     let mut sleepers = vec![];
     for i in 0..12 {

@@ -17,7 +17,7 @@ cases! { "kqueue":
     level_triggered_by_default [Kqueue],
     clear_fires_once_per_event [Kqueue],
     clear_on_the_write_side [Kqueue],
-    data_is_what_is_there_when_asked [Kqueue],
+    data_is_current_when_collected [Kqueue],
     oneshot [Kqueue],
     disable_and_enable [Kqueue],
     dispatch [Kqueue],
@@ -29,7 +29,7 @@ cases! { "kqueue":
     end_of_file_read_fires_the_write_side [Kqueue],
     failed_calls_fire_nothing [Kqueue],
     other_filters_are_refused [Kqueue],
-    each_kqueue_gets_its_own [Kqueue],
+    each_kqueue_gets_its_own_events [Kqueue],
     closing_the_descriptor_drops_its_events [Kqueue],
     a_dup_keeps_its_events [Kqueue],
     identity_is_kept [Kqueue],
@@ -171,7 +171,7 @@ fn clear_on_the_write_side(cx: &mut Ctx) -> Outcome {
 }
 
 /// An event that is no longer true when it is collected is not returned.
-fn data_is_what_is_there_when_asked(cx: &mut Ctx) -> Outcome {
+fn data_is_current_when_collected(cx: &mut Ctx) -> Outcome {
     for flags in [0, EV_CLEAR] {
         let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
         let kq = watched(&mut p, rw, EVFILT_READ, flags)?;
@@ -410,7 +410,7 @@ fn other_filters_are_refused(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn each_kqueue_gets_its_own(cx: &mut Ctx) -> Outcome {
+fn each_kqueue_gets_its_own_events(cx: &mut Ctx) -> Outcome {
     let (mut other, o) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let (mut p, a) = cx.opened(O_RDONLY)?;
     let b = p.open(O_RDONLY)?;

@@ -12,14 +12,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 cases! { "kqueue_report":
-    of_oneself [Kqueue, KqueueReport],
+    of_its_own_process [Kqueue, KqueueReport],
     of_another_process [Kqueue, KqueueReport],
     changes_nothing [Kqueue, KqueueReport],
     after_unload [Unload, Kqueue, KqueueReport],
-    of_oneself_while_it_unloads [Unload, Kqueue, KqueueReport],
-    of_another_process_while_it_unloads [Unload, Kqueue, KqueueReport],
+    of_its_own_process_during_unload [Unload, Kqueue, KqueueReport],
+    of_another_process_during_unload [Unload, Kqueue, KqueueReport],
     core_dump [Kqueue, CoreDump, Signals],
-    core_dump_while_it_unloads [Unload, Kqueue, CoreDump, Signals],
+    core_dump_during_unload [Unload, Kqueue, CoreDump, Signals],
     core_dump_after_unload [Unload, Kqueue, CoreDump, Signals],
 }
 
@@ -49,7 +49,7 @@ fn what(events: &[Kevent]) -> Vec<(u64, i16)> {
     all
 }
 
-fn of_oneself(cx: &mut Ctx) -> Outcome {
+fn of_its_own_process(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let pid = p.pid();
     check_eq!(p.report_kqueues(pid)?, vec![]);
@@ -136,11 +136,11 @@ fn while_it_unloads(cx: &mut Ctx, by: Option<Process>) -> Outcome {
     Ok(())
 }
 
-fn of_oneself_while_it_unloads(cx: &mut Ctx) -> Outcome {
+fn of_its_own_process_during_unload(cx: &mut Ctx) -> Outcome {
     while_it_unloads(cx, None)
 }
 
-fn of_another_process_while_it_unloads(cx: &mut Ctx) -> Outcome {
+fn of_another_process_during_unload(cx: &mut Ctx) -> Outcome {
     let reporter = cx.process()?;
     while_it_unloads(cx, Some(reporter))
 }
@@ -167,7 +167,7 @@ fn core_dump(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn core_dump_while_it_unloads(cx: &mut Ctx) -> Outcome {
+fn core_dump_during_unload(cx: &mut Ctx) -> Outcome {
     let mut p = dumping(cx)?;
     p.kill(SIGQUIT)?;
     cx.unload()?;

@@ -16,7 +16,7 @@ cases! { "load":
     tunable_bufsize [Unload, Tunables],
     tunable_maxsize [Unload, Tunables],
     tunable_bufsize_zero [Unload, Tunables],
-    tunable_nonsense_does_no_harm [Unload, Tunables],
+    invalid_tunables [Unload, Tunables],
     name_taken [Unload, Squat],
     nothing_left_after_a_failed_load [Unload, Squat, MemoryStats],
     again_after_a_failed_load [Unload, Squat, Kqueue],
@@ -95,7 +95,7 @@ fn tunable_bufsize_zero(cx: &mut Ctx) -> Outcome {
 }
 
 /// The load is refused, or makes a device of a legal size.
-fn tunable_nonsense_does_no_harm(cx: &mut Ctx) -> Outcome {
+fn invalid_tunables(cx: &mut Ctx) -> Outcome {
     cx.unload()?;
     let values = [
         "",

@@ -18,7 +18,7 @@ cases! { "poll":
     times_out,
     select_times_out,
     after_a_timeout_nothing_is_stale,
-    nothing_asked_for,
+    no_requested_events,
 }
 
 /// A state of the device, as far as poll(2) distinguishes it.
@@ -243,7 +243,7 @@ fn after_a_timeout_nothing_is_stale(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn nothing_asked_for(cx: &mut Ctx) -> Outcome {
+fn no_requested_events(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     check_eq!(p.write(rw, b"abc")?, Ok(3));
     check_eq!(p.poll(rw, 0)?, Ok(0));

@@ -23,12 +23,12 @@ cases! { "poll_sleep":
     select_woken_by_room,
     select_woken_by_grow,
     select_woken_by_clear,
-    not_woken_by_what_was_not_asked_for,
+    not_woken_by_other_events,
     not_woken_by_the_first_of_two_closes,
     either_side_wakes,
-    everybody_is_woken,
+    every_sleeper_is_woken,
     several_descriptors,
-    sleeps_on_when_another_took_it,
+    sleeps_again_if_another_took_the_data,
     interrupted_by_signal_even_with_restart [Signals],
     killed_while_asleep,
 }
@@ -124,7 +124,7 @@ fn select_woken_by_clear(cx: &mut Ctx) -> Outcome {
     select_woken_by(cx, Change::Clear)
 }
 
-fn not_woken_by_what_was_not_asked_for(cx: &mut Ctx) -> Outcome {
+fn not_woken_by_other_events(cx: &mut Ctx) -> Outcome {
     let (mut other, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     check_eq!(other.write(rw, &pattern(64))?, Ok(64));
     let (mut p, fd) = cx.opened(O_RDONLY)?;
@@ -168,7 +168,7 @@ fn either_side_wakes(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn everybody_is_woken(cx: &mut Ctx) -> Outcome {
+fn every_sleeper_is_woken(cx: &mut Ctx) -> Outcome {
     let (mut other, w) = cx.opened(O_WRONLY)?;
     let mut sleepers = vec![];
     for i in 0..12 {
@@ -244,7 +244,7 @@ fn several_descriptors(cx: &mut Ctx) -> Outcome {
 
 /// A sleeper is woken, finds that a reader was faster, and sleeps again. The next event also wakes
 /// it.
-fn sleeps_on_when_another_took_it(cx: &mut Ctx) -> Outcome {
+fn sleeps_again_if_another_took_the_data(cx: &mut Ctx) -> Outcome {
     let (mut other, w) = cx.opened(O_WRONLY)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     let (mut p, fd) = cx.opened(O_RDONLY)?;

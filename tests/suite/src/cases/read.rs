@@ -13,13 +13,13 @@ use alloc::vec::Vec;
 
 cases! { "read":
     short_read,
-    takes_no_more_than_asked,
+    takes_at_most_the_requested_length,
     zero_length,
     blocked_reader_woken_by_data,
     blocked_reader_does_not_wait_for_all,
     blocked_reader_interrupted_by_signal [Signals],
     blocked_reader_restarted_after_signal [Signals, Restart],
-    blocked_reader_interrupted_then_asks_again [Signals],
+    blocked_reader_interrupted_then_reads_again [Signals],
     blocked_reader_not_woken_by_ignored_signal [Signals],
     blocked_reader_ended_by_signal [Signals],
     killed_while_blocked,
@@ -37,7 +37,7 @@ fn short_read(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn takes_no_more_than_asked(cx: &mut Ctx) -> Outcome {
+fn takes_at_most_the_requested_length(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     check_eq!(p.write(rw, &pattern(64))?, Ok(64));
     for i in 0..64 {
@@ -109,7 +109,7 @@ fn blocked_reader_restarted_after_signal(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn blocked_reader_interrupted_then_asks_again(cx: &mut Ctx) -> Outcome {
+fn blocked_reader_interrupted_then_reads_again(cx: &mut Ctx) -> Outcome {
     let (mut writer, w) = cx.opened(O_WRONLY)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     reader.catch(SIGUSR1, false)?;

@@ -12,11 +12,11 @@ use alloc::vec;
 
 cases! { "resize":
     needs_write_access,
-    to_the_same_size_is_nothing,
+    to_the_same_size,
     grow_keeps_data_in_order_from_every_place,
     shrink_keeps_data_in_order_from_every_place,
-    shrink_below_what_is_held,
-    shrink_to_what_is_held,
+    shrink_below_the_bytes_held,
+    shrink_to_the_bytes_held,
     to_zero_while_empty_is_always_full,
     to_zero_while_holding,
     to_one,
@@ -44,7 +44,7 @@ fn needs_write_access(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn to_the_same_size_is_nothing(cx: &mut Ctx) -> Outcome {
+fn to_the_same_size(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     for held in [0, 10, 64] {
         check_eq!(p.write(rw, &pattern(held))?, Ok(held));
@@ -97,7 +97,7 @@ fn shrink_keeps_data_in_order_from_every_place(cx: &mut Ctx) -> Outcome {
     resize_from_every_place(cx, 1, 1)
 }
 
-fn shrink_below_what_is_held(cx: &mut Ctx) -> Outcome {
+fn shrink_below_the_bytes_held(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     for held in 1..=64 {
         check_eq!(p.write(rw, &pattern(held))?, Ok(held));
@@ -114,7 +114,7 @@ fn shrink_below_what_is_held(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn shrink_to_what_is_held(cx: &mut Ctx) -> Outcome {
+fn shrink_to_the_bytes_held(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     check_eq!(p.write(rw, &pattern(10))?, Ok(10));
     p.resize(rw, 10)?;

@@ -22,7 +22,7 @@ cases! { "stress":
     resize_with_blocked_writers,
     resize_and_clear_in_the_traffic,
     unload_in_the_traffic [Unload],
-    as_a_queue_would,
+    like_a_queue,
 }
 
 /// Checks that every writer's stream of `total` bytes was transferred exactly once.
@@ -274,7 +274,7 @@ fn unload_in_the_traffic(cx: &mut Ctx) -> Outcome {
 }
 
 /// Random calls of one process, each compared with a queue of bytes.
-fn as_a_queue_would(cx: &mut Ctx) -> Outcome {
+fn like_a_queue(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let mut queue: VecDeque<u8> = VecDeque::new();
     let mut size = 64;

@@ -26,7 +26,7 @@ cases! { "write":
     short_count_after_signal [Signals],
     short_count_after_signal_with_restart [Signals],
     killed_while_blocked,
-    killed_after_part,
+    killed_after_part_of_the_data,
     one_read_serves_many_blocked_writers,
     one_read_serves_two_blocked_writers,
 }
@@ -221,7 +221,7 @@ fn killed_while_blocked(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn killed_after_part(cx: &mut Ctx) -> Outcome {
+fn killed_after_part_of_the_data(cx: &mut Ctx) -> Outcome {
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     let (mut victim, w) = cx.opened(O_WRONLY)?;
     victim.start(Call::write(w, &pattern(100)))?;

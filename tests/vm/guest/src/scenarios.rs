@@ -37,9 +37,9 @@ fn own() -> Vec<Case> {
     let two: &[Need] = &[Need::Unload, Need::Kqueue, Need::Squat];
     Vec::from([
         case(
-            "everybody_is_told_within_a_second",
+            "every_sleeper_returns_within_a_second",
             common,
-            farewell::everybody_is_told_within_a_second,
+            farewell::every_sleeper_returns_within_a_second,
         ),
         case(
             "bad_pointers_then_sigkill",

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_where_the_metadata_says() {
+    fn the_metadata_has_the_place_of_everything() {
         let mut memory = vec![0xff; 1 << 20];
         let entry = load_into(&mut memory, &kernel()).unwrap();
         assert_eq!(entry.entry, ENTRY);

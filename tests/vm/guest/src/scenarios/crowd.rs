@@ -117,10 +117,10 @@ pub fn unload_in_the_middle(cx: &mut Ctx<'_>) -> Outcome {
         }
         cx.unload()?;
         for (process, _) in &mut crowd.writers {
-            is_told(process.finish_pour()?.end)?;
+            check_gone(process.finish_pour()?.end)?;
         }
         for (process, _) in &mut crowd.readers {
-            is_told(process.finish_drain()?.end)?;
+            check_gone(process.finish_drain()?.end)?;
         }
         cx.load()?;
         close_dead(&mut other, w)?;
@@ -138,7 +138,7 @@ pub fn unload_in_the_middle(cx: &mut Ctx<'_>) -> Outcome {
     Ok(())
 }
 
-fn is_told(end: suite::sys::Result<()>) -> Outcome {
+fn check_gone(end: suite::sys::Result<()>) -> Outcome {
     match end {
         // Asleep when it went, or first in after it had gone.
         Err(ENXIO | EIO) => Ok(()),

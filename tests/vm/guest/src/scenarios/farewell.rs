@@ -30,7 +30,7 @@ struct Sleeper {
 
 /// The sleepers are told within a second of the unload's beginning; those who hold something are
 /// not asked, and do not hold it up.
-pub fn everybody_is_told_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
+pub fn every_sleeper_returns_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
     let (mut owner, w) = cx.opened(O_WRONLY)?;
     owner.resize(w, 0)?;
     let mut sleepers = Vec::new();
@@ -117,7 +117,7 @@ fn asleep_in_every_call(cx: &mut Ctx<'_>) -> Outcome<Vec<Sleeper>> {
         sleepers.push(Sleeper {
             process,
             fd,
-            told: event_says_gone,
+            told: check_event_gone,
         });
     }
     Ok(sleepers)
@@ -131,7 +131,7 @@ fn both(fd: Fd) -> FdSets {
     }
 }
 
-fn event_says_gone(process: &mut Process, fd: Fd) -> Outcome {
+fn check_event_gone(process: &mut Process, fd: Fd) -> Outcome {
     let events = process.finish_kevent()?;
     let told = events.map(|events| {
         events
