@@ -1,5 +1,5 @@
-//! Unload with everybody there at once: asleep in every call, holding descriptors and events in
-//! every way.
+//! Unload with all kinds of users at once, which sleep in every call, and hold descriptors and
+//! events in every way.
 
 use super::{close_dead, expect, watch};
 use crate::freebsd::time;
@@ -18,18 +18,18 @@ use suite::sys::{Fd, FdSets};
 /// A call that sleeps.
 type MakeCall = fn(Fd) -> Call;
 
-/// Finishes a call and checks that it says that the device is gone.
+/// Finishes a call, and checks that it reports that the device is gone.
 type Told = fn(&mut Process, Fd) -> Outcome;
 
-/// Somebody asleep.
+/// A process that is asleep.
 struct Sleeper {
     process: Process,
     fd: Fd,
     told: Told,
 }
 
-/// The sleepers are told within a second of the unload's beginning; those who hold something are
-/// not asked, and do not hold it up.
+/// All sleepers return within a second after the start of the unload. Processes that only hold
+/// descriptors or events do not delay it.
 pub fn every_sleeper_returns_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
     let (mut owner, w) = cx.opened(O_WRONLY)?;
     owner.resize(w, 0)?;
@@ -47,7 +47,7 @@ pub fn every_sleeper_returns_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
     let took = time::now() - start;
     if took > 1000 {
         return Err(Failure::new(format!(
-            "unloading and telling everybody took {took} ms"
+            "unloading and waking all sleepers took {took} ms"
         )));
     }
 
@@ -148,7 +148,8 @@ fn check_event_gone(process: &mut Process, fd: Fd) -> Outcome {
     expect("kevent", told, Ok(vec![(fd as u64, EV_EOF, ENXIO)]))
 }
 
-/// Processes that hold descriptors, dup'ed and forked, and events that they never ask for.
+/// Processes that hold descriptors, also duplicated and inherited ones, and events that they never
+/// collect.
 fn holders(cx: &mut Ctx<'_>) -> Outcome<Vec<(Process, Vec<Fd>)>> {
     let mut holders = Vec::new();
     for flags in [O_RDONLY, O_WRONLY, O_RDWR] {
