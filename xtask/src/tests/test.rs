@@ -95,7 +95,8 @@ fn one_module(root: &Path, file: &Path) -> Result<()> {
             // A short sequence of calls is easier to understand.
             ("PROPTEST_MAX_SHRINK_ITERS", OsStr::new("2000")),
         ],
-    )?;
+    )
+    .with_context(|| format!("{} does not pass", file.display()))?;
     println!("{} passes suite, model and faults", file.display());
     Ok(())
 }

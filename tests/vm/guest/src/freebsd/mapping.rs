@@ -97,9 +97,8 @@ impl DevicePage {
             number * PAGE,
         ];
         // SAFETY: a new page at an address that the kernel chooses touches nothing that is in use.
-        Ok(Self {
-            start: unsafe { syscall(SYS_MMAP, arguments) }?,
-        })
+        let start = unsafe { syscall(SYS_MMAP, arguments) }?;
+        Ok(Self { start })
     }
 
     /// Its address.
