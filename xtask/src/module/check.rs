@@ -179,20 +179,20 @@ mod tests {
 
     #[test]
     fn a_good_module_passes() {
-        let said = Module::good(&CALL)
+        let found = Module::good(&CALL)
             .call("wakeup", elf::R_X86_64_PLT32)
             .check();
-        let first = said.lines().next().unwrap();
+        let first = found.lines().next().unwrap();
         assert!(
             first.ends_with("6 of text, for kernels 1500068 to 1599999"),
-            "{said}"
+            "{found}"
         );
     }
 
     #[test]
     fn size() {
-        let said = Module::good(&[0x90; 37 << 10]).check();
-        assert!(said.contains("bytes, more than 36864"), "{said}");
+        let found = Module::good(&[0x90; 37 << 10]).check();
+        assert!(found.contains("bytes, more than 36864"), "{found}");
     }
 
     #[test]

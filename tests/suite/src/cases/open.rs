@@ -214,7 +214,7 @@ fn find_counter(cx: &mut Ctx) -> Outcome<u64> {
         }
     }
     Err(Failure::new(alloc::format!(
-        "no word of memory counts the writers; {candidates:x?} look as if"
+        "no word of memory counts the writers; candidates: {candidates:x?}"
     )))
 }
 

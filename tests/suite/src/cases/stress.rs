@@ -334,7 +334,7 @@ fn like_a_queue(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Numbers that look random and are the same in every run (Knuth's MMIX generator).
+/// Pseudo-random numbers, the same in every run (Knuth's MMIX generator).
 struct Random(u64);
 
 impl Random {

@@ -294,9 +294,9 @@ fn sleeping_kevent_returns_both_filters(cx: &mut Ctx) -> Outcome {
     cx.unload()?;
     let events = p.finish_kevent()?.unwrap_or_default();
     check!(!events.is_empty(), "kevent returned without an event");
-    let told = |event: &Kevent| event.flags & EV_EOF != 0 && event.fflags == ENXIO.0 as u32;
+    let is_gone = |event: &Kevent| event.flags & EV_EOF != 0 && event.fflags == ENXIO.0 as u32;
     check!(
-        events.iter().all(told),
+        events.iter().all(is_gone),
         "events without ENXIO among {events:?}"
     );
     Ok(())

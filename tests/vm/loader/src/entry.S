@@ -3,7 +3,7 @@
  * it at loader_start.
  */
 	.set	MULTIBOOT_MAGIC, 0x1badb002
-	.set	MULTIBOOT_FLAGS, 0x10003	/* files at pages; tell of memory; addresses follow */
+	.set	MULTIBOOT_FLAGS, 0x10003	/* files at pages; memory map; addresses follow */
 
 	.section .multiboot, "a"
 	.balign	4

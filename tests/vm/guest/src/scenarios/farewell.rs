@@ -19,13 +19,13 @@ use suite::sys::{Fd, FdSets};
 type MakeCall = fn(Fd) -> Call;
 
 /// Finishes a call, and checks that it reports that the device is gone.
-type Told = fn(&mut Process, Fd) -> Outcome;
+type Check = fn(&mut Process, Fd) -> Outcome;
 
 /// A process that is asleep.
 struct Sleeper {
     process: Process,
     fd: Fd,
-    told: Told,
+    check_gone: Check,
 }
 
 /// All sleepers return within a second after the start of the unload. Processes that only hold
@@ -42,7 +42,7 @@ pub fn every_sleeper_returns_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
     let start = time::now();
     cx.unload()?;
     for sleeper in &mut sleepers {
-        (sleeper.told)(&mut sleeper.process, sleeper.fd)?;
+        (sleeper.check_gone)(&mut sleeper.process, sleeper.fd)?;
     }
     let took = time::now() - start;
     if took > 1000 {
@@ -66,7 +66,7 @@ pub fn every_sleeper_returns_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
 }
 
 fn asleep_in_every_call(cx: &mut Ctx<'_>) -> Outcome<Vec<Sleeper>> {
-    let ways: [(MakeCall, Wmesg, Told); 4] = [
+    let ways: [(MakeCall, Wmesg, Check); 4] = [
         (
             |fd| Call::read(fd, 10),
             ECHORD,
@@ -98,11 +98,15 @@ fn asleep_in_every_call(cx: &mut Ctx<'_>) -> Outcome<Vec<Sleeper>> {
         ),
     ];
     let mut sleepers = Vec::new();
-    for (call, wmesg, told) in ways {
+    for (call, wmesg, check_gone) in ways {
         let (mut process, fd) = cx.opened(O_RDWR)?;
         process.start(call(fd))?;
         cx.asleep(&process, wmesg)?;
-        sleepers.push(Sleeper { process, fd, told });
+        sleepers.push(Sleeper {
+            process,
+            fd,
+            check_gone,
+        });
     }
     for filter in [EVFILT_READ, EVFILT_WRITE] {
         let (mut process, fd) = cx.opened(O_RDWR)?;
@@ -117,7 +121,7 @@ fn asleep_in_every_call(cx: &mut Ctx<'_>) -> Outcome<Vec<Sleeper>> {
         sleepers.push(Sleeper {
             process,
             fd,
-            told: check_event_gone,
+            check_gone: check_event_gone,
         });
     }
     Ok(sleepers)
@@ -133,7 +137,7 @@ fn both(fd: Fd) -> FdSets {
 
 fn check_event_gone(process: &mut Process, fd: Fd) -> Outcome {
     let events = process.finish_kevent()?;
-    let told = events.map(|events| {
+    let gone = events.map(|events| {
         events
             .iter()
             .map(|event| {
@@ -145,7 +149,7 @@ fn check_event_gone(process: &mut Process, fd: Fd) -> Outcome {
             })
             .collect::<Vec<_>>()
     });
-    expect("kevent", told, Ok(vec![(fd as u64, EV_EOF, ENXIO)]))
+    expect("kevent", gone, Ok(vec![(fd as u64, EV_EOF, ENXIO)]))
 }
 
 /// Processes that hold descriptors, also duplicated and inherited ones, and events that they never

@@ -44,10 +44,10 @@ pub fn does_not_hold_up_unload(cx: &mut Ctx<'_>) -> Outcome {
         reader.finish_read()?.map(drop),
         writer.finish_write()?.map(drop),
     );
-    for (who, end) in [("read", read), ("write", written)] {
+    for (call, end) in [("read", read), ("write", written)] {
         if !matches!(end, Err(ENXIO | EIO)) {
             return Err(Failure::new(format!(
-                "{who}: expected ENXIO or EIO, got {end:?}"
+                "{call}: expected ENXIO or EIO, got {end:?}"
             )));
         }
     }
