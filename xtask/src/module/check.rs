@@ -199,13 +199,13 @@ mod tests {
     fn files_that_are_no_modules() {
         let dir = std::env::temp_dir().join(format!("xtask-check-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        let object = Module::good(&CALL);
         let written = |name: &str, bytes: &[u8]| {
             let path = dir.join(name);
             std::fs::write(&path, bytes).unwrap();
             path
         };
-        is_module(&written("good", &object.bytes())).unwrap();
+        let declared = Module::good(&CALL).named("other").bytes();
+        is_module(&written("declared", &declared)).unwrap();
         let message = |path: &std::path::Path| format!("{:#}", is_module(path).unwrap_err());
         let missing = dir.join("missing");
         assert_eq!(
@@ -220,6 +220,12 @@ mod tests {
             )),
             "{}",
             message(&script)
+        );
+        let undeclared = written("undeclared", &Module::good(&CALL).bytes());
+        assert!(
+            message(&undeclared).ends_with("no DECLARE_MODULE in its set_modmetadata_set"),
+            "{}",
+            message(&undeclared)
         );
         std::fs::remove_dir_all(&dir).unwrap();
     }
