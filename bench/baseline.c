@@ -1,10 +1,10 @@
 /*-
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * /dev/baseline: what /dev/echo does, in C, as such drivers are usually
- * written: a flat buffer whose rest is moved down by each read, and wakeup(9),
- * selwakeup(9) and KNOTE wherever something has changed, whether anybody waits
- * or not.  The benchmarks measure the driver against it.
+ * /dev/baseline does the same as /dev/echo, in C, as such drivers are usually
+ * written.  It has a flat buffer whose rest is moved down by each read.  It
+ * calls wakeup(9), selwakeup(9) and KNOTE at each change, even if no thread
+ * waits.  The benchmarks compare the driver with it.
  */
 
 #include <sys/param.h>
@@ -31,7 +31,7 @@
 
 #define	BASELINE_MAXSIZE	(16 * 1024 * 1024)
 
-/* Another name for the device: the kernel finds some names sooner. */
+/* Another name for the device, because the kernel finds some names faster. */
 #ifndef BASELINE_NAME
 #define	BASELINE_NAME		"baseline"
 #endif
@@ -46,7 +46,7 @@ struct baseline {
 	size_t		 valid;		/* bytes held, from the start of buf */
 	u_int		 writers;
 	bool		 dying;
-	struct selinfo	 rsel;		/* also what readers sleep on */
+	struct selinfo	 rsel;		/* also the wait channel of readers */
 	struct selinfo	 wsel;
 };
 
@@ -61,7 +61,7 @@ baseline_notify(struct baseline *sc, struct selinfo *sel, bool sleepers)
 	KNOTE_LOCKED(&sel->si_note, 0);
 }
 
-/* Each open for writing has one, so that revoke(2) uncounts writers, too. */
+/* Each open for writing has one, so that revoke(2) also uncounts writers. */
 static void
 baseline_uncount(void *arg)
 {
@@ -325,8 +325,8 @@ baseline_write_detach(struct knote *kn)
 
 /*
  * struct filterops grows within a release line.  A later kernel reads members
- * behind a table that was compiled for an earlier one, and calls what is there.
- * So each table has a tail of its own, which stays zero.
+ * after a table that was compiled for an earlier one, and calls them if they are
+ * not zero.  So each table has its own tail, which remains zero.
  */
 struct baseline_filterops {
 	struct filterops fop;
@@ -492,7 +492,7 @@ baseline_unload(struct baseline *sc)
 	baseline_notify(sc, &sc->wsel, true);
 	sx_xunlock(&sc->lock);
 	destroy_dev(sc->dev);
-	/* Gives threads in kevent(2) the time to look. */
+	/* Gives threads in kevent(2) the time to collect their events. */
 	pause_sbt("basun", SBT_1S / 10, 0, 0);
 	baseline_free(sc);
 }
@@ -506,7 +506,7 @@ baseline_modevent(module_t mod, int what, void *arg)
 	case MOD_LOAD:
 		return (baseline_load(&sc));
 	case MOD_UNLOAD:
-		/* The kernel sends it after a MOD_LOAD that failed, too. */
+		/* The kernel also sends it after a MOD_LOAD that failed. */
 		if (sc != NULL)
 			baseline_unload(sc);
 		sc = NULL;

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn resize_says_what_is_wrong_with_a_size() {
+    fn invalid_sizes_have_a_message() {
         for (size, message) in [
             ("-1", "'-1' for '<SIZE>': a size cannot be negative"),
             ("99999999999999999999", "too large"),

@@ -64,7 +64,7 @@ fn another_device() {
 }
 
 #[test]
-fn a_fifo_that_nobody_else_has_open() {
+fn a_fifo_without_another_end() {
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();

@@ -178,7 +178,7 @@ fn poll_prints_what_the_article_prints() {
 }
 
 #[test]
-fn poll_tells_that_the_device_is_gone() {
+fn poll_reports_that_the_device_is_gone() {
     let fake = Fake {
         poll: Ok(PollFlags::POLLIN | PollFlags::POLLHUP),
         bytes: Err(Errno::ENXIO),
@@ -230,7 +230,7 @@ fn events_prints_what_there_is_and_ends() {
 }
 
 #[test]
-fn events_goes_on_until_the_device_is_gone() {
+fn events_continues_until_the_device_is_gone() {
     let gone = Event {
         eof: true,
         gone: true,
@@ -302,7 +302,7 @@ fn errors_name_the_device_and_the_request() {
 }
 
 #[test]
-fn resize_says_why_a_size_is_refused() {
+fn a_refused_size_has_a_reason() {
     for (errno, message) in [
         (
             Errno::EBUSY,
@@ -328,7 +328,7 @@ fn resize_says_why_a_size_is_refused() {
 }
 
 #[test]
-fn what_fails_while_looking_is_told_after_what_was_seen() {
+fn an_error_follows_the_output_before_it() {
     let fake = Fake {
         poll: Ok(PollFlags::POLLIN),
         bytes: Err(Errno::ENXIO),
@@ -370,7 +370,7 @@ impl Write for Pipe {
 }
 
 #[test]
-fn events_ends_when_nobody_reads() {
+fn events_ends_when_the_reader_is_gone() {
     let batches = vec![
         Ok(vec![event(Side::Read, 1)]),
         Ok(vec![event(Side::Read, 2)]),

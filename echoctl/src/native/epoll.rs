@@ -3,10 +3,10 @@
 //! An edge of epoll stands for an activated knote, and gives the same lines, if the mount
 //!
 //! - reports POLLIN, POLLOUT and POLLHUP as the driver's poll method does, and POLLRDHUP while
-//! there are no writers, which is `EV_EOF` of the read side, with or without bytes left;
+//!   there are no writers, which is `EV_EOF` of the read side, with or without bytes left;
 //! - notifies an open file only of the side that it was last polled for. Each side is therefore
-//! polled through its own open file. When bytes arrive, that is an event of the read side, and not
-//! of the write side.
+//!   polled through its own open file. When bytes arrive, that is an event of the read side, and
+//!   not of the write side.
 
 use super::{NativeDevice, open, uninterrupted};
 use crate::{Access, Errno, Event, Events, Side, ioctl_call};

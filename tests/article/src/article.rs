@@ -2,7 +2,7 @@
 //! FreeBSD Journal. Its Example 2 shows an earlier version of the driver, which had no end of file.
 
 use crate::command::{Command, SEQ};
-use crate::stage::{Stage, Terminal, say};
+use crate::stage::{Stage, Terminal, print};
 
 /// Replays the sessions, and prints them as they go.
 ///
@@ -10,7 +10,7 @@ use crate::stage::{Stage, Terminal, say};
 ///
 /// A line is not as it should be, or is missing.
 pub fn replay(stage: &dyn Stage) -> Result<(), String> {
-    say("\nExample 1: Simple FIFO I/O\n")?;
+    print("\nExample 1: Simple FIFO I/O\n")?;
     run(stage, Command::Hd, &[])?;
     run(stage, Command::Echo("foo"), &[])?;
     run(stage, Command::Cat, &["foo"])?;
@@ -19,7 +19,7 @@ pub fn replay(stage: &dyn Stage) -> Result<(), String> {
     run(stage, Command::DdHd, &[dump, "00000004"])?;
     run(stage, Command::Cat, &["5678"])?;
 
-    say("\nExample 3: Polling I/O status\n")?;
+    print("\nExample 3: Polling I/O status\n")?;
     let poll = Command::Echoctl(&["poll"]);
     let both = "Returned events: POLLIN|POLLOUT";
     run(
@@ -40,17 +40,17 @@ pub fn replay(stage: &dyn Stage) -> Result<(), String> {
         &["Returned events: POLLIN", "0 bytes available to read"],
     )?;
 
-    say("\nExample 4: Reporting I/O status by kernel events, in three terminals\n")?;
+    print("\nExample 4: Reporting I/O status by kernel events, in three terminals\n")?;
     example_4(stage)
 }
 
 /// Runs a command to its end, and checks what it prints.
 fn run(stage: &dyn Stage, command: Command, prints: &[&str]) -> Result<(), String> {
-    say(&format!("# {}", command.line()))?;
+    print(&format!("# {}", command.line()))?;
     let terminal = stage.start(command)?;
     let mut expected = prints.iter();
     while let Some(line) = terminal.line()? {
-        say(&line)?;
+        print(&line)?;
         expect(&line, expected.next().copied())?;
     }
     expected
@@ -67,14 +67,14 @@ fn expect(line: &str, expected: Option<&str>) -> Result<(), String> {
 }
 
 fn start(stage: &dyn Stage, number: u32, command: Command) -> Result<Terminal, String> {
-    say(&format!("{number}# {}", command.line()))?;
+    print(&format!("{number}# {}", command.line()))?;
     stage.start(command)
 }
 
 /// The next line of terminal `number`.
 fn next(terminal: &Terminal, number: u32) -> Result<String, String> {
     let line = terminal.line()?.ok_or("the command has ended too early")?;
-    say(&format!("{number}  {line}"))?;
+    print(&format!("{number}  {line}"))?;
     Ok(line)
 }
 
@@ -113,7 +113,7 @@ fn example_4(stage: &dyn Stage) -> Result<(), String> {
             }
         }
     }
-    say("1  ^C")
+    print("1  ^C")
 }
 
 fn expect_end(terminal: &Terminal) -> Result<(), String> {

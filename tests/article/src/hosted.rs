@@ -3,7 +3,7 @@
 use crate::inside::Inside;
 use crate::interrupt;
 use crate::programs::Programs;
-use crate::stage::{Stage, say};
+use crate::stage::{Stage, print};
 use kldhost::fuse::{Mount, MountError};
 use kldhost::{Config, Kernel, KldId};
 use std::os::unix::process::CommandExt;
@@ -90,7 +90,7 @@ fn try_mount(kernel: &Kernel, dir: &Path) -> Result<Option<Mount>, String> {
     match Mount::new(kernel, &mount_point(dir)?) {
         Ok(mount) => Ok(Some(mount)),
         Err(error @ (MountError::NoFuse(_) | MountError::Mount { .. })) => {
-            say(&format!(
+            print(&format!(
                 "Nothing can be mounted here, so all commands run in one process: {error}."
             ))?;
             Ok(None)
@@ -106,13 +106,13 @@ pub fn mount(module: &Path, dir: &Path) -> Result<(), String> {
     let own = env::current_exe().map_err(|error| error.to_string())?;
     let (echo, echoctl) = (dev.join("echo"), own.with_file_name("echoctl"));
     let (echo, echoctl) = (echo.display(), echoctl.display());
-    say("In other terminals, as the same user, try:")?;
-    say(&format!("    echo hello > {echo}; cat {echo}"))?;
-    say(&format!("    {echoctl} -f {echo} poll"))?;
-    say(&format!("    {echoctl} -f {echo} events -W"))?;
-    say(&format!("    seq 1000 > {echo} & cat {echo}"))?;
-    say(&format!("    cat > {echo}"))?;
-    say(&format!("    {echoctl} -f {echo} resize 4k\n"))?;
+    print("In other terminals, as the same user, try:")?;
+    print(&format!("    echo hello > {echo}; cat {echo}"))?;
+    print(&format!("    {echoctl} -f {echo} poll"))?;
+    print(&format!("    {echoctl} -f {echo} events -W"))?;
+    print(&format!("    seq 1000 > {echo} & cat {echo}"))?;
+    print(&format!("    cat > {echo}"))?;
+    print(&format!("    {echoctl} -f {echo} resize 4k\n"))?;
     let error = Command::new(own.with_file_name("kldhost"))
         .arg("run")
         .arg(module)

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use hosted::{Place, mount};
 #[cfg(target_os = "freebsd")]
 use loaded::Place;
-use stage::say;
+use stage::print;
 
 /// Replays the sessions of the article.
 #[derive(Parser)]
@@ -99,5 +99,5 @@ fn run(place: &Place) -> Result<(), String> {
     let replayed = place.stage().and_then(|stage| article::replay(&*stage));
     let left = place.leave();
     replayed.and(left)?;
-    say("\nEvery predictable line is as in the article.")
+    print("\nEvery predictable line is as in the article.")
 }

@@ -1,7 +1,7 @@
 //! A device in the file system as a stage. Commands are real programs, run by a shell.
 
 use crate::command::Command;
-use crate::stage::{Output, Stage, Terminal, say};
+use crate::stage::{Output, Stage, Terminal, print};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::io::{self, PipeReader};
@@ -24,7 +24,7 @@ impl Programs {
         let has_hd = env::split_paths(&env::var_os("PATH").unwrap_or_default())
             .any(|path| path.join("hd").is_file());
         if !has_hd {
-            say("hd(1) is not installed (package bsdextrautils); this program replaces it.")?;
+            print("hd(1) is not installed (package bsdextrautils); this program replaces it.")?;
         }
         Ok(Programs {
             dir: dir.to_owned(),

@@ -13,7 +13,7 @@ const BOUND: Duration = Duration::from_secs(20);
 /// # Errors
 ///
 /// The reader is gone.
-pub fn say(line: &str) -> Result<(), String> {
+pub fn print(line: &str) -> Result<(), String> {
     writeln!(io::stdout(), "{line}").map_err(|error| format!("standard output: {error}"))
 }
 

@@ -35,15 +35,15 @@ fn in_one_process() {
     let dir = tempfile::tempdir().unwrap();
     let output = article(&["run", "--inside"], &module(), &dir.path().join("run"));
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let said = text(&output.stdout);
+    let output = text(&output.stdout);
     for line in [
         "00000000  31 32 33 34                                       |1234|",
         "room to write 60 bytes",
         "1  ^C",
     ] {
-        assert!(said.lines().any(|other| other == line), "{said}");
+        assert!(output.lines().any(|other| other == line), "{output}");
     }
-    assert!(said.ends_with("is as in the article.\n"), "{said}");
+    assert!(output.ends_with("is as in the article.\n"), "{output}");
     assert_eq!(
         dir.path().read_dir().unwrap().count(),
         0,

@@ -1,13 +1,13 @@
-//! Files that nobody should trust: whatever is in them, they are loaded or refused.
+//! Untrusted files. Whatever their contents, they are loaded or refused.
 
 use kldhost::image::{Image, LoadError, Metadata};
 
-/// Loads a file as a module; nothing of it is executed. A module that is loaded must be able to
-/// answer all questions.
+/// Loads a file as a module, and executes nothing of it. All queries of a loaded module must
+/// return.
 ///
 /// # Panics
 ///
-/// Over a find.
+/// If it finds something.
 pub fn image(bytes: &[u8]) {
     // Some symbols are near, some far away, some unknown.
     let resolve = |name: &str| match name.len() % 4 {
@@ -29,7 +29,7 @@ fn question(image: &Image) {
         {
             assert!(
                 !name.contains('\0'),
-                "the name goes on behind its end: {name:?}"
+                "the name continues after its end: {name:?}"
             );
             let _ = image.symbol(&name);
         }
@@ -49,7 +49,7 @@ fn question(image: &Image) {
 ///
 /// # Panics
 ///
-/// Over a find.
+/// If it finds something.
 pub fn inspect(bytes: &[u8]) {
     match kldhost::inspect::inspect(bytes) {
         Ok(report) => {
@@ -66,7 +66,7 @@ fn assert_one_line(error: &LoadError) {
     assert_harmless(&message);
 }
 
-/// A file must not be able to draw on the terminal of whoever reads about it.
+/// A file must not be able to send control characters to a terminal.
 fn assert_harmless(line: &str) {
     assert!(!line.contains(char::is_control), "{line:?}");
 }

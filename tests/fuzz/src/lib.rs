@@ -1,4 +1,4 @@
-//! What the fuzz targets do with their input. Each takes any bytes, and panics over a find.
+//! The work of the fuzz targets. Each function takes any bytes, and panics if it finds something.
 #![forbid(unsafe_code)]
 
 mod file;

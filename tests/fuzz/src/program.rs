@@ -1,8 +1,7 @@
 //! Programs of system calls by several processes, against the hosted module.
 //!
-//! One thread makes all the calls; one that may block gets a thread of its own, and the next call
-//! is made when every thread is back or asleep. So a program has the same outcome each time, or
-//! almost.
+//! One thread makes all the calls. A call that may block gets its own thread. The next call is made
+//! when every thread has returned or is asleep. So a program has nearly the same outcome each time.
 
 mod call;
 mod machine;
@@ -18,20 +17,20 @@ use self::machine::Machine;
 use arbitrary::{Arbitrary, Unstructured};
 use std::sync::OnceLock;
 
-/// A program may take so many steps.
+/// The maximum number of steps of a program.
 const STEPS: usize = 64;
 
-/// Gets a number for everything that the module and the calls do, as a hint to the fuzzer: it
-/// cannot see into the module.
+/// Gets a number for each action of the module and of the calls. The numbers guide the fuzzer,
+/// which cannot see into the module.
 pub type Seen = fn(u32);
 
-/// Runs a program on a kernel of its own. Every call must come back, the device must neither lose
-/// bytes nor make up any, nobody may sleep who has reason to be awake, and nothing may be left when
-/// the module is unloaded.
+/// Runs a program on its own kernel, and checks these rules. Every call returns. The device does
+/// not lose bytes, and does not invent any. No thread sleeps if its condition holds. Nothing is
+/// left when the module is unloaded.
 ///
 /// # Panics
 ///
-/// Over a find, and when there is no module: `make kmod` builds it.
+/// If a rule is broken, or if there is no module (`make kmod` builds it).
 pub fn program(bytes: &[u8], seen: Seen) {
     let Ok(mut program) = Program::arbitrary(&mut Unstructured::new(bytes)) else {
         return;
@@ -44,7 +43,7 @@ pub fn program(bytes: &[u8], seen: Seen) {
     machine.finish(program.exit_first);
 }
 
-/// The module's file. `ECHODEV_KMOD_DIR` names the directory that has `15/echodev.ko`.
+/// The module's file, `15/echodev.ko` in the directory `ECHODEV_KMOD_DIR`.
 fn module() -> &'static [u8] {
     static MODULE: OnceLock<Vec<u8>> = OnceLock::new();
     MODULE.get_or_init(|| {

@@ -5,10 +5,10 @@ use kldhost::{Config, Kernel, KldId, Release};
 use std::path::{Path, PathBuf};
 use suite::host::{Block, Host, MemoryStats, Need, Node, Pid, Proc, Result, Trouble, Wmesg};
 
-/// The module's malloc type, and the name that its file has it under.
+/// The name of the module's malloc type, and of the module.
 const MODULE: &str = "echodev";
 
-/// A kernel of its own, with the module file that is to be loaded.
+/// A kernel with the module file to load.
 pub struct KldHost {
     kernel: Kernel,
     release: Release,
@@ -34,8 +34,8 @@ impl KldHost {
         }
     }
 
-    /// The same module under another name: the two can be loaded together, but for the device that
-    /// both make.
+    /// The same module under another name. The two can be loaded together, except that both make
+    /// the same device.
     fn renamed(&self) -> Result<Vec<u8>> {
         let mut bytes =
             std::fs::read(&self.module).map_err(|error| Trouble::Other(error.to_string()))?;
@@ -91,7 +91,7 @@ impl Host for KldHost {
         }
     }
 
-    /// Tunables are read when a kernel boots, so this boots another.
+    /// Boots another kernel, because tunables are read at boot.
     fn set_tunable(&mut self, name: &str, value: Option<&str>) -> Result<()> {
         self.tunables.retain(|(known, _)| known != name);
         if let Some(value) = value {
@@ -124,7 +124,7 @@ impl Host for KldHost {
             })
         });
         read.collect::<Option<_>>()
-            .ok_or_else(|| Trouble::Other("a block is gone while it is read".to_owned()))
+            .ok_or_else(|| Trouble::Other("a block was freed while it was read".to_owned()))
     }
 
     fn poke(&mut self, address: u64, word: u32) -> Result<()> {

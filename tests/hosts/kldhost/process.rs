@@ -9,10 +9,10 @@ use suite::agent::perform;
 use suite::call::{Call, Reply, decode, encode};
 use suite::host::{HUNGPG, Pid, Proc, Result, Trouble};
 
-/// Far more than any call takes: what takes longer hangs.
+/// Far more than any call takes. A call that takes longer hangs.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// See [`Proc`]. Calls and replies pass as bytes, as they would between real processes.
+/// See [`Proc`]. Calls and replies are passed as bytes, as between real processes.
 pub struct KldProc {
     process: Process,
     module: PathBuf,
@@ -43,7 +43,7 @@ impl KldProc {
         }
     }
 
-    /// What is to be said of the process rather than of its call.
+    /// Fails if the kernel has panicked or the process is gone.
     fn check(&self) -> Result<()> {
         if let Some(report) = self.process.kernel().panic_report() {
             return Err(Trouble::Panic(report.to_string()));
@@ -69,9 +69,8 @@ impl Proc for KldProc {
         let received = self.replies.recv_timeout(BOUND);
         self.check()?;
         match received {
-            Ok(bytes) => {
-                decode(&bytes).ok_or_else(|| Trouble::Other("the reply makes no sense".to_owned()))
-            }
+            Ok(bytes) => decode(&bytes)
+                .ok_or_else(|| Trouble::Other("the reply cannot be decoded".to_owned())),
             Err(RecvTimeoutError::Disconnected) => Err(Trouble::Died),
             Err(RecvTimeoutError::Timeout) => {
                 let threads = self.process.kernel().threads();
@@ -113,8 +112,8 @@ impl Drop for KldProc {
             // Nothing else ends it.
             self.process.kernel().release_faults();
         }
-        // The thread ends, and with it the process, once its call is over; one that never ends is
-        // left behind.
+        // The thread and its process end after the current call. A call that never ends is
+        // abandoned.
         while self.replies.recv_timeout(BOUND).is_ok() {}
     }
 }

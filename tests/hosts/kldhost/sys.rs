@@ -1,4 +1,4 @@
-//! kldhost's system calls as the suite's.
+//! kldhost's system calls, as the suite makes them.
 
 use kldhost::{
     FdSet, IoctlArg, KQUEUE_CPONFORK, Process, SigAction, Signal, UserIn, UserMem, UserOut,
@@ -17,7 +17,7 @@ pub struct KldSys {
 }
 
 impl KldSys {
-    /// The calls of `process`; kldload(2) loads the file `module`.
+    /// The calls of `process`. kldload(2) loads the file `module`.
     pub fn new(process: Process, module: PathBuf) -> KldSys {
         KldSys { process, module }
     }
@@ -31,8 +31,8 @@ pub enum KldMemory {
     Head { good: UserMem, len: usize },
     /// Bytes of a hung mapping.
     Hung(UserMem),
-    /// `len` bytes that begin out of reach. What lies behind a byte that no call gets past need not
-    /// exist.
+    /// `len` bytes that begin out of reach. The bytes after the first need not exist, because no
+    /// call reaches them.
     Nowhere { len: usize },
 }
 
@@ -61,7 +61,7 @@ impl Memory for KldMemory {
         match self {
             KldMemory::Plain(own) => own.copy_from_slice(bytes),
             KldMemory::Head { good, .. } => good.store(0, &bytes[..good.len()]),
-            // What a hung mapping has is not for the process to say.
+            // The process does not set the contents of a hung mapping.
             KldMemory::Hung(_) | KldMemory::Nowhere { .. } => {}
         }
     }

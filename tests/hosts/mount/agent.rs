@@ -1,4 +1,5 @@
-//! A process of a case: this program, run anew, which makes the system calls that it is sent.
+//! A process of a case. It is this program, started again, and makes the system calls that it
+//! receives.
 
 use crate::sys::LinuxSys;
 use crate::wire::{Answer, Order, receive, receive_fds, send, send_fds};
@@ -10,11 +11,11 @@ use std::process::ExitCode;
 use suite::agent::perform;
 use suite::call::{decode, encode};
 
-/// The environment variable that makes this program such a process, and names the device. Standard
-/// input is the socket.
+/// The environment variable that makes this program such a process. Its value is the device.
+/// Standard input is the socket.
 pub const DEVICE: &str = "ECHODEV_AGENT";
 
-/// Serves until the other side ends.
+/// Makes calls until the other side ends.
 pub fn main(device: PathBuf) -> ExitCode {
     let socket = io::stdin()
         .as_fd()

@@ -12,10 +12,10 @@ use suite::host::{
 };
 use tempfile::TempDir;
 
-/// The module's malloc type, and the name that its file has it under.
+/// The name of the module's malloc type, and of the module.
 const MODULE: &str = "echodev";
 
-/// Far more than it takes a process to go to sleep.
+/// Far more than a process needs to go to sleep.
 const BOUND: Duration = Duration::from_secs(10);
 
 /// A kernel with its devices mounted. The fields are dropped in this order.
@@ -52,14 +52,14 @@ impl MountHost {
         self.dir.path().join("echo")
     }
 
-    /// close(2) returns while the device hears of it. Whatever is asked through the mount is
-    /// answered after that.
+    /// Waits until the device has been closed, because close(2) on the mount returns earlier. A
+    /// later request through the mount is answered after that.
     fn settle(&self) -> Result<()> {
         fs::metadata(self.dir.path()).map(drop).map_err(other)
     }
 
-    /// The same module under another name: the two can be loaded together, but for the device that
-    /// both make.
+    /// The same module under another name. The two can be loaded together, except that both make
+    /// the same device.
     fn renamed(&self) -> Result<Vec<u8>> {
         let mut bytes = fs::read(&self.module).map_err(other)?;
         let mut at = 0;
@@ -74,8 +74,8 @@ impl MountHost {
     }
 }
 
-/// Whether the process sleeps in poll(2) or select(2): in Linux, after everything that it polls has
-/// been asked.
+/// Whether the process sleeps in poll(2) or select(2). In Linux, it has then polled all of its
+/// files.
 fn sleeps_in_poll(pid: Pid) -> bool {
     let wchan = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
     ["poll", "select"].iter().any(|part| wchan.contains(part))
@@ -88,10 +88,10 @@ impl Host for MountHost {
                 "Linux has no kqueue(2)"
             }
             Need::RawPoll => "Linux has its own encoding of events",
-            Need::HungMemory => "Linux reads the user's memory before it asks the device",
-            Need::Restart => "a FUSE driver may only end an interrupted call with EINTR",
-            Need::Faults => "Linux looks at the user's memory before it asks the device",
-            Need::Positioned => "to Linux, a file that is a stream has no positions",
+            Need::HungMemory => "Linux reads user memory before it calls the device",
+            Need::Restart => "a FUSE driver can end an interrupted call only with EINTR",
+            Need::Faults => "Linux accesses user memory before it calls the device",
+            Need::Positioned => "in Linux, a file that is a stream has no positions",
             Need::RawIoctl => {
                 "Linux answers FIONBIO and FIOASYNC itself, and has its own encoding of requests"
             }
@@ -141,7 +141,7 @@ impl Host for MountHost {
         }
     }
 
-    /// Tunables are read when a kernel boots, so this boots another.
+    /// Boots another kernel, because tunables are read at boot.
     fn set_tunable(&mut self, name: &str, value: Option<&str>) -> Result<()> {
         self.tunables.retain(|(known, _)| known != name);
         if let Some(value) = value {
@@ -176,7 +176,7 @@ impl Host for MountHost {
             })
         });
         read.collect::<Option<_>>()
-            .ok_or_else(|| other("a block is gone while it is read"))
+            .ok_or_else(|| other("a block was freed while it was read"))
     }
 
     fn poke(&mut self, address: u64, word: u32) -> Result<()> {

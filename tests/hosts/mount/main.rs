@@ -1,5 +1,6 @@
-//! Runs the cases against the module file hosted by kldhost and mounted, with real processes that
-//! make Linux's system calls. Where nothing can be mounted, every case is skipped. `hosts` finds the file.
+//! Runs the cases against the module, hosted by kldhost and mounted, with real processes that make
+//! Linux's system calls. If nothing can be mounted, every case is skipped. `hosts` finds the module
+//! file.
 #![forbid(unsafe_code)]
 
 mod agent;
@@ -48,7 +49,7 @@ fn outcome(case: &Case, module: &Subject) -> Result<Completion, Failed> {
     }
 }
 
-/// Why nothing can be mounted here, if so.
+/// The reason why nothing can be mounted, if there is one.
 fn why_not() -> Option<String> {
     let dir = match tempfile::tempdir() {
         Ok(dir) => dir,

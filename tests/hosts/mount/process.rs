@@ -1,5 +1,5 @@
-//! A process of the suite: a child of this one. What Linux has no system call for, and what only
-//! the hosted kernel's administrator can do, is done here instead: load, unload, revoke.
+//! A process of the suite, a child of this one. Load, unload and revoke are made here, because
+//! Linux has no such calls, or the hosted kernel is not the child's.
 
 use crate::agent;
 use crate::wire::{Answer, Order, receive, receive_fds, send, send_fds};
@@ -18,15 +18,14 @@ use suite::call::{Call, Reply, Value, decode, encode};
 use suite::errno::Errno;
 use suite::host::{Pid, Proc, Result, Trouble};
 
-/// Far more than any call takes: what takes longer hangs.
+/// Far more than any call takes. A call that takes longer hangs.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// A child that is being started has copies of all open files for a moment. Nobody may hold
-/// descriptors of the device in this process meanwhile, or closing one elsewhere would not be the
-/// last close.
+/// A child has copies of all open files for a moment when it starts. This process must not have
+/// descriptors of the device then. Otherwise a close elsewhere would not be the last one.
 static STARTING: Mutex<()> = Mutex::new(());
 
-/// What all processes of a host have in common.
+/// The parts that all processes of a host share.
 #[derive(Clone)]
 pub struct Place {
     /// The kernel that has the device.
@@ -42,7 +41,7 @@ pub struct MountProc {
     child: Child,
     socket: UnixStream,
     place: Place,
-    /// A call that is made here and not there.
+    /// A call that is made here, and not in the child.
     here: Option<Receiver<Reply>>,
 }
 
@@ -80,7 +79,7 @@ impl MountProc {
 
     fn answer(&mut self) -> Result<Answer> {
         match receive(&self.socket) {
-            Ok(bytes) => decode(&bytes).ok_or_else(|| other("the reply makes no sense")),
+            Ok(bytes) => decode(&bytes).ok_or_else(|| other("the reply cannot be decoded")),
             Err(error)
                 if matches!(
                     error.kind(),
@@ -101,7 +100,7 @@ impl MountProc {
     }
 }
 
-/// Makes a call that processes on a mount cannot make; `None` if they can.
+/// Makes a call that processes on a mount cannot make. Returns `None` if they can.
 fn administer(place: &Place, call: &Call) -> Option<Receiver<Reply>> {
     let process = place.kernel.process();
     let errno = |error: kldhost::Errno| Errno(error.0);
@@ -122,7 +121,7 @@ fn administer(place: &Place, call: &Call) -> Option<Receiver<Reply>> {
                 .map(|()| Value::Done)
                 .map_err(errno),
         };
-        // Nobody waits for it any more, if this fails.
+        // It fails only if the receiver is gone.
         let _ = answer.send(reply);
     });
     Some(receiver)
@@ -156,11 +155,11 @@ impl Proc for MountProc {
         }
         match self.answer()? {
             Answer::Reply(reply) => Ok(reply),
-            _ => Err(other("the process answers what it was not asked")),
+            _ => Err(other("the process sends an unexpected answer")),
         }
     }
 
-    /// A new process gets the open file descriptions of this one, as fork(2) would leave them.
+    /// A new process with the open file descriptions of this one, as after fork(2).
     fn fork(&mut self) -> Result<Box<dyn Proc>> {
         let mut child = MountProc::start(&self.place)?;
         self.order(&Order::Share)?;
@@ -201,7 +200,7 @@ impl Proc for MountProc {
 
 impl Drop for MountProc {
     fn drop(&mut self) {
-        // Both fail only for a process that is gone.
+        // Both fail only if the process is gone.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

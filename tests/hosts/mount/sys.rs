@@ -1,4 +1,4 @@
-//! Linux's system calls as the suite's: FreeBSD's numbers in and out.
+//! Linux's system calls, as the suite makes them, with FreeBSD's numbers.
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::poll::{PollFlags, PollTimeout};
@@ -21,7 +21,7 @@ use suite::sys::{Disposition, Fd, FdSets, Kevent, Memory, PollFd, Reach, Result,
 /// The calls of this process.
 pub struct LinuxSys {
     device: PathBuf,
-    /// The descriptors by the numbers that the case knows them by.
+    /// The descriptors by the case's numbers.
     open: BTreeMap<Fd, OwnedFd>,
     caught: Arc<AtomicBool>,
     count: u32,
@@ -75,7 +75,7 @@ fn from_oflag(flags: OFlag) -> i32 {
         .fold(access, |all, (_, bit)| all | bit)
 }
 
-/// Bits of poll(2) that are others in Linux; POLLWRNORM is POLLOUT in FreeBSD.
+/// Bits of poll(2) that differ in Linux. POLLWRNORM is POLLOUT in FreeBSD.
 fn to_poll(events: i16) -> PollFlags {
     let mut flags = PollFlags::from_bits_retain(events & 0xff);
     flags.set(PollFlags::POLLWRBAND, events & abi::POLLWRBAND != 0);
@@ -92,7 +92,7 @@ fn from_poll(flags: PollFlags) -> i16 {
 }
 
 impl LinuxSys {
-    /// A process without descriptors; `device` is what it opens.
+    /// A process without descriptors, which opens `device`.
     pub fn new(device: PathBuf) -> LinuxSys {
         LinuxSys {
             device,
@@ -107,7 +107,7 @@ impl LinuxSys {
         self.open.iter().map(|(number, fd)| (*number, fd.as_fd()))
     }
 
-    /// Takes over descriptors of another process.
+    /// Adds descriptors of another process.
     pub fn adopt(&mut self, fds: impl Iterator<Item = (Fd, OwnedFd)>) {
         self.open.extend(fds);
     }
@@ -209,8 +209,7 @@ impl Sys for LinuxSys {
     }
 
     fn poll(&mut self, fds: &mut [PollFd], timeout: Timeout) -> Result<usize> {
-        // Those that are not open, or negative, have no descriptor here that Linux could be asked
-        // about.
+        // Descriptors that are not open, or negative, do not exist in Linux either.
         let (mut asked, mut places) = (Vec::new(), Vec::new());
         for (place, entry) in fds.iter_mut().enumerate() {
             match self.open.get(&entry.fd) {
@@ -294,9 +293,9 @@ impl Sys for LinuxSys {
             return Err(errno::EINVAL);
         }
         match to {
-            // As every process here begins.
+            // The state of every new process here.
             Disposition::Default => {}
-            // Blocked for good, a signal has as little effect as one that is ignored.
+            // A signal that remains blocked has no effect, like one that is ignored.
             Disposition::Ignore => SigSet::from(Signal::SIGUSR1)
                 .thread_block()
                 .map_err(to_freebsd)?,
@@ -309,8 +308,7 @@ impl Sys for LinuxSys {
         Ok(())
     }
 
-    /// Signals between two of these calls count as one, as they do for Linux while they are
-    /// pending.
+    /// Signals between two of these calls count as one, like pending signals in Linux.
     fn caught(&mut self, _signal: i32) -> u32 {
         self.count += u32::from(self.caught.swap(false, SeqCst));
         self.count

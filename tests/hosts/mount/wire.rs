@@ -1,5 +1,5 @@
-//! Messages between a case and its processes, over a socket: the length, the bytes, and with some
-//! of them descriptors.
+//! Messages between a case and its processes over a socket. A message is its length, its bytes, and
+//! descriptors in some cases.
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -13,28 +13,28 @@ use std::os::unix::net::UnixStream;
 use suite::call::{Call, Reply};
 use suite::sys::Fd;
 
-/// Descriptors that one message carries at most, as Linux limits it.
+/// The maximum of descriptors in one message, a limit of Linux.
 const MAX_FDS: usize = 253;
 
-/// What a process is told.
+/// A request to a process.
 #[derive(Serialize, Deserialize)]
 pub enum Order {
     /// Make a system call.
     Call(Call),
-    /// Tell your descriptors, and send them.
+    /// Send all descriptors and their numbers.
     Share,
-    /// Take over the descriptors that follow, under these numbers.
+    /// Add the descriptors that follow, under these numbers.
     Adopt(Vec<Fd>),
 }
 
-/// What it answers.
+/// An answer.
 #[derive(Serialize, Deserialize)]
 pub enum Answer {
     /// The outcome of the call.
     Reply(Reply),
-    /// Its descriptors follow; these are their numbers.
+    /// The numbers of its descriptors, which follow.
     Shared(Vec<Fd>),
-    /// It has them.
+    /// The descriptors have been added.
     Adopted,
 }
 

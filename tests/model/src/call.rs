@@ -1,4 +1,4 @@
-//! System calls as values, and what they return.
+//! System calls as values, and their results.
 
 use crate::spec::{Event, Side};
 use kldhost::{Errno, Fd};
@@ -25,7 +25,7 @@ impl Memory {
         self.0.iter().map(|segment| segment.len).sum()
     }
 
-    /// The bytes in front of the first that is out of reach.
+    /// The number of bytes before the first that is out of reach.
     pub fn good(&self) -> usize {
         let bad = self.0.iter().position(|segment| segment.good < segment.len);
         let before = bad.map_or(self.len(), |at| {
@@ -34,7 +34,7 @@ impl Memory {
         before + bad.map_or(0, |at| self.0[at].good)
     }
 
-    /// The same, but byte `at` is out of reach, and with it what is behind it in its piece.
+    /// The same memory, except that byte `at` and the bytes after it in its piece are out of reach.
     pub fn bad_at(&self, at: usize) -> Memory {
         let mut before = 0;
         let spoil = |segment: &Segment| {
@@ -56,11 +56,11 @@ pub enum Request {
     NonBlock(bool),
     Async(bool),
     Count(Side),
-    /// None that the device knows.
+    /// A request that the device does not support.
     Unknown,
 }
 
-/// A system call, or what somebody outside does to a process.
+/// A system call, or an action of another process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
     /// open(2) of the device.
@@ -73,7 +73,7 @@ pub enum Call {
     Dup {
         fd: Fd,
     },
-    /// fork(2): process `child`, which has no descriptor, becomes the child.
+    /// fork(2). Process `child`, which has no descriptor, becomes the child.
     Fork {
         child: usize,
     },
@@ -86,7 +86,7 @@ pub enum Call {
         memory: Memory,
         bytes: Vec<u8>,
     },
-    /// `bad`: with memory that is out of reach.
+    /// `bad` means that the memory is out of reach.
     Ioctl {
         fd: Fd,
         request: Request,
@@ -112,7 +112,7 @@ pub enum Call {
         side: Side,
         clear: bool,
     },
-    /// kevent(2) that deletes one.
+    /// kevent(2) that deletes a watch.
     Unwatch {
         kq: Fd,
         fd: Fd,
@@ -123,7 +123,7 @@ pub enum Call {
         kq: Fd,
         wait: bool,
     },
-    /// sigaction(2): a handler with or without SA_RESTART.
+    /// sigaction(2) of a handler with or without SA_RESTART.
     Handler {
         restart: bool,
     },
@@ -141,7 +141,7 @@ pub enum Call {
     Unload,
 }
 
-/// What a call that succeeds returns.
+/// The value of a call that succeeds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
     Done,
@@ -151,5 +151,5 @@ pub enum Value {
     Events(Vec<Event>),
 }
 
-/// How a call ends.
+/// The result of a call.
 pub type Outcome = Result<Value, Errno>;

@@ -1,20 +1,20 @@
-//! Whether the rules allow what was seen.
+//! Whether the rules explain the observed results.
 //!
-//! Who runs first of those who can is up to the scheduler, and part of what happens does not show:
-//! how much of a write went in before it slept, say. So what is known is a set of systems, all that
-//! the past allows; each step goes on from all of them, in every order of the calls under way, and
-//! keeps those that end as was seen.
+//! The scheduler decides which call runs first, and some effects are not visible, such as the part
+//! of a write before it slept. So the model keeps a set of systems, which are all states that
+//! explain the results so far. Each step continues from all of them, in every order of the active
+//! calls. It keeps the systems whose results are those observed.
 
 use crate::call::Outcome;
 use crate::system::System;
 use std::collections::{HashMap, HashSet};
 
-/// What was seen of each call under way, by process, once nothing moves any more: how it ended, or
-/// `None` if it sleeps.
+/// The observed result of each active call, by process, when every call has ended or sleeps. It is
+/// `None` if the call sleeps.
 pub type Seen = HashMap<usize, Option<Outcome>>;
 
-/// All systems that may come of `before` and show what was `seen`: the calls that have ended have
-/// ended so, and those that sleep have no reason to wake.
+/// All systems that may follow `before` and explain `seen`. Each call that has ended has that
+/// result, and each call that sleeps has a reason to sleep.
 pub fn explain(before: Vec<System>, seen: &Seen) -> Vec<System> {
     let mut known: HashSet<System> = before.iter().cloned().collect();
     let mut open = before;
@@ -22,7 +22,7 @@ pub fn explain(before: Vec<System>, seen: &Seen) -> Vec<System> {
     while let Some(system) = open.pop() {
         let mut at_rest = true;
         for at in 0..system.ops.len() {
-            let ended = &seen[&system.ops[at].who];
+            let ended = &seen[&system.ops[at].proc];
             for (next, outcome) in system.next(at) {
                 at_rest = false;
                 if (outcome.is_none() || outcome == *ended) && known.insert(next.clone()) {
@@ -30,7 +30,7 @@ pub fn explain(before: Vec<System>, seen: &Seen) -> Vec<System> {
                 }
             }
         }
-        if at_rest && system.ops.iter().all(|op| seen[&op.who].is_none()) {
+        if at_rest && system.ops.iter().all(|op| seen[&op.proc].is_none()) {
             settled.push(system);
         }
     }

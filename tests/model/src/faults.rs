@@ -1,17 +1,17 @@
-//! Everything that can go wrong, at every place where it can: each scenario is played again for
-//! each of them, and the model tells whether what comes of it is right. Nothing is sampled.
+//! Every fault at every place where it can happen. Each scenario is run once for each of them, and
+//! the model checks the result. Nothing is sampled.
 
 use crate::call::Call;
 use crate::perform::{DEVICE, GBUFSIZE, SBUFSIZE};
 use crate::run::{ADMIN, PROCS, Run, subject};
 use crate::scenarios::{Scenario, TUNABLES, all, greeting, play};
-use crate::trap::{Deed, Filter, Trap};
+use crate::trap::{Fault, Filter, Trap};
 use kldhost::{
     Config, Errno, IoctlArg, Kernel, KldError, KpiCall, O_RDONLY, O_RDWR, O_WRONLY, UserIn,
 };
 use std::sync::{Arc, Mutex};
 
-/// Fails with the name of the scenario and what was done to it.
+/// Fails with the name of the scenario and of the fault.
 fn check<T>(scenario: &Scenario, what: &str, result: Result<T, String>) -> T {
     result.unwrap_or_else(|why| panic!("\"{}\", {what}:\n{why}", scenario.name))
 }
@@ -22,9 +22,9 @@ fn begin(trap: &Arc<Trap>) -> Result<Run, String> {
     Ok(run)
 }
 
-/// Every handler restarts, or none.
+/// Sets whether the handlers restart calls.
 fn handlers(run: &mut Run, restart: bool) -> Result<(), String> {
-    (0..PROCS).try_for_each(|who| run.step(who, Call::Handler { restart }))
+    (0..PROCS).try_for_each(|proc| run.step(proc, Call::Handler { restart }))
 }
 
 /// Without a fault, every call of every scenario is made.
@@ -37,7 +37,7 @@ fn scenarios_go_through() {
             run.end().map(|()| left_out)
         };
         assert_eq!(
-            check(&scenario, "as it is", go()),
+            check(&scenario, "without a fault", go()),
             0,
             "\"{}\": calls of a process that sleeps",
             scenario.name
@@ -45,7 +45,7 @@ fn scenarios_go_through() {
     }
 }
 
-/// Every byte of user memory that a read(2) or write(2) may move is out of reach, once.
+/// Each byte of user memory that a read(2) or write(2) may move is out of reach once.
 #[test]
 fn a_fault_at_every_byte_of_every_move() {
     let mut faults = 0;
@@ -77,7 +77,7 @@ fn a_fault_at_every_byte_of_every_move() {
     assert!(faults > 200, "only {faults} faults");
 }
 
-/// A signal to everyone who sleeps, after every step.
+/// A signal to each sleeping process, after every step.
 #[test]
 fn a_signal_at_every_sleep() {
     let mut signals = 0;
@@ -105,20 +105,20 @@ fn a_signal_at_every_sleep() {
     assert!(signals > 50, "only {signals} signals");
 }
 
-/// Plays a scenario with the trap set at call `at`; whether it has sprung.
+/// Runs a scenario with the trap set at call `at`. Returns whether it was triggered.
 fn trapped(
     scenario: &Scenario,
     filter: Filter,
     at: usize,
     restart: bool,
-    deed: fn(&Run) -> Deed,
+    fault: fn(&Run) -> Fault,
 ) -> Result<bool, String> {
     let trap = Arc::new(Trap::default());
     let mut run = begin(&trap)?;
     handlers(&mut run, restart)?;
-    trap.set(filter, at, deed(&run));
+    trap.set(filter, at, fault(&run));
     play(&mut run, &scenario.steps)?;
-    let sprung = trap.disarm() > at;
+    let triggered = trap.disarm() > at;
     if !run.is_loaded() {
         for target in 0..PROCS {
             run.step(ADMIN, Call::Kill { target })?;
@@ -126,10 +126,10 @@ fn trapped(
         run.step(ADMIN, Call::Load)?;
         play(&mut run, &greeting())?;
     }
-    run.end().map(|()| sprung)
+    run.end().map(|()| triggered)
 }
 
-/// A signal that is there already when the module calls sleep(9).
+/// A signal that is pending when the module calls sleep(9).
 #[test]
 fn a_signal_on_the_way_to_every_sleep() {
     let sleep: Filter = |call| call.name == "_sleep";
@@ -141,7 +141,7 @@ fn a_signal_on_the_way_to_every_sleep() {
                 check(
                     &scenario,
                     &what(at),
-                    trapped(&scenario, sleep, at, restart, |_| Deed::Signal),
+                    trapped(&scenario, sleep, at, restart, |_| Fault::Signal),
                 )
             };
             signals += (0..).take_while(|&at| go(at)).count();
@@ -151,7 +151,8 @@ fn a_signal_on_the_way_to_every_sleep() {
     assert!(signals > 20, "only {signals} signals");
 }
 
-/// kldunload(8), begun at every KPI call that the module makes. Then it is loaded again, and works.
+/// kldunload(8), started at each KPI call that the module makes. Then the module is loaded again,
+/// and works.
 #[test]
 fn an_unload_at_every_kpi_call() {
     let mut unloads = 0;
@@ -165,7 +166,7 @@ fn an_unload_at_every_kpi_call() {
     assert!(unloads > 300, "only {unloads} unloads");
 }
 
-/// A signal to the process that unloads, at every KPI call that this makes: nothing ends it early.
+/// A signal to the process that unloads, at each of its KPI calls. Nothing ends the unload early.
 #[test]
 fn a_signal_at_every_kpi_call_of_an_unload() {
     for scenario in all() {
@@ -173,10 +174,10 @@ fn a_signal_at_every_kpi_call_of_an_unload() {
             let trap = Arc::new(Trap::default());
             let mut run = begin(&trap)?;
             play(&mut run, &scenario.steps)?;
-            trap.set(|_| true, at, Deed::Signal);
+            trap.set(|_| true, at, Fault::Signal);
             run.step(ADMIN, Call::Unload)?;
-            let sprung = trap.disarm() > at;
-            run.end().map(|()| sprung)
+            let triggered = trap.disarm() > at;
+            run.end().map(|()| triggered)
         };
         let signals = (0..)
             .take_while(|&at| {
@@ -192,13 +193,13 @@ fn a_signal_at_every_kpi_call_of_an_unload() {
     }
 }
 
-/// Whether a call of malloc(9) may give NULL: with M_NOWAIT.
+/// Whether a call of malloc(9) may return NULL, because it has M_NOWAIT.
 fn may_fail(malloc: &KpiCall) -> bool {
     const M_NOWAIT: u64 = 1;
     malloc.args[2] & M_NOWAIT != 0
 }
 
-/// A kernel in which some KPI functions fail, as long as `failing` says so: name and result.
+/// A kernel in which a KPI function fails while `failing` has its name and result.
 struct Failing {
     kernel: Kernel,
     failing: Arc<Mutex<Option<(&'static str, i64)>>>,
@@ -213,8 +214,11 @@ impl Failing {
         );
         let (now, calls) = (failing.clone(), called.clone());
         let hook = move |call: &KpiCall| {
-            calls.lock().expect("nobody panics with it").push(*call);
-            let failing = *now.lock().expect("nobody panics with it");
+            calls
+                .lock()
+                .expect("no thread panics with the lock held")
+                .push(*call);
+            let failing = *now.lock().expect("no thread panics with the lock held");
             let fails = |(name, _): &(&str, i64)| {
                 *name == call.name && (call.name != "malloc" || may_fail(call))
             };
@@ -233,10 +237,13 @@ impl Failing {
     }
 
     fn fail(&self, what: Option<(&'static str, i64)>) {
-        *self.failing.lock().expect("nobody panics with it") = what;
+        *self
+            .failing
+            .lock()
+            .expect("no thread panics with the lock held") = what;
     }
 
-    /// Nothing of the module is there, and it can be loaded, used, and unloaded.
+    /// Checks that nothing of the module is left, and that it can be loaded, used, and unloaded.
     fn check_as_new(&self) {
         self.fail(None);
         assert_eq!(self.kernel.panic_report(), None);
@@ -280,8 +287,8 @@ const ERRORS: [Errno; 7] = [
     Errno::ENAMETOOLONG,
 ];
 
-/// Of the functions that a load calls, those that can fail do: with each error, the load fails with
-/// that, and nothing stays.
+/// Each function that a load calls fails if it can. With each error, the load fails with that
+/// error, and leaves nothing.
 #[test]
 fn every_step_of_a_load_fails() {
     let host = Failing::boot();
@@ -289,7 +296,7 @@ fn every_step_of_a_load_fails() {
     let called: Vec<&str> = host
         .called
         .lock()
-        .expect("nobody panics with it")
+        .expect("no thread panics with the lock held")
         .iter()
         .map(|call| call.name)
         .collect();
@@ -297,8 +304,7 @@ fn every_step_of_a_load_fails() {
         .iter()
         .position(|name| *name == "make_dev_s")
         .expect("a load makes a device");
-    // None of these can fail, except malloc with M_NOWAIT. A tunable that is not there is no
-    // failure.
+    // None of these can fail, except malloc with M_NOWAIT. A missing tunable is not a failure.
     let cannot_fail = [
         "malloc_init",
         "module_register_init",
@@ -315,7 +321,7 @@ fn every_step_of_a_load_fails() {
         .collect();
     assert!(
         others.is_empty(),
-        "a load calls {others:?}: what if they fail?"
+        "a load calls {others:?}, whose failures are not tested"
     );
     let failures = ERRORS.map(|error| ("make_dev_s", error.0.into(), error));
     for (name, result, error) in failures.into_iter().chain([("malloc", 0, Errno::ENOMEM)]) {
@@ -326,13 +332,14 @@ fn every_step_of_a_load_fails() {
                 mod_load: Some(of_load),
                 ..
             }) => assert_eq!(of_load, error),
-            other => panic!("{name} failed with {error:?}, and the load: {other:?}"),
+            other => panic!("{name} failed with {error:?}, but the load returned {other:?}"),
         }
         host.check_as_new();
     }
 }
 
-/// A resize gets no memory: ENOMEM, and nothing has changed. A resize that needs none succeeds.
+/// A resize without memory fails with ENOMEM and changes nothing. A resize that needs no memory
+/// succeeds.
 #[test]
 fn the_memory_of_a_resize_is_refused() {
     let host = Failing::boot();
@@ -374,8 +381,8 @@ fn the_memory_of_a_resize_is_refused() {
     host.check_as_new();
 }
 
-/// Where no knote was attached there is nothing to wait for: unloading never sleeps, and leaves no
-/// memory behind.
+/// If no knote was attached, there is nothing to wait for. The unload never sleeps, and leaves no
+/// memory allocated.
 #[test]
 fn an_unload_without_knotes_waits_for_nothing() {
     let host = Failing::boot();
@@ -390,14 +397,20 @@ fn an_unload_without_knotes_waits_for_nothing() {
                 (Ok(5), Ok(5))
             );
         }
-        host.called.lock().expect("nobody panics with it").clear();
+        host.called
+            .lock()
+            .expect("no thread panics with the lock held")
+            .clear();
         assert_eq!(
             host.kernel.kldunload(id),
             Ok(()),
             "{:?}",
             host.kernel.panic_report()
         );
-        let called = host.called.lock().expect("nobody panics with it");
+        let called = host
+            .called
+            .lock()
+            .expect("no thread panics with the lock held");
         let sleeps = |call: &&KpiCall| call.name.contains("sleep") || call.name.contains("pause");
         assert_eq!(
             called.iter().find(sleeps).map(|call| call.name),
@@ -413,7 +426,7 @@ fn an_unload_without_knotes_waits_for_nothing() {
     }
 }
 
-/// devfs_set_cdevpriv(9) fails: so does the open, which counts nobody.
+/// If devfs_set_cdevpriv(9) fails, the open also fails, and counts no writer.
 #[test]
 fn the_token_of_a_writer_is_refused() {
     for error in [Errno::ENOENT, Errno::EBUSY, Errno::EINVAL] {

@@ -1,5 +1,5 @@
-//! A model of the device, held against the module: random calls, and faults at every place where
-//! there can be one.
+//! A model of the device, compared with the module in random calls, and with faults at every place
+//! where they can happen.
 #![forbid(unsafe_code)]
 
 mod call;

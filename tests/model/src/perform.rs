@@ -23,7 +23,7 @@ const CLEAR: u64 = 0x2000_4566;
 /// A request that the device does not have.
 const UNKNOWN: u64 = 0x4004_4567;
 
-/// What memory to be read into has in it before.
+/// The contents of memory before a read.
 const UNTOUCHED: u8 = 0xee;
 
 /// The result, or the error.
@@ -31,7 +31,7 @@ fn outcome<T>(result: Result<T, Errno>, value: impl FnOnce(T) -> Outcome) -> Out
     result.and_then(value)
 }
 
-/// Makes `call`, one of those that a process makes by itself.
+/// Makes `call`, which is a system call of the process.
 pub fn perform(process: &Process, call: &Call) -> Outcome {
     match call {
         Call::Open { flags } => outcome(process.open(DEVICE, *flags), |fd| number(fd as usize)),
@@ -86,7 +86,7 @@ pub fn perform(process: &Process, call: &Call) -> Outcome {
         ),
         Call::Revoke => outcome(process.revoke(DEVICE), |()| DONE),
         Call::Fork { .. } | Call::Signal { .. } | Call::Kill { .. } | Call::Load | Call::Unload => {
-            unreachable!("made from outside of the process")
+            unreachable!("an action of another process")
         }
     }
 }
@@ -118,8 +118,7 @@ fn event(event: &Kevent) -> Event {
     }
 }
 
-/// User memory with `byte` all over: what is out of reach lies in front of a page that cannot be
-/// accessed.
+/// User memory filled with `byte`. The part within reach ends at an inaccessible page.
 fn map(segment: &Segment, bytes: &[u8]) -> UserMem {
     let memory = UserMem::new(segment.good);
     memory.store(0, &bytes[..segment.good]);
@@ -153,7 +152,7 @@ fn read(process: &Process, fd: Fd, memory: &Memory) -> Outcome {
     let (read, rest) = (plain.concat()[..n].to_vec(), &plain.concat()[n..]);
     assert!(
         rest.iter().all(|byte| *byte == UNTOUCHED),
-        "read(2) of {n} bytes wrote behind them"
+        "read(2) of {n} bytes wrote beyond them"
     );
     Ok(Value::Bytes(read))
 }

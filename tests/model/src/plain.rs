@@ -5,8 +5,8 @@ use crate::system::{DONE, File, Life, Next, Op, Proc, Slot, System, number};
 use kldhost::{Errno, Fd, O_ASYNC, O_NONBLOCK};
 
 impl System {
-    /// open(2): of a device that goes away, the kernel may know already.
-    pub fn open(&self, who: usize, flags: i32) -> Vec<Next> {
+    /// open(2). If the device is being destroyed, the kernel may fail the call itself.
+    pub fn open(&self, proc: usize, flags: i32) -> Vec<Next> {
         match &self.device {
             None => self.either(&[Errno::ENOENT]),
             Some(device) if device.dying => self.either(&[Errno::ENXIO, Errno::ENOENT]),
@@ -18,24 +18,24 @@ impl System {
                 };
                 after.dev().open(file.writes())?;
                 after.files.push(file);
-                after.install(who, Slot::File(after.files.len() - 1))
+                after.install(proc, Slot::File(after.files.len() - 1))
             }),
         }
     }
 
     /// close(2).
-    pub fn close_call(&self, who: usize, fd: Fd) -> Vec<Next> {
+    pub fn close_call(&self, proc: usize, fd: Fd) -> Vec<Next> {
         let Some(Some(slot)) = usize::try_from(fd)
             .ok()
-            .and_then(|fd| self.procs[who].fds.get(fd))
+            .and_then(|fd| self.procs[proc].fds.get(fd))
         else {
             return self.either(&[Errno::EBADF]);
         };
         let mut all = self.ends(|after| {
-            after.close(who, fd);
+            after.close(proc, fd);
             DONE
         });
-        // The kernel says that the device is gone, as long as it has not taken the descriptor away.
+        // The kernel reports that the device is gone until it has revoked the descriptor.
         if let Slot::File(file) = *slot
             && (self.files[file].life == Life::Unloaded || self.is_dying())
         {
@@ -44,12 +44,12 @@ impl System {
         all
     }
 
-    /// fork(2), which hands on descriptors of the device.
-    pub fn fork(&mut self, who: usize, child: usize) -> Outcome {
+    /// fork(2), which copies descriptors of the device.
+    pub fn fork(&mut self, proc: usize, child: usize) -> Outcome {
         let inherit = |slot: &Option<Slot>| slot.filter(|slot| *slot != Slot::Kqueue);
         self.procs[child] = Proc {
-            fds: self.procs[who].fds.iter().map(inherit).collect(),
-            ..self.procs[who].clone()
+            fds: self.procs[proc].fds.iter().map(inherit).collect(),
+            ..self.procs[proc].clone()
         };
         for slot in self.procs[child].fds.clone() {
             if let Some(Slot::File(file)) = slot {
@@ -59,8 +59,8 @@ impl System {
         DONE
     }
 
-    /// ioctl(2): the kernel copies the argument, and keeps the two flags.
-    pub fn ioctl(&self, who: usize, fd: Fd, request: Request, bad: bool) -> Vec<Next> {
+    /// ioctl(2). The kernel copies the argument, and keeps the two flags.
+    pub fn ioctl(&self, proc: usize, fd: Fd, request: Request, bad: bool) -> Vec<Next> {
         let takes = matches!(
             request,
             Request::Resize(_) | Request::NonBlock(_) | Request::Async(_)
@@ -69,7 +69,7 @@ impl System {
         if bad && takes {
             return self.either(&[Errno::EFAULT]);
         }
-        let Ok(file) = self.file(who, fd) else {
+        let Ok(file) = self.file(proc, fd) else {
             return self.either(&[Errno::EBADF]);
         };
         let mut before = self.clone();
@@ -109,10 +109,11 @@ impl System {
         }
     }
 
-    /// F_SETFL tells the device of both flags; what it refuses stays set, and clears the other.
-    pub fn set_flags(&self, who: usize, fd: Fd, flags: i32) -> Vec<Next> {
+    /// F_SETFL sends both flags to the device. A flag that it refuses remains set, and the other is
+    /// cleared.
+    pub fn set_flags(&self, proc: usize, fd: Fd, flags: i32) -> Vec<Next> {
         const CHANGED: i32 = O_NONBLOCK | O_ASYNC;
-        let Ok(file) = self.file(who, fd) else {
+        let Ok(file) = self.file(proc, fd) else {
             return self.either(&[Errno::EBADF]);
         };
         let mut before = self.clone();
@@ -169,8 +170,8 @@ impl System {
             // destroy_dev(9) waits for threads in the device's methods.
             1 if self.ops.iter().any(|op| op.asleep && reads_or_writes(op)) => return Vec::new(),
             1 => after.set_life(Life::Unloaded),
-            // Those who wait in kevent(2) are told before the knotes go.
-            2 if self.ops.iter().any(|op| self.is_to_be_told(op)) => return Vec::new(),
+            // Threads in kevent(2) are notified before the knotes are removed.
+            2 if self.ops.iter().any(|op| self.is_to_be_notified(op)) => return Vec::new(),
             _ => {
                 after.device = None;
                 return vec![(after, Some(DONE))];

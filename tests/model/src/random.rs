@@ -10,20 +10,20 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
 use std::thread;
 
-/// Cases of a plain `cargo test`; `PROPTEST_CASES` asks for more.
+/// Cases of a plain `cargo test`. `PROPTEST_CASES` is another number.
 const CASES: u32 = 256;
 /// Cases at a time.
 const RUNNERS: u32 = 4;
-/// So many systems that the past allows are too many to go on with: the bytes held are looked at,
-/// which tells them apart.
+/// The limit for systems that explain the past. Above it, the bytes held are read, which
+/// distinguishes them.
 const MANY: usize = 64;
 
-/// A step, before it is known who is free to make it and what there is to make it with.
+/// A step, before its process and its descriptors are selected.
 #[derive(Clone, Debug)]
 struct Step {
-    /// Which of those that can; nobody in particular, now and then.
+    /// Selects a descriptor of those that can be used. `None` does not prefer any.
     with: Option<Index>,
-    who: Index,
+    proc: Index,
     action: Action,
 }
 
@@ -54,7 +54,7 @@ enum Action {
 
 fn memory() -> impl Strategy<Value = Memory> {
     let len = prop_oneof![4 => 0..12usize, 2 => 0..100usize];
-    // Now and then, some byte is out of reach.
+    // Sometimes, a byte is out of reach.
     let segment =
         (len, prop::option::weighted(0.06, any::<Index>())).prop_map(|(len, bad)| Segment {
             len,
@@ -118,29 +118,29 @@ fn action() -> impl Strategy<Value = Action> {
 
 fn step() -> impl Strategy<Value = Step> {
     let with = prop::option::weighted(0.97, any::<Index>());
-    (with, any::<Index>(), action()).prop_map(|(with, who, action)| Step { with, who, action })
+    (with, any::<Index>(), action()).prop_map(|(with, proc, action)| Step { with, proc, action })
 }
 
-/// Something that can be used: a descriptor of a process, or two.
+/// One or two descriptors of a process.
 type Use = (usize, Fd, Fd);
 
-/// A descriptor that nobody has open.
+/// A descriptor that is not open in any process.
 const NOT_OPEN: Fd = 1000;
 
-/// Which of `all` a step uses.
+/// Selects the one of `all` that a step uses.
 fn pick(step: &Step, free: &[usize], all: Vec<Use>) -> Option<Use> {
     match step.with {
-        None => Some((free[step.who.index(free.len())], NOT_OPEN, NOT_OPEN)),
+        None => Some((free[step.proc.index(free.len())], NOT_OPEN, NOT_OPEN)),
         Some(with) => (!all.is_empty()).then(|| all[with.index(all.len())]),
     }
 }
 
-/// Every use of a descriptor of the device; those that are live, and open for what is `wanted`,
-/// count more.
+/// Every use of a descriptor of the device. Descriptors that are live and have the access `wanted`
+/// are more likely.
 fn files(system: &System, free: &[usize], wanted: fn(&File) -> bool) -> Vec<Use> {
     let mut all = Vec::new();
-    for &who in free {
-        for (fd, slot) in (0..).zip(&system.procs[who].fds) {
+    for &proc in free {
+        for (fd, slot) in (0..).zip(&system.procs[proc].fds) {
             let Some(Slot::File(file)) = slot else {
                 continue;
             };
@@ -150,18 +150,18 @@ fn files(system: &System, free: &[usize], wanted: fn(&File) -> bool) -> Vec<Use>
             } else {
                 1
             };
-            all.extend(std::iter::repeat_n((who, fd, NOT_OPEN), times));
+            all.extend(std::iter::repeat_n((proc, fd, NOT_OPEN), times));
         }
     }
     all
 }
 
 fn kqueues(system: &System, free: &[usize]) -> Vec<Use> {
-    let of = |&who: &usize| {
-        let slots = (0..).zip(&system.procs[who].fds);
+    let of = |&proc: &usize| {
+        let slots = (0..).zip(&system.procs[proc].fds);
         slots
             .filter(|(_, slot)| **slot == Some(Slot::Kqueue))
-            .map(move |(kq, _)| (who, NOT_OPEN, kq))
+            .map(move |(kq, _)| (proc, NOT_OPEN, kq))
     };
     free.iter().flat_map(of).collect()
 }
@@ -169,11 +169,11 @@ fn kqueues(system: &System, free: &[usize]) -> Vec<Use> {
 /// Every kqueue with every descriptor of its process.
 fn pairs(system: &System, free: &[usize]) -> Vec<Use> {
     let files = files(system, free, |_| true);
-    let with_file = |(who, _, kq): Use| {
+    let with_file = |(proc, _, kq): Use| {
         files
             .iter()
-            .filter(move |file| file.0 == who)
-            .map(move |&(_, fd, _)| (who, fd, kq))
+            .filter(move |file| file.0 == proc)
+            .map(move |&(_, fd, _)| (proc, fd, kq))
             .collect::<Vec<_>>()
     };
     kqueues(system, free)
@@ -190,10 +190,10 @@ fn watches(system: &System, free: &[usize]) -> Vec<Use> {
         .collect()
 }
 
-/// The call that a step makes now, and who makes it; `None` if it cannot be made. Where what it
-/// needs is missing, it is a step towards that.
+/// The call that a step makes now, and its process. It is `None` if it cannot be made. If something
+/// that it needs is missing, the call is one that makes that.
 fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Call)> {
-    let free: Vec<usize> = (0..PROCS).filter(|&who| !run.is_busy(who)).collect();
+    let free: Vec<usize> = (0..PROCS).filter(|&proc| !run.is_busy(proc)).collect();
     let admin = |call| Some((ADMIN, call));
     match &step.action {
         Action::Signal(target) => {
@@ -213,9 +213,9 @@ fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Cal
         _ => {}
     }
     let system = run.known();
-    let by = free[step.who.index(free.len())];
-    // Where all descriptors are dead, every other step opens one that is not.
-    let all_dead = files(system, &free, |_| true).len() < 40 && step.who.index(2) == 0;
+    let by = free[step.proc.index(free.len())];
+    // If all descriptors are dead, every other step opens a live one.
+    let all_dead = files(system, &free, |_| true).len() < 40 && step.proc.index(2) == 0;
     let file = |wanted| {
         if all_dead {
             None
@@ -241,11 +241,11 @@ fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Cal
             )
         }
         Action::Read(memory) => {
-            let Some((who, fd, _)) = file(File::reads) else {
+            let Some((proc, fd, _)) = file(File::reads) else {
                 return open;
             };
             (
-                who,
+                proc,
                 Call::Read {
                     fd,
                     memory: memory.clone(),
@@ -253,16 +253,16 @@ fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Cal
             )
         }
         Action::Write(memory) => {
-            let Some((who, fd, _)) = file(File::writes) else {
+            let Some((proc, fd, _)) = file(File::writes) else {
                 return open;
             };
-            // Each byte tells who wrote it, and in which order.
+            // Each byte encodes its writer and its position.
             let mut next = || {
-                written[who] = written[who].wrapping_add(1);
-                (who as u8) << 5 | written[who] & 0x1f
+                written[proc] = written[proc].wrapping_add(1);
+                (proc as u8) << 5 | written[proc] & 0x1f
             };
             (
-                who,
+                proc,
                 Call::Write {
                     fd,
                     memory: memory.clone(),
@@ -276,7 +276,7 @@ fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Cal
         | Action::GetFlags
         | Action::SetFlags(_)
         | Action::Poll(..) => {
-            let Some((who, fd, _)) = file(|_| true) else {
+            let Some((proc, fd, _)) = file(|_| true) else {
                 return open;
             };
             let call = match &step.action {
@@ -296,20 +296,20 @@ fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Cal
                 },
                 _ => return None,
             };
-            (who, call)
+            (proc, call)
         }
         Action::CloseKqueue => {
-            let Some((who, _, kq)) = pick(step, &free, kqueues(system, &free)) else {
+            let Some((proc, _, kq)) = pick(step, &free, kqueues(system, &free)) else {
                 return kqueue;
             };
-            (who, Call::Close { fd: kq })
+            (proc, Call::Close { fd: kq })
         }
         Action::Watch(side, clear) => {
-            let Some((who, fd, kq)) = pick(step, &free, pairs(system, &free)) else {
+            let Some((proc, fd, kq)) = pick(step, &free, pairs(system, &free)) else {
                 return kqueue;
             };
             (
-                who,
+                proc,
                 Call::Watch {
                     kq,
                     fd,
@@ -319,11 +319,11 @@ fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Cal
             )
         }
         Action::Unwatch(side) => {
-            let Some((who, fd, kq)) = pick(step, &free, watches(system, &free)) else {
+            let Some((proc, fd, kq)) = pick(step, &free, watches(system, &free)) else {
                 return kqueue;
             };
             (
-                who,
+                proc,
                 Call::Unwatch {
                     kq,
                     fd,
@@ -332,14 +332,14 @@ fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Cal
             )
         }
         Action::Kevent(wait) => {
-            if let Some((who, _, kq)) = pick(step, &free, watches(system, &free)) {
-                return Some((who, Call::Kevent { kq, wait: *wait }));
+            if let Some((proc, _, kq)) = pick(step, &free, watches(system, &free)) {
+                return Some((proc, Call::Kevent { kq, wait: *wait }));
             }
-            let Some((who, fd, kq)) = pick(step, &free, pairs(system, &free)) else {
+            let Some((proc, fd, kq)) = pick(step, &free, pairs(system, &free)) else {
                 return kqueue;
             };
             (
-                who,
+                proc,
                 Call::Watch {
                     kq,
                     fd,
@@ -354,11 +354,10 @@ fn call(run: &Run, step: &Step, written: &mut [u8; PROCS]) -> Option<(usize, Cal
     })
 }
 
-/// Reads, on the side, all that is held: of the systems that the past allows, those remain that
-/// hold just that.
-fn look(run: &mut Run) -> Result<(), String> {
+/// Reads all bytes held. Only the systems that hold these bytes remain.
+fn observe_held(run: &mut Run) -> Result<(), String> {
     run.step(ADMIN, Call::Open { flags: O_NONBLOCK })?;
-    // The only descriptor that it has.
+    // Its only descriptor.
     run.step(
         ADMIN,
         Call::Read {
@@ -373,12 +372,12 @@ fn play(tunables: (usize, usize), steps: &[Step]) -> Result<(), String> {
     let mut run = Run::begin(tunables, None)?;
     let mut written = [0; PROCS];
     for step in steps {
-        if let Some((who, call)) = call(&run, step, &mut written) {
-            run.step(who, call)?;
+        if let Some((proc, call)) = call(&run, step, &mut written) {
+            run.step(proc, call)?;
         }
         for _ in 0..4 {
             if run.systems.len() > MANY && run.is_loaded() {
-                look(&mut run)?;
+                observe_held(&mut run)?;
             }
         }
     }
@@ -387,25 +386,27 @@ fn play(tunables: (usize, usize), steps: &[Step]) -> Result<(), String> {
 
 #[test]
 fn model_and_module_agree() {
-    let mutant = std::env::var_os("ECHODEV_KMOD").is_some();
-    let asked_for = std::env::var_os("PROPTEST_CASES").is_some();
+    // A failure of another module is no regression of this one.
+    let single = std::env::var_os("ECHODEV_KMOD").is_some();
+    let requested = std::env::var_os("PROPTEST_CASES").is_some();
     let default = Config::default();
     let config = Config {
-        cases: if asked_for { default.cases } else { CASES },
+        cases: if requested { default.cases } else { CASES },
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("regressions.txt"))),
         max_shrink_time: 60_000,
         ..default
     };
-    let config = if mutant {
+    let shrink = std::env::var_os("PROPTEST_MAX_SHRINK_ITERS").is_some();
+    let config = if single {
         Config {
             failure_persistence: None,
-            max_shrink_iters: 0,
+            max_shrink_iters: if shrink { config.max_shrink_iters } else { 0 },
             ..config
         }
     } else {
         config
     };
-    // Most of the time passes in unloads, which wait.
+    // Most of the time is spent in unloads, which wait.
     let config = Config {
         cases: config.cases.div_ceil(RUNNERS),
         ..config

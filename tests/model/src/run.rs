@@ -1,10 +1,10 @@
-//! Model and module, driven together.
+//! Model and module, run together.
 
 use crate::call::{Call, Outcome};
 use crate::explain::{Seen, explain};
 use crate::perform::{SIGNAL, perform};
 use crate::system::{DONE, Op, System};
-use crate::trap::{Deed, Trap, as_caller};
+use crate::trap::{Fault, Trap, as_caller};
 use hosts::Subject;
 use kldhost::{Config, Errno, Kernel, KpiHook, Process, SigAction, ThreadInfo, ThreadState};
 use std::collections::HashMap;
@@ -13,14 +13,14 @@ use std::time::Duration;
 
 /// Processes that make calls.
 pub const PROCS: usize = 5;
-/// Who does what is done from outside.
+/// The process for actions of another process.
 pub const ADMIN: usize = PROCS;
-/// Another one, who comes in between.
+/// Another process, which acts in the middle of a step.
 pub const INTRUDER: usize = PROCS + 1;
 
 /// Far more than any step takes.
 const LIMIT: Duration = Duration::from_secs(10);
-/// Where a process waits for the device.
+/// The wait channels of a process that waits for the device.
 const SLEEPS: [&str; 4] = ["echord", "echowr", "select", "kqread"];
 /// The module's malloc type.
 const MALLOC_TYPE: &str = "echodev";
@@ -44,16 +44,16 @@ pub fn subject() -> &'static Subject {
 /// A process of the hosted kernel.
 type Running = kldhost::Call<Outcome>;
 
-/// A kernel with the module, and all that the model allows it to be now.
+/// A kernel with the module, and all systems of the model that explain its results.
 pub struct Run {
     pub kernel: Kernel,
     loaded: Option<kldhost::KldId>,
     processes: Vec<Process>,
     running: HashMap<usize, Running>,
     pub systems: Vec<System>,
-    /// What may happen in the middle of a step.
+    /// A fault for the middle of a step.
     pub trap: Option<Arc<Trap>>,
-    /// The calls so far, for people.
+    /// The calls so far, for messages.
     log: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ fn process(kernel: &Kernel) -> Process {
 }
 
 impl Run {
-    /// Boots a kernel and loads the module; the buffer's first size and largest are `tunables`.
+    /// Boots a kernel and loads the module. `tunables` are the buffer's first size and its limit.
     pub fn begin(tunables: (usize, usize), hook: Option<KpiHook>) -> Result<Run, String> {
         let tunable = |name: &str, value: usize| (format!("hw.echodev.{name}"), value.to_string());
         let tunables_of_kernel = vec![
@@ -98,11 +98,11 @@ impl Run {
     }
 
     /// Whether the process is in a call.
-    pub fn is_busy(&self, who: usize) -> bool {
-        self.running.contains_key(&who)
+    pub fn is_busy(&self, proc: usize) -> bool {
+        self.running.contains_key(&proc)
     }
 
-    /// One of the systems that the module may be: what is the same in all is true.
+    /// One of the possible systems. The parts that are the same in all of them are certain.
     pub fn known(&self) -> &System {
         &self.systems[0]
     }
@@ -112,14 +112,14 @@ impl Run {
         self.loaded.is_some()
     }
 
-    /// Makes a call, waits until nothing moves any more, and checks what was seen against the
+    /// Makes a call, waits until every call has ended or sleeps, and checks the results against the
     /// model.
-    pub fn step(&mut self, who: usize, call: Call) -> Result<(), String> {
-        self.log.push(format!("{who}: {call:?}"));
-        let running = self.start(who, &call);
-        self.begun(who, call, running);
+    pub fn step(&mut self, proc: usize, call: Call) -> Result<(), String> {
+        self.log.push(format!("{proc}: {call:?}"));
+        let running = self.start(proc, &call);
+        self.begun(proc, call, running);
         self.wait_for_rest()?;
-        if let Some((call, running)) = self.trap.as_ref().and_then(|trap| trap.sprung()) {
+        if let Some((call, running)) = self.trap.as_ref().and_then(|trap| trap.triggered()) {
             self.log.push(format!("   {INTRUDER}: {call:?}"));
             if call == Call::Unload {
                 self.loaded = None;
@@ -130,25 +130,25 @@ impl Run {
         self.compare()
     }
 
-    /// A call is under way.
-    fn begun(&mut self, who: usize, call: Call, running: Running) {
-        self.running.insert(who, running);
+    /// Records that a call has started.
+    fn begun(&mut self, proc: usize, call: Call, running: Running) {
+        self.running.insert(proc, running);
         for system in &mut self.systems {
-            system.ops.push(Op::new(who, call.clone()));
+            system.ops.push(Op::new(proc, call.clone()));
         }
     }
 
-    /// For a trap: the unloading of the module, by the intruder.
-    pub fn unloading(&self) -> Deed {
-        Deed::Unload(
+    /// The unload of the module by the intruder, for a trap.
+    pub fn unloading(&self) -> Fault {
+        Fault::Unload(
             self.processes[INTRUDER].clone(),
             self.loaded.expect("the module is loaded"),
         )
     }
 
-    /// Starts the call, on a thread of its own.
-    fn start(&mut self, who: usize, call: &Call) -> Running {
-        let of = self.processes[who].clone();
+    /// Starts the call on its own thread.
+    fn start(&mut self, proc: usize, call: &Call) -> Running {
+        let of = self.processes[proc].clone();
         match *call {
             Call::Fork { child } => match of.fork() {
                 Ok(forked) => {
@@ -181,60 +181,60 @@ impl Run {
             }
             Call::Unload => {
                 let id = self.loaded.take();
-                of.spawn(move |process| as_caller(who, process, || unload(process, id)))
+                of.spawn(move |process| as_caller(proc, process, || unload(process, id)))
             }
             ref own => {
                 let own = own.clone();
-                of.spawn(move |process| as_caller(who, process, || perform(process, &own)))
+                of.spawn(move |process| as_caller(proc, process, || perform(process, &own)))
             }
         }
     }
 
     /// Waits until every call has ended or sleeps.
     fn wait_for_rest(&self) -> Result<(), String> {
-        // A killed process is not to be found under its number any more: its call has to end.
+        // A killed process has no entry under its number any more, so its call has to end.
         let pids: HashMap<usize, i32> = self
             .running
             .keys()
-            .map(|&who| (who, self.processes[who].pid()))
+            .map(|&proc| (proc, self.processes[proc].pid()))
             .collect();
-        let is_asleep = |threads: &[ThreadInfo], who: usize| {
-            who < PROCS
+        let is_asleep = |threads: &[ThreadInfo], proc: usize| {
+            proc < PROCS
                 && threads
                     .iter()
-                    .any(|td| td.pid == pids[&who] && is_asleep(&td.state))
+                    .any(|td| td.pid == pids[&proc] && is_asleep(&td.state))
         };
         let at_rest = |_: &[ThreadInfo]| {
             let under_way: Vec<usize> = self
                 .running
                 .iter()
                 .filter(|(_, call)| !call.is_done())
-                .map(|(&who, _)| who)
+                .map(|(&proc, _)| proc)
                 .collect();
-            // Looked at after that: whatever has ended will not wake them any more.
+            // These are checked last, because calls that have ended cannot wake them any more.
             let threads = self.kernel.threads();
-            under_way.iter().all(|&who| is_asleep(&threads, who))
+            under_way.iter().all(|&proc| is_asleep(&threads, proc))
         };
         let settled = self.kernel.wait_threads(LIMIT, at_rest);
         if let Some(report) = self.kernel.panic_report() {
-            return Err(self.story(&format!("the kernel stopped: {report}")));
+            return Err(self.report(&format!("the kernel stopped: {report}")));
         }
-        settled.map_err(|what| self.story(&format!("neither ended nor asleep: {what}")))
+        settled.map_err(|what| self.report(&format!("neither ended nor asleep: {what}")))
     }
 
-    /// Goes on with the systems that explain what was seen.
+    /// Keeps the systems that explain the observed results.
     fn compare(&mut self) -> Result<(), String> {
         let mut seen = Seen::new();
-        for (who, call) in std::mem::take(&mut self.running) {
+        for (proc, call) in std::mem::take(&mut self.running) {
             if call.is_done() {
                 let outcome = call
                     .wait()
-                    .map_err(|report| self.story(&report.to_string()))?;
-                self.log.push(format!("   {who}: {outcome:?}"));
-                seen.insert(who, Some(outcome));
+                    .map_err(|report| self.report(&report.to_string()))?;
+                self.log.push(format!("   {proc}: {outcome:?}"));
+                seen.insert(proc, Some(outcome));
             } else {
-                seen.insert(who, None);
-                self.running.insert(who, call);
+                seen.insert(proc, None);
+                self.running.insert(proc, call);
             }
         }
         let before = std::mem::take(&mut self.systems);
@@ -242,13 +242,13 @@ impl Run {
         self.systems = explain(before, &seen);
         match self.systems.is_empty() {
             false => Ok(()),
-            true => Err(self.story(&format!(
+            true => Err(self.report(&format!(
                 "the model does not allow this: {seen:?}\nbefore it, one possibility: {example:?}"
             ))),
         }
     }
 
-    fn story(&self, end: &str) -> String {
+    fn report(&self, end: &str) -> String {
         format!("{}\n{end}", self.log.join("\n"))
     }
 
@@ -261,11 +261,11 @@ impl Run {
             self.step(ADMIN, Call::Unload)?;
         }
         if let Err(report) = self.kernel.check_memory() {
-            return Err(self.story(&report.to_string()));
+            return Err(self.report(&report.to_string()));
         }
         let (stats, leaks) = (self.kernel.malloc_stats(MALLOC_TYPE), self.kernel.leaks());
         if stats.allocations != 0 || !leaks.is_empty() {
-            return Err(self.story(&format!(
+            return Err(self.report(&format!(
                 "memory is left after the unload: {stats:?} {leaks:?}"
             )));
         }
@@ -274,7 +274,7 @@ impl Run {
 }
 
 impl Drop for Run {
-    /// After a failure: nobody is to sleep for ever.
+    /// Ends all sleeps after a failure.
     fn drop(&mut self) {
         for process in &self.processes {
             process.kill(kldhost::Signal::KILL);

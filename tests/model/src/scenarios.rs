@@ -1,12 +1,11 @@
-//! Short stories about the device, each step of which is a call. The model tells what comes of
-//! them.
+//! Short sequences of calls on the device. The model determines the results.
 
 use crate::call::{Call, Memory, Request, Segment};
 use crate::run::{ADMIN, Run};
 use crate::spec::Side;
 use kldhost::{Fd, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT};
 
-/// A story: who does what. The buffer has 8 bytes.
+/// A sequence of calls, each with its process. The buffer has 8 bytes.
 pub struct Scenario {
     pub name: &'static str,
     pub steps: Vec<(usize, Call)>,
@@ -54,8 +53,8 @@ fn poll(fd: Fd, events: i16) -> Call {
     }
 }
 
-/// Who has a kqueue has it as descriptor 0, the device as 1: so that is not open, rather than a
-/// kqueue, if the device is gone.
+/// A process with a kqueue has it as descriptor 0, and the device as 1. So descriptor 1 is not open
+/// if the device is gone.
 fn watch(side: Side, clear: bool) -> Call {
     Call::Watch {
         kq: 0,
@@ -68,7 +67,7 @@ fn watch(side: Side, clear: bool) -> Call {
 const WAIT: Call = Call::Kevent { kq: 0, wait: true };
 const LOOK: Call = Call::Kevent { kq: 0, wait: false };
 
-/// What is done after a reload, to see that the device works.
+/// The calls after a reload, which show that the device works.
 pub fn greeting() -> Vec<(usize, Call)> {
     vec![
         (0, open(O_RDWR)),
@@ -356,14 +355,15 @@ fn from_nothing() -> Vec<(usize, Call)> {
     ]
 }
 
-/// Makes the calls of a story, but for those of processes that still sleep. How many were not made.
+/// Makes the calls of a scenario, except those of processes that still sleep. Returns the number of
+/// calls that were not made.
 pub fn play(run: &mut Run, steps: &[(usize, Call)]) -> Result<usize, String> {
     let mut left_out = 0;
-    for (who, call) in steps {
-        if run.is_busy(*who) {
+    for (proc, call) in steps {
+        if run.is_busy(*proc) {
             left_out += 1;
         } else {
-            run.step(*who, call.clone())?;
+            run.step(*proc, call.clone())?;
         }
     }
     Ok(left_out)

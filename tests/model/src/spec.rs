@@ -1,29 +1,29 @@
-//! What `/dev/echo` does, in plain Rust: the rules that the module is held against.
+//! The rules of `/dev/echo` in plain Rust, with which the module is compared.
 //!
-//! Each function is one stretch under the device's lock. What a call does between two such
-//! stretches, and who may come in between, is the business of [`crate::system`].
+//! Each function is one section under the device's lock. [`crate::system`] has the steps of a call
+//! between two sections, and the calls that may run in between.
 
 use kldhost::{Errno, Fd, POLLHUP, POLLIN, POLLOUT, POLLRDNORM};
 use std::collections::VecDeque;
 
-/// What can be waited for.
+/// A side of the device that a call can wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Side {
-    /// Bytes, or the end of file.
+    /// Bytes or the end of file.
     Read,
     /// Room.
     Write,
 }
 
-/// How a stretch ends.
+/// The end of a section.
 pub enum Stretch<T> {
-    /// With this.
+    /// The result.
     Done(Result<T, Errno>),
     /// The caller has to sleep first.
     Wait,
 }
 
-/// What kevent(2) says of one side.
+/// The event of kevent(2) for one side.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Event {
     /// The descriptor that is watched.
@@ -34,11 +34,11 @@ pub struct Event {
     pub data: i64,
     /// EV_EOF.
     pub eof: bool,
-    /// ENXIO in `fflags`: the device is gone.
+    /// ENXIO in `fflags`, which means that the device is gone.
     pub gone: bool,
 }
 
-/// A knote: a kqueue `kq` of process `proc` watches one side through descriptor `fd`.
+/// A knote, with which kqueue `kq` of process `proc` watches one side through descriptor `fd`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Watch {
     pub proc: usize,
@@ -47,7 +47,7 @@ pub struct Watch {
     pub side: Side,
     /// EV_CLEAR.
     pub clear: bool,
-    /// It has fired, and the kqueue will look at it.
+    /// It has fired, and the kqueue will check it.
     pub active: bool,
 }
 
@@ -63,7 +63,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// As it is after a load.
+    /// The state after a load.
     pub fn new(len: usize, max: usize) -> Device {
         Device {
             held: VecDeque::new(),
@@ -79,7 +79,7 @@ impl Device {
         self.len - self.held.len()
     }
 
-    /// The errors that come instead of waiting.
+    /// The error that a call returns instead of waiting.
     fn wait<T>(&self, nonblock: bool) -> Stretch<T> {
         match (self.dying, nonblock) {
             (true, _) => Stretch::Done(Err(Errno::ENXIO)),
@@ -88,7 +88,7 @@ impl Device {
         }
     }
 
-    /// open(2); `write`: with FWRITE.
+    /// open(2). `write` means with FWRITE.
     pub fn open(&mut self, write: bool) -> Result<(), Errno> {
         if self.dying {
             return Err(Errno::ENXIO);
@@ -126,8 +126,8 @@ impl Device {
         Stretch::Done(Ok(bytes))
     }
 
-    /// One move of write(2): from `bytes`, those still to be written, of which the first `good` can
-    /// be read. How many.
+    /// One transfer of write(2), from `bytes` that are still to be written. The first `good` of
+    /// them can be read. Returns the number of bytes moved.
     pub fn write(&mut self, bytes: &[u8], good: usize, nonblock: bool) -> Stretch<usize> {
         let n = bytes.len().min(self.room());
         if n == 0 {
@@ -179,7 +179,7 @@ impl Device {
             | when(self.dying, POLLHUP)
     }
 
-    /// d_kqfilter: a new watch, which fires at once if there is something.
+    /// d_kqfilter of a new watch, which fires at once if its condition holds.
     pub fn attach(&mut self, watch: Watch) -> Result<(), Errno> {
         if self.dying {
             return Err(Errno::ENXIO);
@@ -189,7 +189,7 @@ impl Device {
         Ok(())
     }
 
-    /// f_event: the event, if there is one now.
+    /// f_event. Returns the event if its condition holds.
     pub fn event(&self, watch: &Watch) -> Option<Event> {
         let no_writers = watch.side == Side::Read && self.writers == 0;
         let data = self.count(watch.side) as i64;
@@ -210,7 +210,7 @@ impl Device {
         self.changed(Side::Write);
     }
 
-    /// KNOTE: what has something to tell now fires.
+    /// KNOTE. A watch fires if its condition holds.
     fn changed(&mut self, side: Side) {
         for at in 0..self.watches.len() {
             if self.watches[at].side == side && self.event(&self.watches[at]).is_some() {

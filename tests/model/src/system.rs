@@ -1,20 +1,19 @@
-//! What lies between the device and its users, as far as the rules of the device show through it:
-//! processes, descriptors, signals, load and unload. And the calls that are under way: see
-//! [`System::next`].
+//! The kernel between the device and its users, as far as it affects the results of calls. That is
+//! processes, descriptors, signals, load and unload, and the active calls ([`System::next`]).
 
 use crate::call::{Call, Outcome, Value};
 use crate::spec::{Device, Event, Watch};
 use kldhost::{Errno, Fd, O_ACCMODE, O_RDONLY, O_WRONLY};
 
-/// What a descriptor stands for.
+/// The object of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Slot {
-    /// An open description: its place in [`System::files`].
+    /// An open file description, as its index in [`System::files`].
     File(usize),
     Kqueue,
 }
 
-/// Whether a description still leads to the device.
+/// Whether a description still refers to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Life {
     Live,
@@ -53,12 +52,12 @@ pub struct Proc {
     pub killed: bool,
 }
 
-/// A call under way.
+/// An active call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Op {
-    pub who: usize,
+    pub proc: usize,
     pub call: Call,
-    /// It has gone to sleep, and not looked again since.
+    /// It has gone to sleep, and has not checked its condition since.
     pub asleep: bool,
     /// A signal was sent to it.
     pub signal: bool,
@@ -66,9 +65,9 @@ pub struct Op {
     pub nonblock: Option<bool>,
     /// write(2): bytes moved.
     pub moved: usize,
-    /// kevent(2): what it has yet to look at, in the round that it makes now.
+    /// kevent(2): the watches that it still has to check in the current round.
     pub round: Vec<Watch>,
-    /// kevent(2): what it has found.
+    /// kevent(2): the events found.
     pub found: Vec<Event>,
     /// kldunload(2): steps done.
     pub steps: usize,
@@ -76,10 +75,10 @@ pub struct Op {
 
 impl Op {
     /// A call that has just begun.
-    pub fn new(who: usize, call: Call) -> Op {
+    pub fn new(proc: usize, call: Call) -> Op {
         let (asleep, signal, nonblock, moved, steps) = (false, false, None, 0, 0);
         Op {
-            who,
+            proc,
             call,
             asleep,
             signal,
@@ -92,10 +91,10 @@ impl Op {
     }
 }
 
-/// Everything.
+/// The state of the whole system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct System {
-    /// The tunables: the first size, and the largest.
+    /// The tunables, which are the first size and the limit.
     pub tunables: (usize, usize),
     pub device: Option<Device>,
     pub files: Vec<File>,
@@ -103,10 +102,10 @@ pub struct System {
     pub ops: Vec<Op>,
 }
 
-/// What may happen next: the system afterwards, and how the call ends, if it does.
+/// A possible next step. It has the system afterwards, and the result of the call if it ends.
 pub type Next = (System, Option<Outcome>);
 
-/// A result that is nothing.
+/// A result without a value.
 pub const DONE: Outcome = Ok(Value::Done);
 
 /// A result that is a number.
@@ -115,7 +114,7 @@ pub fn number(n: usize) -> Outcome {
 }
 
 impl System {
-    /// With the module loaded, and so many processes.
+    /// A system with the module loaded and `processes` processes.
     pub fn new(tunables: (usize, usize), procs: usize) -> System {
         let device = Some(Device::new(tunables.0, tunables.1));
         System {
@@ -127,11 +126,11 @@ impl System {
         }
     }
 
-    /// The description behind a descriptor.
-    pub fn file(&self, who: usize, fd: Fd) -> Result<usize, Errno> {
+    /// The description of a descriptor.
+    pub fn file(&self, proc: usize, fd: Fd) -> Result<usize, Errno> {
         match usize::try_from(fd)
             .ok()
-            .and_then(|fd| *self.procs[who].fds.get(fd)?)
+            .and_then(|fd| *self.procs[proc].fds.get(fd)?)
         {
             Some(Slot::File(file)) => Ok(file),
             _ => Err(Errno::EBADF),
@@ -143,8 +142,8 @@ impl System {
         self.device.as_ref().is_some_and(|device| device.dying)
     }
 
-    /// Whether the call of a description reaches the device: while it is going away, one or the
-    /// other.
+    /// Whether a call on a description reaches the device. While the device is being destroyed,
+    /// both are possible.
     pub fn views(&self, file: usize) -> &'static [bool] {
         match (self.files[file].life, self.is_dying()) {
             (Life::Live, true) => &[true, false],
@@ -160,9 +159,9 @@ impl System {
             .expect("a live description has a device")
     }
 
-    /// Puts something at the lowest free descriptor.
-    pub fn install(&mut self, who: usize, slot: Slot) -> Outcome {
-        let fds = &mut self.procs[who].fds;
+    /// Assigns the lowest free descriptor.
+    pub fn install(&mut self, proc: usize, slot: Slot) -> Outcome {
+        let fds = &mut self.procs[proc].fds;
         let fd = fds.iter().position(Option::is_none).unwrap_or(fds.len());
         if fd == fds.len() {
             fds.push(None);
@@ -174,13 +173,13 @@ impl System {
         number(fd)
     }
 
-    /// Closes a descriptor; whether the device was told.
-    pub fn close(&mut self, who: usize, fd: Fd) {
-        let slot = self.procs[who].fds[fd as usize].take();
+    /// Closes a descriptor. Returns whether the device's close was called.
+    pub fn close(&mut self, proc: usize, fd: Fd) {
+        let slot = self.procs[proc].fds[fd as usize].take();
         if let Some(device) = &mut self.device {
             device
                 .watches
-                .retain(|watch| watch.proc != who || (watch.fd != fd && watch.kq != fd));
+                .retain(|watch| watch.proc != proc || (watch.fd != fd && watch.kq != fd));
         }
         let Some(Slot::File(at)) = slot else { return };
         self.files[at].refs -= 1;
@@ -190,16 +189,16 @@ impl System {
         }
     }
 
-    fn close_all(&mut self, who: usize) {
-        for fd in 0..self.procs[who].fds.len() {
-            if self.procs[who].fds[fd].is_some() {
-                self.close(who, fd as Fd);
+    fn close_all(&mut self, proc: usize) {
+        for fd in 0..self.procs[proc].fds.len() {
+            if self.procs[proc].fds[fd].is_some() {
+                self.close(proc, fd as Fd);
             }
         }
-        self.procs[who] = Proc::default();
+        self.procs[proc] = Proc::default();
     }
 
-    /// What becomes of all descriptions that are live.
+    /// Changes the state of all live descriptions.
     pub fn set_life(&mut self, life: Life) {
         self.files
             .iter_mut()
@@ -207,33 +206,34 @@ impl System {
             .for_each(|file| file.life = life);
     }
 
-    /// What call `at` may do next. Nothing, if it has to sleep until something changes.
+    /// The possible next steps of call `at`. There are none if it has to sleep until something
+    /// changes.
     pub fn next(&self, at: usize) -> Vec<Next> {
-        let who = self.ops[at].who;
-        let mut all = self.stretch(at);
-        if self.procs[who].killed {
+        let proc = self.ops[at].proc;
+        let mut all = self.section(at);
+        if self.procs[proc].killed {
             all.push((self.clone(), Some(Err(Errno::KILLED))));
         }
         for (after, outcome) in &mut all {
             if let Some(outcome) = outcome {
                 after.ops.remove(at);
-                if self.procs[who].killed {
+                if self.procs[proc].killed {
                     *outcome = Err(Errno::KILLED);
-                    after.close_all(who);
+                    after.close_all(proc);
                 }
             }
         }
         all
     }
 
-    /// Calls that end with one outcome, in one stretch.
+    /// Calls that end with one outcome, in one section.
     pub fn ends(&self, change: impl FnOnce(&mut System) -> Outcome) -> Vec<Next> {
         let mut after = self.clone();
         let outcome = change(&mut after);
         vec![(after, Some(outcome))]
     }
 
-    /// As [`System::ends`], with a choice.
+    /// Calls that end with one of several outcomes, in one section.
     pub fn either(&self, outcomes: &[Errno]) -> Vec<Next> {
         outcomes
             .iter()
@@ -241,41 +241,41 @@ impl System {
             .collect()
     }
 
-    fn stretch(&self, at: usize) -> Vec<Next> {
-        let Op { who, ref call, .. } = self.ops[at];
+    fn section(&self, at: usize) -> Vec<Next> {
+        let Op { proc, ref call, .. } = self.ops[at];
         match *call {
-            Call::Open { flags } => self.open(who, flags),
-            Call::Close { fd } => self.close_call(who, fd),
+            Call::Open { flags } => self.open(proc, flags),
+            Call::Close { fd } => self.close_call(proc, fd),
             Call::Dup { fd } => self.ends(|after| {
-                let file = after.file(who, fd)?;
-                after.install(who, Slot::File(file))
+                let file = after.file(proc, fd)?;
+                after.install(proc, Slot::File(file))
             }),
-            Call::Fork { child } => self.ends(|after| after.fork(who, child)),
+            Call::Fork { child } => self.ends(|after| after.fork(proc, child)),
             Call::Read { .. } | Call::Write { .. } => self.transfer(at),
-            Call::Ioctl { fd, request, bad } => self.ioctl(who, fd, request, bad),
+            Call::Ioctl { fd, request, bad } => self.ioctl(proc, fd, request, bad),
             Call::GetFlags { fd } => self.ends(|after| {
-                let file = after.file(who, fd)?;
+                let file = after.file(proc, fd)?;
                 number(after.files[file].flags as usize)
             }),
-            Call::SetFlags { fd, flags } => self.set_flags(who, fd, flags),
+            Call::SetFlags { fd, flags } => self.set_flags(proc, fd, flags),
             Call::Poll { .. } => self.poll(at),
-            Call::Kqueue => self.ends(|after| after.install(who, Slot::Kqueue)),
+            Call::Kqueue => self.ends(|after| after.install(proc, Slot::Kqueue)),
             Call::Watch { .. } | Call::Unwatch { .. } => self.change(at),
             Call::Kevent { .. } => self.kevent(at),
             Call::Handler { restart } => self.ends(|after| {
-                after.procs[who].restart = restart;
+                after.procs[proc].restart = restart;
                 DONE
             }),
             Call::Signal { target } => self.ends(|after| {
                 after
                     .ops
                     .iter_mut()
-                    .filter(|op| op.who == target)
+                    .filter(|op| op.proc == target)
                     .for_each(|op| op.signal = true);
                 DONE
             }),
             Call::Kill { target } => self.ends(|after| {
-                match after.ops.iter().any(|op| op.who == target) {
+                match after.ops.iter().any(|op| op.proc == target) {
                     true => after.procs[target].killed = true,
                     false => after.close_all(target),
                 }

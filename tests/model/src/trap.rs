@@ -1,4 +1,4 @@
-//! A trap in the KPI: at some call of the module, something happens.
+//! A trap in the KPI, which does something at a certain call of the module.
 
 use crate::call::{Call, Outcome};
 use crate::perform::SIGNAL;
@@ -9,22 +9,21 @@ use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// Which calls count.
+/// The calls that count.
 pub type Filter = fn(&KpiCall) -> bool;
 
-/// Far more than it takes to begin an unload.
+/// Far more than the start of an unload takes.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What happens.
-pub enum Deed {
-    /// kldunload(2), by this process. The module goes on when that has come as far as it can
-    /// without it.
+/// The action of a trap.
+pub enum Fault {
+    /// kldunload(2) by this process. The module continues when the unload has to wait for it.
     Unload(Process, kldhost::KldId),
-    /// A signal to whoever made the call.
+    /// A signal to the process that made the call.
     Signal,
 }
 
-/// A trap that springs once.
+/// A trap that is triggered once.
 #[derive(Default)]
 pub struct Trap {
     state: Mutex<State>,
@@ -34,9 +33,9 @@ pub struct Trap {
 #[derive(Default)]
 struct State {
     set: Option<Set>,
-    /// The calls made since it was set that count.
+    /// The counted calls since it was set.
     calls: usize,
-    sprung: Option<(Call, kldhost::Call<Outcome>)>,
+    triggered: Option<(Call, kldhost::Call<Outcome>)>,
     /// Whether the unloading thread has called the KPI.
     unloading: bool,
 }
@@ -44,7 +43,7 @@ struct State {
 struct Set {
     filter: Filter,
     at: usize,
-    deed: Deed,
+    fault: Fault,
 }
 
 thread_local! {
@@ -56,16 +55,16 @@ thread_local! {
     static CALLER: RefCell<Option<(usize, Process)>> = const { RefCell::new(None) };
 }
 
-/// Makes a call for this process, whose number is `who`.
-pub fn as_caller<T>(who: usize, process: &Process, call: impl FnOnce() -> T) -> T {
-    CALLER.set(Some((who, process.clone())));
+/// Makes a call for this process, whose number is `proc`.
+pub fn as_caller<T>(proc: usize, process: &Process, call: impl FnOnce() -> T) -> T {
+    CALLER.set(Some((proc, process.clone())));
     let result = call();
     CALLER.take();
     result
 }
 
 impl Trap {
-    /// The hook that springs it.
+    /// The hook that triggers it.
     pub fn hook(self: &Arc<Trap>) -> KpiHook {
         let trap = self.clone();
         Arc::new(move |call| {
@@ -74,27 +73,29 @@ impl Trap {
         })
     }
 
-    /// It is to spring at the call number `at`, from 0, of those that count, from now on.
-    pub fn set(&self, filter: Filter, at: usize, deed: Deed) {
+    /// Sets it for the call number `at`, from 0, of the counted calls from now on.
+    pub fn set(&self, filter: Filter, at: usize, fault: Fault) {
         let mut state = self.state();
-        state.set = Some(Set { filter, at, deed });
+        state.set = Some(Set { filter, at, fault });
         state.calls = 0;
     }
 
-    /// It does not spring any more. The calls that counted since it was set.
+    /// Unsets it, and returns the number of counted calls since it was set.
     pub fn disarm(&self) -> usize {
         let mut state = self.state();
         state.set = None;
         state.calls
     }
 
-    /// What was done, once, after it has sprung.
-    pub fn sprung(&self) -> Option<(Call, kldhost::Call<Outcome>)> {
-        self.state().sprung.take()
+    /// Returns its action once, after it was triggered.
+    pub fn triggered(&self) -> Option<(Call, kldhost::Call<Outcome>)> {
+        self.state().triggered.take()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics with it")
+        self.state
+            .lock()
+            .expect("no thread panics with the lock held")
     }
 
     fn called(&self, call: &KpiCall) {
@@ -103,9 +104,9 @@ impl Trap {
             self.changed.notify_all();
             return;
         }
-        if let Some(deed) = self.springs(call) {
-            let done = self.spring(deed);
-            self.state().sprung = Some(done);
+        if let Some(fault) = self.triggers(call) {
+            let done = self.trigger(fault);
+            self.state().triggered = Some(done);
         }
         match call.name {
             "_sx_xlock" | "sx_try_xlock_" | "_sx_slock" => HOLDS.set(true),
@@ -114,21 +115,21 @@ impl Trap {
         }
     }
 
-    fn springs(&self, call: &KpiCall) -> Option<Deed> {
+    fn triggers(&self, call: &KpiCall) -> Option<Fault> {
         let mut state = self.state();
         let set = state.set.as_ref().filter(|set| (set.filter)(call))?;
         let now = set.at == state.calls;
         state.calls += 1;
         if now {
-            state.set.take().map(|set| set.deed)
+            state.set.take().map(|set| set.fault)
         } else {
             None
         }
     }
 
-    fn spring(&self, deed: Deed) -> (Call, kldhost::Call<Outcome>) {
-        match deed {
-            Deed::Unload(process, id) => {
+    fn trigger(&self, fault: Fault) -> (Call, kldhost::Call<Outcome>) {
+        match fault {
+            Fault::Unload(process, id) => {
                 let running = process.spawn(move |process| {
                     UNLOADS.set(true);
                     unload(process, Some(id))
@@ -136,7 +137,7 @@ impl Trap {
                 self.let_it_begin(&process, &running);
                 (Call::Unload, running)
             }
-            Deed::Signal => CALLER.with_borrow(|caller| {
+            Fault::Signal => CALLER.with_borrow(|caller| {
                 let (target, process) = caller
                     .as_ref()
                     .expect("calls of the module are made by processes");
@@ -146,21 +147,21 @@ impl Trap {
         }
     }
 
-    /// Waits until the unloading thread waits for this one: for the lock, or for it to leave the
-    /// module.
+    /// Waits until the unloading thread waits for this one, either for the lock or until it leaves
+    /// the module.
     fn let_it_begin(&self, process: &Process, running: &kldhost::Call<Outcome>) {
         if HOLDS.get() {
             let deadline = Instant::now() + LIMIT;
             let mut state = self.state();
             while !state.unloading && Instant::now() < deadline {
                 let waited = self.changed.wait_timeout(state, deadline - Instant::now());
-                state = waited.expect("nobody panics with it").0;
+                state = waited.expect("no thread panics with the lock held").0;
             }
         } else {
             let asleep = |td: &kldhost::ThreadInfo| {
                 td.pid == process.pid() && td.state != ThreadState::Running
             };
-            // If it does not come to that, the run goes on, and shows why.
+            // Otherwise the run continues, and its failure shows the reason.
             let _came = process
                 .kernel()
                 .wait_threads(LIMIT, |all| running.is_done() || all.iter().any(asleep));

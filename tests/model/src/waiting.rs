@@ -6,7 +6,7 @@ use crate::system::{DONE, Life, Next, Op, Slot, System, number};
 use kldhost::{Errno, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDNORM};
 
 impl System {
-    /// Goes to sleep, or, asleep already, stays so. A signal that is pending then ends the call.
+    /// Goes to sleep, or remains asleep. A pending signal then ends the call.
     fn sleep(&self, at: usize) -> Vec<Next> {
         if self.ops[at].asleep {
             return Vec::new();
@@ -16,11 +16,11 @@ impl System {
         vec![(after, None)]
     }
 
-    /// The call begins again.
+    /// Restarts the call.
     fn restart(&self, at: usize) -> Vec<Next> {
         let mut after = self.clone();
-        let Op { who, ref call, .. } = self.ops[at];
-        after.ops[at] = Op::new(who, call.clone());
+        let Op { proc, ref call, .. } = self.ops[at];
+        after.ops[at] = Op::new(proc, call.clone());
         vec![(after, None)]
     }
 
@@ -32,7 +32,7 @@ impl System {
             _ => return Vec::new(),
         };
         let is_read = matches!(op.call, Call::Read { .. });
-        let file = match self.file(op.who, fd) {
+        let file = match self.file(op.proc, fd) {
             Ok(file)
                 if is_read && self.files[file].reads() || !is_read && self.files[file].writes() =>
             {
@@ -48,7 +48,8 @@ impl System {
             all.extend(self.interrupted(at));
         }
         if op.asleep && self.files[file].life == Life::Revoked {
-            // ERESTART: after part of the data the count, else the call finds its descriptor dead.
+            // ERESTART gives the count after part of the data. Otherwise the call is restarted on a
+            // dead descriptor.
             all.extend(if op.moved > 0 {
                 self.ends(|_| number(op.moved))
             } else {
@@ -56,7 +57,7 @@ impl System {
             });
             return all;
         }
-        // A device is not gone while somebody sleeps in it.
+        // A device is not gone while a thread sleeps in it.
         let views = if op.asleep {
             &[true][..]
         } else {
@@ -97,13 +98,12 @@ impl System {
         {
             Stretch::Wait => self.sleep(at),
             Stretch::Done(Ok(n)) => {
-                // The lock is kept: the call is over, or goes to sleep, before anybody else comes
-                // in.
+                // The lock is held, so the call ends or goes to sleep before any other call runs.
                 self.ops[at].moved += n;
                 self.ops[at].asleep = false;
                 self.write(at, memory, nonblock)
             }
-            // Part of the data hides only what would make the call wait.
+            // Part of the data replaces only an error that stands for a wait.
             Stretch::Done(Err(Errno::EWOULDBLOCK)) if moved > 0 => {
                 vec![(self, Some(number(moved)))]
             }
@@ -116,7 +116,7 @@ impl System {
         let op = &self.ops[at];
         match op.call {
             Call::Write { .. } if op.moved > 0 => self.ends(|_| number(op.moved)),
-            Call::Read { .. } | Call::Write { .. } if self.procs[op.who].restart => {
+            Call::Read { .. } | Call::Write { .. } if self.procs[op.proc].restart => {
                 self.restart(at)
             }
             _ => self.either(&[Errno::EINTR]),
@@ -130,7 +130,7 @@ impl System {
             return Vec::new();
         };
         let found = |revents: i16| self.ends(|_| Ok(Value::Number(revents.into())));
-        let Ok(file) = self.file(op.who, fd) else {
+        let Ok(file) = self.file(op.proc, fd) else {
             return found(POLLNVAL);
         };
         let mut all = if op.asleep && op.signal {
@@ -143,7 +143,7 @@ impl System {
                 (true, Some(device)) => device.poll(events),
                 _ => POLLHUP | events & (POLLIN | POLLRDNORM),
             };
-            // POSIX wants POLLOUT never to come with POLLHUP.
+            // POSIX excludes POLLOUT together with POLLHUP.
             let revents = if revents & POLLHUP != 0 {
                 revents & !POLLOUT
             } else {
@@ -163,28 +163,29 @@ impl System {
             return Vec::new();
         };
         let all = self.device.iter().flat_map(|device| &device.watches);
-        all.filter(|watch| watch.proc == op.who && watch.kq == kq)
+        all.filter(|watch| watch.proc == op.proc && watch.kq == kq)
             .cloned()
             .collect()
     }
 
-    /// Whether this call waits in kevent(2) and has an event coming.
-    pub fn is_to_be_told(&self, op: &Op) -> bool {
+    /// Whether this call waits in kevent(2) and an event is due.
+    pub fn is_to_be_notified(&self, op: &Op) -> bool {
         let waits = matches!(op.call, Call::Kevent { wait: true, .. });
         waits && op.found.is_empty() && self.watches(op).iter().any(|watch| watch.active)
     }
 
-    fn is_kqueue(&self, who: usize, kq: i32) -> bool {
-        usize::try_from(kq).is_ok_and(|kq| self.procs[who].fds.get(kq) == Some(&Some(Slot::Kqueue)))
+    fn is_kqueue(&self, proc: usize, kq: i32) -> bool {
+        usize::try_from(kq)
+            .is_ok_and(|kq| self.procs[proc].fds.get(kq) == Some(&Some(Slot::Kqueue)))
     }
 
-    /// kevent(2), which looks at its watches one by one, in any order.
+    /// kevent(2), which checks its watches one by one, in any order.
     pub fn kevent(&self, at: usize) -> Vec<Next> {
         let op = &self.ops[at];
         let Call::Kevent { kq, wait } = op.call else {
             return Vec::new();
         };
-        if !self.is_kqueue(op.who, kq) {
+        if !self.is_kqueue(op.proc, kq) {
             return self.either(&[Errno::EBADF]);
         }
         let mut all = if op.asleep && op.signal {
@@ -216,13 +217,13 @@ impl System {
         all.extend((0..op.round.len()).map(|next| {
             let mut after = self.clone();
             let watch = after.ops[at].round.remove(next);
-            after.look(at, &watch);
+            after.check_watch(at, &watch);
             (after, None)
         }));
         all
     }
 
-    fn look(&mut self, at: usize, looked_at: &Watch) {
+    fn check_watch(&mut self, at: usize, checked: &Watch) {
         let Some(device) = &mut self.device else {
             return;
         };
@@ -230,7 +231,7 @@ impl System {
         let Some(which) = device
             .watches
             .iter()
-            .position(|watch| same(watch) == same(looked_at))
+            .position(|watch| same(watch) == same(checked))
         else {
             return;
         };
@@ -243,7 +244,7 @@ impl System {
     /// kevent(2) with a change.
     pub fn change(&self, at: usize) -> Vec<Next> {
         let op = &self.ops[at];
-        let who = op.who;
+        let proc = op.proc;
         let (kq, fd, side, add) = match op.call {
             Call::Watch {
                 kq,
@@ -254,12 +255,12 @@ impl System {
             Call::Unwatch { kq, fd, side } => (kq, fd, side, None),
             _ => return Vec::new(),
         };
-        let file = match self.file(who, fd) {
-            Ok(file) if self.is_kqueue(who, kq) => file,
+        let file = match self.file(proc, fd) {
+            Ok(file) if self.is_kqueue(proc, kq) => file,
             _ => return self.either(&[Errno::EBADF]),
         };
         let is_it =
-            |watch: &Watch| (watch.proc, watch.kq, watch.fd, watch.side) == (who, kq, fd, side);
+            |watch: &Watch| (watch.proc, watch.kq, watch.fd, watch.side) == (proc, kq, fd, side);
         let there = self
             .device
             .as_ref()
@@ -279,7 +280,7 @@ impl System {
             (None, Some(_)) if after.files[file].life != Life::Live => Err(Errno::ENXIO),
             (None, Some(clear)) => {
                 let watch = Watch {
-                    proc: who,
+                    proc,
                     kq,
                     fd,
                     side,

@@ -1,8 +1,7 @@
-//! FreeBSD's numbers for what the cases use: flags, filters, signals, requests.
+//! FreeBSD's numbers for the flags, filters, signals and requests of the cases.
 //!
-//! The request codes are spelled out as numbers and not taken from the driver, because programs
-//! that were compiled long ago hold these numbers: a driver that changes its definitions must fail
-//! here.
+//! The request codes are numbers, and are not taken from the driver. Existing programs contain
+//! these numbers, so a driver that changes its definitions must fail here.
 
 /// `open(2)`: for reading.
 pub const O_RDONLY: i32 = 0;

@@ -1,4 +1,4 @@
-//! What runs in each process of a case: turns a [`Call`] into system calls.
+//! The code that runs in each process of a case, and turns a [`Call`] into system calls.
 
 use crate::bulk;
 use crate::call::{Call, From, Into, Reply, Value};

@@ -1,15 +1,15 @@
-//! Loops that a process runs by itself, to move much data, and the account that it keeps of every
-//! byte.
+//! Loops of a process that move much data, and keep account of every byte.
 //!
-//! A byte carries who wrote it (6 bits) and its place in that writer's stream modulo 4 (2 bits), so
-//! that a lost, a doubled and a swapped byte show. A call that a signal interrupted is made again.
+//! A byte has the number of its writer (6 bits) and its position in that writer's stream modulo 4
+//! (2 bits). So lost, duplicated and swapped bytes are found. A call that a signal has interrupted
+//! is made again.
 
 use crate::errno::EINTR;
 use crate::sys::{Fd, Memory, Reach, Result, Sys};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// How many writers can be told apart.
+/// The maximum number of writers.
 pub const WRITERS: usize = 64;
 
 /// The byte at `position` of the stream of `writer`, below [`WRITERS`].
@@ -17,24 +17,24 @@ pub fn byte(writer: u8, position: u64) -> u8 {
     writer << 2 | (position % 4) as u8
 }
 
-/// What a writer did.
+/// The result of a writer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Poured {
-    /// Bytes that write(2) said it took.
+    /// Bytes that write(2) has accepted.
     pub bytes: u64,
-    /// How it ended: all written, or the error.
+    /// Success if all was written, or the error.
     pub end: Result<()>,
 }
 
-/// What a reader found.
+/// The result of a reader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drained {
-    /// How often each of the 256 values came.
+    /// The count of each of the 256 values.
     pub counts: Vec<u64>,
-    /// Bytes that were not the next of their writer's stream. Means nothing when others read as
-    /// well.
+    /// Bytes that were not the next of their writer's stream. It has no meaning if there are other
+    /// readers.
     pub out_of_order: u64,
-    /// How it ended: end of file, or the error.
+    /// Success at end of file, or the error.
     pub end: Result<()>,
 }
 

@@ -1,4 +1,4 @@
-//! System calls as values: what a case sends to a process and what comes back.
+//! System calls as values, which a case sends to a process, and their replies.
 
 use crate::bulk::{Drained, Poured};
 use crate::sys::{self, Disposition, Fd, FdSets, Kevent, PollFd, Reach, Timeout};
@@ -10,21 +10,20 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub struct Into {
     /// Its length in bytes.
     pub len: usize,
-    /// Which part of it the call can reach.
+    /// The part that the call can access.
     pub reach: Reach,
 }
 
 /// A buffer to write from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct From {
-    /// What is in it.
+    /// Its contents.
     pub bytes: Vec<u8>,
-    /// Which part of it the call can reach.
+    /// The part that the call can access.
     pub reach: Reach,
 }
 
-/// One system call, or one of the loops that a process runs by itself because a case could not tell
-/// it step by step.
+/// One system call, or one of the loops that a process runs by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each is the call of the same name in sys::Sys")]
 pub enum Call {
@@ -124,20 +123,20 @@ pub enum Call {
     },
 }
 
-/// What a call that succeeded returns.
+/// The result of a call that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Value {
     /// Nothing.
     Done,
     /// A descriptor, a count, flags.
     Number(i64),
-    /// What was read, or an ioctl's argument afterwards.
+    /// The bytes read, or an ioctl's argument afterwards.
     Bytes(Vec<u8>),
     /// The entries of poll(2) afterwards.
     Polled(Vec<PollFd>),
     /// The sets of select(2) afterwards.
     Selected(FdSets),
-    /// What kevent(2) returned.
+    /// The events of kevent(2).
     Events(Vec<Kevent>),
     /// The account of [`Call::Pour`].
     Poured(Poured),
@@ -150,12 +149,12 @@ pub type Reply = sys::Result<Value>;
 
 /// The bytes that carry a [`Call`] or a [`Reply`] to or from a process.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    // Only a sequence of unknown length, or a serializer out of memory, can fail; neither exists
+    // Only a sequence of unknown length or a serializer without memory can fail. Neither exists
     // here.
     postcard::to_allocvec(value).expect("calls and replies can be encoded")
 }
 
-/// The value in `bytes`; `None` when they were not made by [`encode`] for this type.
+/// The value in `bytes`, or `None` if [`encode`] has not made them from this type.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     postcard::from_bytes(bytes).ok()
 }

@@ -1,25 +1,25 @@
-//! The cases, by section of what the device does.
+//! The cases, by section of the device's rules.
 
 use crate::check::Outcome;
 use crate::ctx::Ctx;
 use crate::host::Need;
 use alloc::vec::Vec;
 
-/// One case. It starts with a device in its first state: empty, 64 bytes of room, nobody has it
+/// One case. It starts with a device in its first state, empty, with 64 bytes of room, and not
 /// open.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// The part of the device's rules that it is about.
+    /// The section of the device's rules.
     pub section: &'static str,
     /// Its name within the section.
     pub name: &'static str,
-    /// What the host must be able to do.
+    /// The features that it needs of the host.
     pub needs: &'static [Need],
     /// Runs it.
     pub run: fn(&mut Ctx<'_>) -> Outcome,
 }
 
-/// The table of a section: the functions that are its cases, each with what it needs.
+/// The table of a section, with the functions of its cases and the needs of each.
 macro_rules! cases {
     ($section:literal: $($name:ident $([$($need:ident),+])?),+ $(,)?) => {
         /// The cases of this section.
@@ -87,7 +87,7 @@ pub fn all() -> Vec<Case> {
     .concat()
 }
 
-/// `n` bytes that differ from their neighbours, for as long as a buffer of the first size.
+/// `n` bytes, each different from all others within the length of a buffer of the first size.
 fn pattern(n: usize) -> Vec<u8> {
     (0..n).map(|i| (i % 251) as u8).collect()
 }

@@ -1,5 +1,5 @@
-//! Expectations: a case returns at the first that is not met, with the place, what was expected and
-//! what came.
+//! Expectations. A case returns at the first that is not met, with its place, the expected value
+//! and the actual one.
 
 use alloc::format;
 use alloc::string::String;
@@ -36,7 +36,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What a case returns.
+/// The result of a case.
 pub type Outcome<T = ()> = Result<T, Failure>;
 
 /// Fails with `what` unless `met`. Used by `check!`.
@@ -49,7 +49,7 @@ pub fn is_met(met: bool, what: impl FnOnce() -> String) -> Outcome {
     }
 }
 
-/// Fails unless `got` equals `want`; `expression` is what was computed. Used by `check_eq!`.
+/// Fails unless `got`, the value of `expression`, equals `want`. Used by `check_eq!`.
 #[track_caller]
 pub fn is_equal<G: Debug + PartialEq<W>, W: Debug>(
     got: &G,
@@ -78,7 +78,7 @@ pub fn is_one_of<T: Debug + PartialEq>(got: &T, wants: &[T], expression: &str) -
     })
 }
 
-/// The value for people; the middle of a long one is left out.
+/// The value for messages. The middle of a long one is left out.
 fn shown(value: &impl Debug) -> String {
     const END: usize = 200;
     let text = format!("{value:?}");
@@ -100,7 +100,8 @@ macro_rules! check {
     };
 }
 
-/// Fails the case unless the first value equals the second. What follows is put before the message.
+/// Fails the case unless the first value equals the second. An optional note is put before the
+/// message.
 macro_rules! check_eq {
     ($got:expr, $want:expr $(,)?) => {
         $crate::check::is_equal(&$got, &$want, stringify!($got), alloc::string::String::new)?

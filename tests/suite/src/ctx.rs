@@ -1,4 +1,4 @@
-//! What a case works with: the host, and the module that was loaded for it.
+//! The environment of a case, with the host and the module that was loaded for it.
 
 use crate::abi::O_WRONLY;
 use crate::check::{Failure, Outcome};
@@ -16,7 +16,7 @@ pub const SIZE: usize = 64;
 /// The largest size without tunables.
 pub const MAX_SIZE: u64 = 16 << 20;
 
-/// The surroundings of one case.
+/// The environment of one case.
 pub struct Ctx<'h> {
     host: &'h mut dyn Host,
     /// Loads and unloads, and revokes.
@@ -34,10 +34,10 @@ fn must<T>(what: &str, result: host::Result<T>) -> Outcome<T> {
 }
 
 impl<'h> Ctx<'h> {
-    /// A device in its first state: the module freshly loaded, or where the host cannot, emptied
-    /// and of the first size.
+    /// A device in its first state. The module has just been loaded. If the host cannot do that,
+    /// the device is emptied and has its first size.
     pub fn begin(host: &'h mut dyn Host) -> Outcome<Ctx<'h>> {
-        let admin = Process::new(must("a process to begin with", host.process())?);
+        let admin = Process::new(must("the first process", host.process())?);
         let mut cx = Ctx {
             host,
             admin,
@@ -55,7 +55,8 @@ impl<'h> Ctx<'h> {
         Ok(cx)
     }
 
-    /// Unloads, if the case did not, and checks that nothing is left and nothing was complained of.
+    /// Unloads unless the case did, and checks that nothing is left and that the kernel has not
+    /// complained.
     pub fn end(mut self) -> Outcome {
         let mut left = MemoryStats::default();
         if self.has(Need::Unload) {
@@ -130,8 +131,8 @@ impl<'h> Ctx<'h> {
         }
     }
 
-    /// The file id of the loaded module, for a process that unloads it itself. The case has no
-    /// module afterwards.
+    /// The file id of the loaded module, for a process that unloads it itself. The module does not
+    /// belong to the case afterwards.
     #[track_caller]
     pub fn loaded(&mut self) -> Outcome<i32> {
         match self.module.take() {
@@ -140,8 +141,8 @@ impl<'h> Ctx<'h> {
         }
     }
 
-    /// Sets a kernel tunable for the next load; it is unset after the case. Processes made before
-    /// are of no use any more: the host may have booted again.
+    /// Sets a kernel tunable for the next load. It is unset after the case. Earlier processes
+    /// cannot be used afterwards, because the host may have booted again.
     #[track_caller]
     pub fn set_tunable(&mut self, name: &str, value: &str) -> Outcome {
         must("before a tunable is set", self.host.health())?;
@@ -156,13 +157,13 @@ impl<'h> Ctx<'h> {
         Ok(())
     }
 
-    /// revoke(2) of the device by somebody else, which must succeed.
+    /// revoke(2) of the device by another process, which must succeed.
     #[track_caller]
     pub fn revoke(&mut self) -> Outcome {
         self.admin.revoke()
     }
 
-    /// What is held of the module's malloc type.
+    /// The memory in use of the module's malloc type.
     #[track_caller]
     pub fn memory(&mut self) -> Outcome<MemoryStats> {
         must("counting the module's memory", self.host.memory())

@@ -3,7 +3,7 @@
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
-/// An error number with FreeBSD's value, whatever the system that the suite runs on.
+/// An error number with FreeBSD's value, on any system that the suite runs on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Errno(pub i32);
 
@@ -15,8 +15,7 @@ macro_rules! errnos {
         )+
 
         impl Errno {
-            /// The name in `<sys/errno.h>`, of those that the device or the calls around it may
-            /// give.
+            /// The name in `<sys/errno.h>`, if the device or the system calls can return it.
             pub fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($value => Some(stringify!($name)),)+

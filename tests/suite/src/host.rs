@@ -1,4 +1,4 @@
-//! What the suite asks of the place it runs in.
+//! The interface between the suite and a host.
 
 use crate::call::{Call, Reply};
 use alloc::boxed::Box;
@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Something that not every host can do; a case that needs it is skipped where it is missing.
+/// A feature that not every host has. Without it, a case that needs it is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// The suite may load and unload the module.
@@ -17,7 +17,7 @@ pub enum Need {
     MemoryStats,
     /// That memory can be read and changed.
     Poke,
-    /// Something else can take the name `/dev/echo`.
+    /// Another driver can take the name `/dev/echo`.
     Squat,
     /// The device node's owner and mode can be read.
     Node,
@@ -27,15 +27,15 @@ pub enum Need {
     Revoke,
     /// Signals interrupt a blocked call.
     Signals,
-    /// A call that a signal has interrupted is restarted where the handler says so.
+    /// A call that a signal has interrupted is restarted if the handler has `SA_RESTART`.
     Restart,
-    /// The driver itself meets user memory that is out of reach.
+    /// The driver itself accesses user memory that is out of reach.
     Faults,
     /// pread(2) and pwrite(2) reach the device.
     Positioned,
     /// F_SETFL with O_ASYNC, and every FIO* request, reach the device.
     RawIoctl,
-    /// Every bit that poll(2) is asked for reaches the kernel.
+    /// Every requested bit of poll(2) reaches the kernel.
     RawPoll,
     /// The kqueues of a process can be reported (`kern.proc.kq`).
     KqueueReport,
@@ -48,16 +48,16 @@ pub enum Need {
     HungMemory,
 }
 
-/// Why a host could not do what it was asked. Never a system call's own error.
+/// Why a host has failed. It is never the error of a system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Nothing came within the bound of a wait; says what was waited for.
+    /// A wait has reached its bound. The text describes the wait.
     Hung(String),
     /// The process is gone.
     Died,
-    /// The kernel stopped; its report.
+    /// The kernel stopped with this report.
     Panic(String),
-    /// Anything else, for people.
+    /// Anything else, as a message.
     Other(String),
 }
 
@@ -72,7 +72,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// What a host returns.
+/// The result of a host.
 pub type Result<T> = core::result::Result<T, Trouble>;
 
 /// A process id.
@@ -94,26 +94,26 @@ pub const HUNGPG: Wmesg = "hungpg";
 /// The device's sx(9) lock, which another thread holds.
 pub const ECHO_LOCK: Wmesg = "echo";
 
-/// A process with one thread, which makes the calls that it is sent, one at a time. Dropping it
-/// ends the process, as SIGKILL does, and returns when it is gone.
+/// A process with one thread, which makes the calls that it receives, one at a time. Dropping it
+/// ends the process as SIGKILL does, and returns when it is gone.
 pub trait Proc {
     /// Its process id.
     fn pid(&self) -> Pid;
-    /// Sends a call and does not wait for it.
+    /// Sends a call, and does not wait for it.
     fn start(&mut self, call: &Call) -> Result<()>;
-    /// Waits for the call that was started; a bound makes a call that never ends a
+    /// Waits for the call that was started. If it does not return within a bound, the result is
     /// [`Trouble::Hung`].
     fn wait(&mut self) -> Result<Reply>;
-    /// fork(2): a process with the same descriptors.
+    /// fork(2). Returns a process with the same descriptors.
     fn fork(&mut self) -> Result<Box<dyn Proc>>;
-    /// kill(2), from outside. Returns when the signal was delivered, so that a sleep is over that
-    /// it ends.
+    /// kill(2) by another process. Returns when the signal was delivered, and has ended the sleep
+    /// that it ends.
     fn kill(&mut self, signal: i32) -> Result<()>;
     /// Ends the process while it makes no call, and returns when it is gone.
     fn exit(&mut self) -> Result<()>;
 }
 
-/// What is held of the module's malloc type.
+/// The memory in use of the module's malloc type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryStats {
     /// Live allocations.
@@ -125,9 +125,9 @@ pub struct MemoryStats {
 /// One live allocation of the module's malloc type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// Its address, which tells it from the others.
+    /// Its address, which identifies it.
     pub address: u64,
-    /// What is in it.
+    /// Its contents.
     pub bytes: Vec<u8>,
 }
 
@@ -142,25 +142,24 @@ pub struct Node {
     pub mode: u32,
 }
 
-/// A place where the device can be had. The methods from [`Host::set_tunable`] on are called only
-/// where [`Host::lacks`] says that the host has what they need.
+/// A host of the device. The methods from [`Host::set_tunable`] on are called only if
+/// [`Host::lacks`] reports that the host has the features that they need.
 pub trait Host {
-    /// The reason why this host cannot do `need`; `None` when it can.
+    /// The reason why this host does not have `need`, or `None` if it has.
     fn lacks(&self, need: Need) -> Option<String>;
     /// A new process that runs as root.
     fn process(&mut self) -> Result<Box<dyn Proc>>;
-    /// Waits until the process sleeps in the wait channel; the bound makes a process that never
-    /// does a [`Trouble::Hung`].
+    /// Waits until the process sleeps on the wait channel. If that does not happen within a bound,
+    /// the result is [`Trouble::Hung`].
     fn wait_asleep(&mut self, pid: Pid, wmesg: Wmesg) -> Result<()>;
-    /// Whether the kernel, or what stands for it, is still well: the panic or misuse report, or a
-    /// complaint on its console that means one, if there is any.
+    /// Fails if the kernel, or its replacement, has panicked, has reported a misuse, or has
+    /// complained on its console.
     fn health(&mut self) -> Result<()>;
 
     /// Sets or unsets a kernel tunable for the next load ([`Need::Tunables`]). The module is not
-    /// loaded; a host that has to boot for it may do so, and the processes made before are not used
-    /// any more.
+    /// loaded. The host may have to boot again, so earlier processes are not used afterwards.
     fn set_tunable(&mut self, name: &str, value: Option<&str>) -> Result<()>;
-    /// What is held of the module's malloc type, zeros after it was unloaded
+    /// The memory in use of the module's malloc type. All counts are zero after it was unloaded
     /// ([`Need::MemoryStats`]).
     fn memory(&mut self) -> Result<MemoryStats>;
     /// Every live allocation of the module's malloc type ([`Need::Poke`]).

@@ -1,5 +1,5 @@
-//! A process as the cases use it: calls with types, and every trouble a [`Failure`] at the place of
-//! the call.
+//! A process as the cases use it. Calls have types, and every trouble is a [`Failure`] at the place
+//! of the call.
 
 mod calls;
 
@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 /// A process. It ends when it is dropped.
 pub struct Process(Box<dyn Proc>);
 
-/// The value of one kind in a reply, as a function of its name.
+/// Defines a function that returns the value of one kind in a reply.
 macro_rules! unwrap_value {
     ($name:ident, $variant:ident -> $type:ty) => {
         #[track_caller]
@@ -52,7 +52,7 @@ fn count(reply: Reply) -> Outcome<Result<usize>> {
     Ok(number(reply)?.map(|n| n as usize))
 }
 
-/// The entry of a poll(2) that had one.
+/// The entry of a poll(2) with one entry.
 #[track_caller]
 fn revents(reply: Reply) -> Outcome<Result<i16>> {
     match polled(reply)? {
@@ -175,7 +175,7 @@ impl Process {
         self.died()
     }
 
-    /// Waits until the process is gone, which something else ends in the middle of a call.
+    /// Waits until the process is gone, because something else ends it in the middle of a call.
     #[track_caller]
     pub fn died(mut self) -> Outcome {
         match self.0.wait() {
@@ -187,7 +187,7 @@ impl Process {
         }
     }
 
-    /// exit(2); the process is gone afterwards.
+    /// exit(2). The process is gone afterwards.
     #[track_caller]
     pub fn exit(mut self) -> Outcome {
         no_trouble(self.pid(), "exit", self.0.exit())

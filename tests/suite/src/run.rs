@@ -10,15 +10,16 @@ use alloc::string::{String, ToString};
 /// How a case ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Everything was as it should.
+    /// Every expectation was met.
     Passed,
-    /// The host lacks something; says what, and why.
+    /// The host lacks a feature. The text has the feature and the reason.
     Skipped(String),
     /// The first expectation that was not met.
     Failed(String),
 }
 
-/// Runs `case` on `host`, from a device in its first state to an unloaded module that left nothing.
+/// Runs `case` on `host`. It begins with a device in its first state, and ends with an unloaded
+/// module that has left nothing.
 pub fn run(case: &Case, host: &mut dyn Host) -> Verdict {
     for need in case.needs {
         if let Some(why) = host.lacks(*need) {
@@ -27,7 +28,7 @@ pub fn run(case: &Case, host: &mut dyn Host) -> Verdict {
     }
     match attempt(case, host) {
         Ok(()) => Verdict::Passed,
-        // A kernel that stopped explains best why a process hung.
+        // A kernel that stopped is the best explanation for a process that hung.
         Err(failure) => Verdict::Failed(match host.health() {
             Ok(()) => failure.to_string(),
             Err(trouble) => format!("{failure}\n{trouble}"),
@@ -38,8 +39,8 @@ pub fn run(case: &Case, host: &mut dyn Host) -> Verdict {
 fn attempt(case: &Case, host: &mut dyn Host) -> Outcome {
     let mut cx = Ctx::begin(host)?;
     let outcome = (case.run)(&mut cx);
-    // The host is to be left clean for the next case also after a failure, but the first failure
-    // tells more.
+    // The host must be clean for the next case also after a failure. The first failure is the more
+    // useful one.
     let end = cx.end();
     outcome.and(end)
 }

@@ -4,23 +4,23 @@ use crate::errno::Errno;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// What a system call returns.
+/// The result of a system call.
 pub type Result<T> = core::result::Result<T, Errno>;
 
 /// A file descriptor.
 pub type Fd = i32;
 
-/// How long poll(2), select(2) and kevent(2) wait, in milliseconds; `None` waits for ever.
+/// The timeout of poll(2), select(2) and kevent(2) in milliseconds. `None` waits without limit.
 pub type Timeout = Option<u32>;
 
-/// Which part of a user buffer a system call can reach. Touching the rest is EFAULT.
+/// The part of a user buffer that a system call can access. Access to the rest fails with EFAULT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reach {
     /// Every byte.
     All,
-    /// Only the first so many bytes.
+    /// Only this many bytes at the beginning.
     First(usize),
-    /// Only the last so many bytes.
+    /// Only this many bytes at the end.
     Last(usize),
     /// Every byte, but the page fault on the first does not end until `Host::release_faults`.
     Hung,
@@ -28,7 +28,7 @@ pub enum Reach {
 
 /// A user buffer of some length, with a part that may be out of reach.
 pub trait Memory {
-    /// Copies `bytes`, one for each byte of the buffer, to where it can be reached; the others are
+    /// Copies `bytes`, one for each byte of the buffer, to the part within reach. The others are
     /// dropped.
     fn set(&mut self, bytes: &[u8]);
     /// The bytes within reach, in order.
@@ -38,11 +38,11 @@ pub trait Memory {
 /// One entry of poll(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollFd {
-    /// The descriptor; a negative one is passed over.
+    /// The descriptor. A negative one is ignored.
     pub fd: Fd,
-    /// What to wait for.
+    /// The requested events.
     pub events: i16,
-    /// What was found.
+    /// The returned events.
     pub revents: i16,
 }
 
@@ -66,18 +66,18 @@ pub struct Kevent {
     pub filter: i16,
     /// `EV_*` bits.
     pub flags: u16,
-    /// Bits of the filter's own; an error number at EV_EOF.
+    /// Bits of the filter. With EV_EOF, an error number.
     pub fflags: u32,
-    /// The filter's number: bytes to read, or bytes of room.
+    /// The filter's number, the bytes to read or the bytes of room.
     pub data: i64,
-    /// Whatever the caller put there.
+    /// An opaque value of the caller.
     pub udata: u64,
 }
 
-/// What a process does with a signal.
+/// The action of a process for a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Disposition {
-    /// The default action; it ends the process for the signals used here.
+    /// The default action, which ends the process for the signals used here.
     Default,
     /// Nothing, as if it had not been sent.
     Ignore,
@@ -88,14 +88,14 @@ pub enum Disposition {
     },
 }
 
-/// The system calls of one process. Errors are FreeBSD's numbers; which file the device is, and
-/// where the module's file lies, is the implementation's business.
+/// The system calls of one process. Errors are FreeBSD's numbers. The implementation determines the
+/// paths of the device and of the module.
 pub trait Sys {
     /// The process's buffers.
     type Memory: Memory;
 
-    /// A buffer of `len` bytes, zeroed. One that is all within reach may be any memory; the others
-    /// end at (or begin after) a page that is not accessible.
+    /// A zeroed buffer of `len` bytes. A buffer that is all within reach may be any memory. Other
+    /// buffers end at an inaccessible page, or begin after one.
     fn memory(&mut self, len: usize, reach: Reach) -> Self::Memory;
 
     /// open(2) of the device, with `O_*` flags.
@@ -120,16 +120,16 @@ pub trait Sys {
     /// pwrite(2)
     fn pwrite(&mut self, fd: Fd, from: &Self::Memory, offset: i64) -> Result<usize>;
 
-    /// ioctl(2) with one of FreeBSD's request codes; `arg` is as long as the code says.
+    /// ioctl(2) with a request code of FreeBSD. The length of `arg` is the one in the code.
     fn ioctl(&mut self, fd: Fd, request: u64, arg: &mut Self::Memory) -> Result<()>;
     /// fcntl(2), F_GETFL
     fn get_flags(&mut self, fd: Fd) -> Result<i32>;
     /// fcntl(2), F_SETFL
     fn set_flags(&mut self, fd: Fd, flags: i32) -> Result<()>;
 
-    /// poll(2); returns how many entries have something in `revents`.
+    /// poll(2). Returns the number of entries with events in `revents`.
     fn poll(&mut self, fds: &mut [PollFd], timeout: Timeout) -> Result<usize>;
-    /// select(2); leaves in the sets what is ready, returns how many that are.
+    /// select(2). Leaves the ready descriptors in the sets, and returns their number.
     fn select(&mut self, sets: &mut FdSets, timeout: Timeout) -> Result<usize>;
     /// kqueue(2)
     fn kqueue(&mut self) -> Result<Fd>;
@@ -137,7 +137,7 @@ pub trait Sys {
     fn kqueue_cponfork(&mut self) -> Result<Fd>;
     /// sysctl(3) `kern.proc.kq`: the events that the kqueues of process `pid` wait for.
     fn report_kqueues(&mut self, pid: i32) -> Result<Vec<Kevent>>;
-    /// kevent(2); at most `max` events, none are waited for when it is 0.
+    /// kevent(2) for at most `max` events. It does not wait if that is 0.
     fn kevent(
         &mut self,
         kq: Fd,
@@ -148,7 +148,7 @@ pub trait Sys {
 
     /// sigaction(2)
     fn sigaction(&mut self, signal: i32, to: Disposition) -> Result<()>;
-    /// How often a handler ran for `signal` in this process.
+    /// The number of times that a handler ran for `signal` in this process.
     fn caught(&mut self, signal: i32) -> u32;
 
     /// revoke(2) of the device.

@@ -1,22 +1,22 @@
 /*-
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * /dev/hungmap: memory whose page faults do not end, as of a mapped file whose
- * server has stopped.
+ * /dev/hungmap is memory whose page faults do not end, like those of a mapped
+ * file whose server has stopped.
  *
- * The device has HUNGMAP_PAGES pages of memory, over and over: page N of a
- * mapping is page N modulo HUNGMAP_PAGES of the memory.  The first
- * HUNGMAP_PAGES pages are always there.  A fault on any later page sleeps in
- * the wait channel "hungpg", and cannot be interrupted, while the device is
- * armed.  write(2) of "1" arms the device; of "0" ends every fault.
+ * The device repeats its HUNGMAP_PAGES pages of memory.  Page N of a mapping is
+ * page N modulo HUNGMAP_PAGES of the memory.  The first HUNGMAP_PAGES pages are
+ * always present.  While the device is armed, a fault on any later page sleeps
+ * on the wait channel "hungpg", and cannot be interrupted.  write(2) of "1" arms
+ * the device.  write(2) of "0" ends every fault.
  *
- * d_mmap is called at the first fault on a page.  It may sleep there: the pager
- * calls it without the lock of the object, and the map is not locked.  The
- * kernel also calls it at mmap(2), where it must not sleep.  The two can be told
- * apart by the protection: of a fault it is always PROT_READ, of mmap(2) that of
- * the mapping.  A mapping must therefore be one that can be written to.
+ * d_mmap is called at the first fault on a page.  It may sleep there, because
+ * the pager calls it without the lock of the object, and the map is not locked.
+ * The kernel also calls it at mmap(2), where it must not sleep.  The protection
+ * distinguishes the two.  It is always PROT_READ for a fault, and that of the
+ * mapping for mmap(2).  A mapping must therefore be writable.
  *
- * The module may be unloaded only when nobody has a mapping.
+ * The module may be unloaded only while there is no mapping.
  */
 
 #include <sys/param.h>

@@ -179,33 +179,33 @@ mod tests {
 
     #[test]
     fn a_good_module_passes() {
-        let said = Module::good(&CALL)
+        let found = Module::good(&CALL)
             .call("wakeup", elf::R_X86_64_PLT32)
             .check();
-        let first = said.lines().next().unwrap();
+        let first = found.lines().next().unwrap();
         assert!(
             first.ends_with("6 of text, for kernels 1500068 to 1599999"),
-            "{said}"
+            "{found}"
         );
     }
 
     #[test]
     fn size() {
-        let said = Module::good(&[0x90; 37 << 10]).check();
-        assert!(said.contains("bytes, more than 36864"), "{said}");
+        let found = Module::good(&[0x90; 37 << 10]).check();
+        assert!(found.contains("bytes, more than 36864"), "{found}");
     }
 
     #[test]
     fn files_that_are_no_modules() {
         let dir = std::env::temp_dir().join(format!("xtask-check-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        let object = Module::good(&CALL);
         let written = |name: &str, bytes: &[u8]| {
             let path = dir.join(name);
             std::fs::write(&path, bytes).unwrap();
             path
         };
-        is_module(&written("good", &object.bytes())).unwrap();
+        let declared = Module::good(&CALL).named("other").bytes();
+        is_module(&written("declared", &declared)).unwrap();
         let message = |path: &std::path::Path| format!("{:#}", is_module(path).unwrap_err());
         let missing = dir.join("missing");
         assert_eq!(
@@ -220,6 +220,12 @@ mod tests {
             )),
             "{}",
             message(&script)
+        );
+        let undeclared = written("undeclared", &Module::good(&CALL).bytes());
+        assert!(
+            message(&undeclared).ends_with("no DECLARE_MODULE in its set_modmetadata_set"),
+            "{}",
+            message(&undeclared)
         );
         std::fs::remove_dir_all(&dir).unwrap();
     }

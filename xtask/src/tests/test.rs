@@ -8,7 +8,7 @@ use crate::release::kld::only_on_linux;
 use crate::vm::{self, native};
 use anyhow::{Context, Result};
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 /// Packages whose tests also run on FreeBSD. kldhost is for Linux.
@@ -89,8 +89,14 @@ fn one_module(root: &Path, file: &Path) -> Result<()> {
     command::cargo_test(
         root,
         &[&tests[..], &programs].concat(),
-        &[(KMOD, file.as_os_str())],
-    )?;
+        &[
+            (KMOD, file.as_os_str()),
+            ("RUST_BACKTRACE", OsStr::new("0")),
+            // A short sequence of calls is easier to understand.
+            ("PROPTEST_MAX_SHRINK_ITERS", OsStr::new("2000")),
+        ],
+    )
+    .with_context(|| format!("{} does not pass", file.display()))?;
     println!("{} passes suite, model and faults", file.display());
     Ok(())
 }

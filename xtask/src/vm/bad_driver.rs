@@ -54,7 +54,7 @@ pub fn show(parts: &Parts) -> Result<()> {
             env: &env,
             print: false,
         })?;
-        let Some(said) = expected
+        let Some(line) = expected
             .console
             .iter()
             .find_map(|text| run.judge.line_with(text))
@@ -66,8 +66,8 @@ pub fn show(parts: &Parts) -> Result<()> {
             );
         };
         // Only the result of a long call.
-        let said = said.split_once("hung: ").map_or(said, |(_, hung)| hung);
-        println!("  {}: {}", expected.case, said.trim_start_matches("# "));
+        let line = line.split_once("hung: ").map_or(line, |(_, hung)| hung);
+        println!("  {}: {}", expected.case, line.trim_start_matches("# "));
     }
     Ok(())
 }

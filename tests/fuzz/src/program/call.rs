@@ -1,5 +1,5 @@
-//! Programs of system calls, as they are read from the fuzzer's bytes: most of it makes sense, and
-//! all of it may come.
+//! Programs of system calls, which are decoded from the fuzzer's bytes. Most programs make sense,
+//! and any call is possible.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use echodev::ioctl::{ECHODEV_CLEAR, ECHODEV_GBUFSIZE, ECHODEV_SBUFSIZE};
@@ -10,12 +10,12 @@ use kldhost::{
     Signal,
 };
 
-/// A kernel's life.
+/// A program.
 #[derive(Debug)]
 pub struct Program {
     /// `hw.echodev.bufsize`.
     pub bufsize: u8,
-    /// Whether the processes end before the module is unloaded for good, or after it.
+    /// Whether the processes end before the module's last unload, or after it.
     pub exit_first: bool,
     pub steps: Vec<Step>,
 }
@@ -23,7 +23,7 @@ pub struct Program {
 /// A call of one process.
 #[derive(Debug)]
 pub struct Step {
-    /// Which process, in the order of their making, round and round.
+    /// The process, as an index modulo the number of processes.
     pub process: u8,
     pub call: Call,
 }
@@ -60,7 +60,7 @@ pub enum Call {
     Interrupt(u8),
     Fork,
     Exit,
-    /// Polls by a callback.
+    /// Polls with a callback.
     Watch(AnyFd, i16),
     Unwatch,
     Revoke,
@@ -77,7 +77,7 @@ pub struct Move {
     pub buffers: Vec<Buffer>,
 }
 
-/// Which of its variants a read or write is.
+/// The variant of a read or write.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Plain,
@@ -85,11 +85,11 @@ pub enum Kind {
     At(i64),
 }
 
-/// User memory: so many bytes, of which some may be out of reach.
+/// User memory, of which some bytes may be out of reach.
 #[derive(Debug, Clone, Copy)]
 pub enum Buffer {
     All(usize),
-    /// The first so many bytes are within reach.
+    /// The number of bytes at the beginning that are within reach.
     Head(usize, usize),
     Nowhere(usize),
 }
@@ -97,7 +97,7 @@ pub enum Buffer {
 /// A descriptor.
 #[derive(Debug, Clone, Copy)]
 pub enum AnyFd {
-    /// One of those that are open, most likely.
+    /// Most likely one that is open.
     Open(u8),
     /// A kqueue, if there is one.
     Kqueue(u8),
@@ -119,7 +119,7 @@ pub enum Argument {
     Int(i64),
     /// A buffer that holds this number and then zeroes.
     Number(i64, Buffer),
-    /// One that may only be read.
+    /// A buffer that is read-only.
     Const(i64),
 }
 
@@ -316,7 +316,7 @@ fn change(u: &mut Unstructured<'_>) -> Result<Change> {
         EV_DELETE,
     ];
     let fd = any_fd(u)?;
-    // The high half is what kevent(2) returns, and the kernel's own.
+    // The high half has the flags that kevent(2) returns, and internal flags of the kernel.
     let flags = if u.ratio(7, 8)? {
         one_of(u, &flags)?
     } else {

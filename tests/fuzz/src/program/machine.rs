@@ -14,22 +14,22 @@ use kldhost::{
 
 /// The device that the module makes.
 pub const DEVICE: &str = "/dev/echo";
-/// The module's file, as it is called when it is loaded.
+/// The name of the loaded file.
 const FILE: &str = "echodev.ko";
 /// The module's malloc(9) type.
 const MALLOC_TYPE: &str = "echodev";
 
-/// Far more than any call takes: what takes longer hangs.
+/// Far more than any call takes. A call that takes longer hangs.
 const BOUND: Duration = Duration::from_secs(30);
 
 /// A process.
 pub struct Slot {
     pub process: Process,
-    /// How often its descriptors have changed.
+    /// The number of changes of its descriptors.
     pub generation: u32,
     /// One more than the highest descriptor that was ever open.
     pub end: Fd,
-    /// The kqueues that it has made.
+    /// Its kqueues.
     pub kqueues: Vec<Fd>,
 }
 
@@ -44,7 +44,7 @@ impl Slot {
         }
     }
 
-    /// The descriptor that a program means.
+    /// The descriptor that a program refers to.
     pub fn descriptor(&self, fd: AnyFd) -> Fd {
         match fd {
             AnyFd::Open(number) => Fd::from(number) % self.end.max(1),
@@ -61,7 +61,7 @@ impl Slot {
 pub struct Machine {
     pub kernel: Kernel,
     pub slots: Vec<Slot>,
-    /// The calls that are under way.
+    /// The calls that have not ended.
     pub pending: Vec<Pending>,
     pub watches: Vec<PollWatch>,
     pub seen: Seen,
@@ -70,9 +70,9 @@ pub struct Machine {
     module: &'static [u8],
     /// The number of the module's file, if it is loaded.
     loaded: Option<KldId>,
-    /// A process of our own, and its descriptor of the device.
+    /// A process for queries, and its descriptor of the device.
     observer: Process,
-    eye: Option<Fd>,
+    probe: Option<Fd>,
     stream: Stream,
     /// Set while the module is unloaded.
     unloading: Arc<Mutex<Option<Unloading>>>,
@@ -108,13 +108,13 @@ impl Machine {
             module,
             loaded: None,
             observer,
-            eye: None,
+            probe: None,
             stream: Stream::new(),
             unloading,
         };
         let process = machine.observer.clone();
         machine.load(&process);
-        machine.look(None);
+        machine.settle(None);
         machine
     }
 
@@ -143,19 +143,19 @@ impl Machine {
         self.check_panic();
         assert_eq!(result, Ok(()), "kldunload(2)");
         self.loaded = None;
-        if let Some(eye) = self.eye.take() {
-            // Whether it is told that the device is gone depends on how long that is ago.
-            let _ = self.observer.close(eye);
+        if let Some(probe) = self.probe.take() {
+            // The result depends on the time since the device has gone.
+            let _ = self.observer.close(probe);
         }
     }
 
-    /// The device has been emptied by a call.
+    /// Records that a call has emptied the device.
     pub fn cleared(&mut self) {
         self.stream.clear();
     }
 
-    /// Waits until every thread is back or asleep, and checks what has come of it.
-    pub fn look(&mut self, ended: Option<Ended>) {
+    /// Waits until every thread has returned or is asleep, and checks the results.
+    pub fn settle(&mut self, ended: Option<Ended>) {
         self.wait_quiet();
         let mut ended: Vec<Ended> = ended.into_iter().collect();
         ended.extend(
@@ -184,7 +184,7 @@ impl Machine {
                     total: None,
                 }))
                 .collect();
-            self.stream.look(reads, writes, count);
+            self.stream.update(reads, writes, count);
             (self.seen)((count + 1).ilog2());
         }
         self.check_sleepers();
@@ -200,40 +200,42 @@ impl Machine {
         }
     }
 
-    /// How many bytes the device says that it holds; `None` if there is no device.
+    /// The number of bytes held, as the device reports it. `None` if there is no device.
     fn held(&mut self) -> Option<usize> {
         self.loaded?;
         let mut count = [0; 4];
         // Ours may have been revoked.
         while self
-            .eye
-            .is_none_or(|eye| self.observer.ioctl(eye, FIONREAD, &mut count).is_err())
+            .probe
+            .is_none_or(|probe| self.observer.ioctl(probe, FIONREAD, &mut count).is_err())
         {
             self.check_panic();
-            let eye = self
+            let probe = self
                 .observer
                 .open(DEVICE, O_RDONLY | O_NONBLOCK)
-                .expect("anybody may open the device to read");
-            if let Some(old) = self.eye.replace(eye) {
+                .expect("a reader can always open the device");
+            if let Some(old) = self.probe.replace(probe) {
                 let _ = self.observer.close(old);
             }
         }
         Some(i32::from_ne_bytes(count) as usize)
     }
 
-    /// Whether a write(2) of so many bytes has to wait for room; of 0 bytes: whether a read(2) has
+    /// Whether a write(2) of `room` bytes has to wait for room. With 0 bytes, whether a read(2) has
     /// to wait for bytes.
     pub fn has_to_wait(&self, room: usize) -> bool {
-        let Some(eye) = self.eye else { return false };
+        let Some(probe) = self.probe else {
+            return false;
+        };
         if room == 0 {
-            return self.observer.poll(&mut [PollFd::new(eye, POLLIN)], 0) == Ok(0);
+            return self.observer.poll(&mut [PollFd::new(probe, POLLIN)], 0) == Ok(0);
         }
         let mut space = [0; 4];
-        self.observer.ioctl(eye, FIONWRITE, &mut space).is_err()
+        self.observer.ioctl(probe, FIONWRITE, &mut space).is_err()
             || (i32::from_ne_bytes(space) as usize) < room
     }
 
-    /// Nobody sleeps who has reason to be awake.
+    /// Checks that no thread is asleep if its condition holds.
     fn check_sleepers(&self) {
         let threads = self.kernel.threads();
         for td in &threads {
@@ -248,19 +250,19 @@ impl Machine {
             {
                 continue;
             }
-            let eye = self
-                .eye
-                .unwrap_or_else(|| panic!("somebody sleeps on {wmesg} in a module that is gone"));
-            let ready = self.observer.poll(&mut [PollFd::new(eye, events)], 0);
+            let probe = self
+                .probe
+                .unwrap_or_else(|| panic!("a thread sleeps on {wmesg} in a module that is gone"));
+            let ready = self.observer.poll(&mut [PollFd::new(probe, events)], 0);
             assert_eq!(
                 ready,
                 Ok(0),
-                "somebody sleeps on {wmesg} for no reason: {threads:?}"
+                "a thread sleeps on {wmesg} for no reason: {threads:?}"
             );
         }
         for call in &self.pending {
             let slot = &self.slots[call.slot];
-            // What it sleeps for is the files that it found when it began.
+            // The call waits for the files that were open when it began.
             if slot.generation == call.generation
                 && let Some(question) = &call.question
             {
@@ -268,26 +270,26 @@ impl Machine {
                 assert_eq!(
                     answer,
                     Ok(0),
-                    "somebody sleeps in poll(2) or select(2) for no reason: {threads:?}"
+                    "a thread sleeps in poll(2) or select(2) for no reason: {threads:?}"
                 );
             }
         }
         self.check_panic();
     }
 
-    /// Ends everything. With `exit_first`, the processes end before the module is unloaded, else
-    /// after it.
+    /// Ends everything. The processes end before the module is unloaded if `exit_first` is set, and
+    /// after it otherwise.
     pub fn finish(mut self, exit_first: bool) {
         if exit_first {
             self.exit_all();
         }
         let process = self.observer.clone();
         self.unload(&process);
-        self.look(None);
+        self.settle(None);
         self.exit_all();
         assert!(
             self.pending.is_empty(),
-            "a process has ended, and its calls have not: {:?}",
+            "a process has ended, but its calls have not: {:?}",
             self.kernel.threads()
         );
         self.watches.clear();
@@ -310,10 +312,10 @@ impl Machine {
         for slot in &self.slots {
             slot.process.exit();
         }
-        self.look(None);
+        self.settle(None);
     }
 
-    /// A call has returned: with an errno that exists, if any.
+    /// Checks that a call returned no errno, or one that a program can see.
     pub fn check<T>(&self, call: &str, result: Result<T, Errno>) {
         self.check_panic();
         let error = result.err().unwrap_or(Errno(0));
@@ -325,7 +327,7 @@ impl Machine {
         (self.seen)(hash(call) ^ error.0 as u32);
     }
 
-    /// No call may have made the kernel panic.
+    /// Checks that no call has made the kernel panic.
     pub fn check_panic(&self) {
         if let Some(report) = self.kernel.panic_report() {
             panic!("{report}");
@@ -333,14 +335,14 @@ impl Machine {
     }
 }
 
-/// What a write that has ended says of what it has moved.
+/// The bytes that a write has moved, according to its result.
 fn taking(result: Result<usize, Errno>, writer: &mut Writer) -> Taking<'_> {
     let total = match result {
         Ok(total) => Some(total),
-        // What was moved before the bad address stays moved, and the error does not tell how much
-        // that was.
+        // The bytes before the bad address have been moved, and the error does not report their
+        // number.
         Err(Errno::EFAULT) => None,
-        // It was asleep: nothing since the last look.
+        // It was asleep, and has moved nothing since the last check.
         Err(Errno::KILLED) => writer.taken,
         Err(_) => Some(0),
     };

@@ -3,7 +3,7 @@
 use super::call::Buffer;
 use kldhost::{UserIn, UserMem, UserOut};
 
-/// User memory, some of it out of reach.
+/// User memory, of which a part may be out of reach.
 pub enum Memory {
     Plain(Vec<u8>),
     Head(UserMem, usize),
@@ -27,7 +27,7 @@ impl Memory {
         }
     }
 
-    /// Fills what is within reach with the first of these bytes.
+    /// Fills the part within reach with the first of these bytes.
     pub fn fill(&mut self, bytes: &[u8]) {
         match self {
             Memory::Plain(own) => {

@@ -1,29 +1,29 @@
-//! Calls that may sleep, on threads of their own.
+//! Calls that may sleep, each on its own thread.
 
 use super::machine::{Ended, Slot};
 use super::perform::{Done, Question, Work};
 use super::stream::Writer;
 use kldhost::{Call, Interrupt};
 
-/// A call that is under way, or has just ended.
+/// A call that has not ended, or has just ended.
 pub struct Pending {
-    /// Which process makes it.
+    /// The process that makes it.
     pub slot: usize,
-    /// How often the descriptors of that process had changed when it began.
+    /// The number of changes of that process's descriptors when it began.
     pub generation: u32,
     /// Interrupts it.
     pub token: Interrupt,
-    /// What it waits for, if that can be asked without consequences.
+    /// The condition that it waits for, if that can be queried without side effects.
     pub question: Option<Question>,
     /// Whether it is a kevent(2).
     pub is_kevent: bool,
-    /// What it writes.
+    /// Its bytes, if it is a write.
     pub writer: Option<Writer>,
     call: Call<Done>,
 }
 
 impl Pending {
-    /// Starts a call of the process in slot number `at`. It waits for as long as it takes.
+    /// Starts a call of the process in slot `at`. The call may sleep without limit.
     pub fn start(at: usize, slot: &Slot, mut work: Work, writer: Option<Writer>) -> Pending {
         let token = Interrupt::new();
         let (question, is_kevent) = (work.question(), matches!(work, Work::Kevent { .. }));
@@ -47,7 +47,7 @@ impl Pending {
         self.call.is_done()
     }
 
-    /// What came of it, once it has ended.
+    /// Its result, once it has ended.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Calls that may have to wait, made ready to run on any thread.
+//! Calls that may have to wait, in a form that can run on any thread.
 
 use super::call::Kind;
 use super::memory::Memory;
@@ -29,24 +29,25 @@ pub enum Work {
 #[derive(Clone)]
 pub enum Question {
     Poll(Vec<PollFd>),
-    /// The sets to read, to write and of exceptions: one bit for each of the first descriptors.
+    /// The sets for reading, writing and exceptions, with one bit for each of the first
+    /// descriptors.
     Select {
         nfds: i32,
         sets: [u8; 3],
     },
 }
 
-/// What came of a call.
+/// The result of a call.
 pub struct Done {
     /// The name of the call.
     pub call: &'static str,
     pub result: Result<usize, Errno>,
-    /// What a read has read.
+    /// The bytes of a read.
     pub bytes: Vec<u8>,
 }
 
 impl Work {
-    /// What it asks, if it is a question.
+    /// The query, if the call is one.
     pub fn question(&self) -> Option<Question> {
         if let Work::Question(question) = self {
             Some(question.clone())
@@ -65,8 +66,8 @@ impl Work {
         }
     }
 
-    /// Makes the call. With `wait`, poll(2), select(2) and kevent(2) wait for ever, else not at
-    /// all.
+    /// Makes the call. With `wait`, poll(2), select(2) and kevent(2) wait without limit, otherwise
+    /// not at all.
     pub fn perform(&mut self, process: &Process, wait: bool) -> Done {
         let mut bytes = Vec::new();
         let result = match self {
@@ -106,7 +107,7 @@ impl Work {
 }
 
 impl Question {
-    /// The answer now: how many descriptors are ready.
+    /// The current answer, the number of ready descriptors.
     pub fn ask(&self, process: &Process) -> Result<usize, Errno> {
         self.perform(process, false)
     }

@@ -10,21 +10,21 @@ use echodev::ioctl::ECHODEV_CLEAR;
 use kldhost::sync::Arc;
 use kldhost::{Errno, Fd, IoctlArg, Kevent, O_NONBLOCK, PollFd, Process};
 
-/// Processes, calls asleep and watches that there may be at a time.
+/// The maximum of processes, calls asleep and watches at a time.
 const CROWD: usize = 4;
 
 impl Machine {
-    /// Makes a call, and checks what has come of it.
+    /// Makes a call, and checks its results.
     pub fn step(&mut self, step: Step) {
         let at = usize::from(step.process) % self.slots.len();
         if self.slots[at].process.exit_status().is_some() {
             self.slots[at] = Slot::new(self.kernel.process());
         }
         let ended = self.make(at, step.call);
-        self.look(ended);
+        self.settle(ended);
     }
 
-    /// Makes a call. Returns the outcome, if it is one that moves bytes and does not wait.
+    /// Makes a call. Returns the outcome if the call moves bytes and does not wait.
     fn make(&mut self, at: usize, call: Call) -> Option<Ended> {
         let process = self.slots[at].process.clone();
         let fd = |fd: AnyFd| self.slots[at].descriptor(fd);
@@ -120,7 +120,7 @@ impl Machine {
         None
     }
 
-    /// As [`Machine::check`], of a call that makes a descriptor.
+    /// Calls [`Machine::check`] for a call that makes a descriptor.
     fn opened(&mut self, at: usize, call: &str, result: Result<Fd, Errno>) {
         let slot = &mut self.slots[at];
         slot.generation += 1;
@@ -151,12 +151,12 @@ impl Machine {
         }
     }
 
-    /// Makes a call that can be told whether to wait. If it has to wait for ever, it does so on a
-    /// thread of its own.
+    /// Makes a call that has a timeout. If it has to wait without limit, it does so on its own
+    /// thread.
     fn wait(&mut self, at: usize, mut work: Work, wait: bool) {
         let slot = &self.slots[at];
         let wait = wait && self.pending.len() < CROWD;
-        // Threads are slow: a question is asked first.
+        // Threads are slow, so the condition is queried first.
         if !wait
             || work
                 .question()
@@ -169,7 +169,7 @@ impl Machine {
         }
     }
 
-    /// read(2), write(2) and their variants: on a thread of their own if they may have to wait.
+    /// read(2), write(2) and their variants, on their own thread if they may have to wait.
     fn transfer(&mut self, at: usize, process: &Process, wanted: Move) -> Option<Ended> {
         let fd = self.slots[at].descriptor(wanted.fd);
         let kind = wanted.kind;
@@ -208,14 +208,13 @@ impl Machine {
         Some((work.perform(process, false), writer))
     }
 
-    /// Puts the next bytes in, which are returned; those out of reach are only counted.
+    /// Fills memory with the next bytes, and returns them. Bytes out of reach are only counted.
     fn fill(&mut self, memory: &mut [Memory]) -> Vec<u8> {
         let mut all = Vec::new();
         for piece in memory {
             let from = all.len();
             for _ in 0..piece.len() {
-                // A prime, so that a byte lost or doubled does not go unseen at the turn of a
-                // buffer.
+                // A prime, so that a lost or duplicated byte is also found where the buffer wraps.
                 self.next = (self.next + 1) % 251;
                 all.push(self.next);
             }

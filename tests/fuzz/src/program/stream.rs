@@ -1,29 +1,29 @@
-//! What goes in comes out: the bytes that the device should hold.
+//! The bytes that the device should hold.
 //!
-//! Looked at between the calls, when every thread is back or asleep. Where several writers have
-//! moved bytes since the last look, their order is not known: then only the counts are checked,
-//! until the device is empty again.
+//! They are checked between the calls, when every thread has returned or is asleep. If several
+//! writers have moved bytes since the last check, the order is unknown. Then only the counts are
+//! checked until the device is empty again.
 
 use std::collections::VecDeque;
 
-/// What a write has to move.
+/// The bytes of a write.
 pub struct Writer {
-    /// All bytes that it was given, also those out of reach, which are never moved.
+    /// All bytes of the call, also those out of reach, which are never moved.
     pub bytes: Vec<u8>,
-    /// How many the device has taken; `None` when that is not known.
+    /// The number that the device has taken, or `None` if that is unknown.
     pub taken: Option<usize>,
 }
 
-/// A write that was under way since the last look.
+/// A write that was active since the last check.
 pub struct Taking<'a> {
     pub writer: &'a mut Writer,
-    /// How many bytes it has moved in all, if it has said so.
+    /// The total that it has moved, if it has returned that.
     pub total: Option<usize>,
 }
 
 /// The bytes held.
 pub struct Stream {
-    /// `None` when they are not known.
+    /// `None` if they are unknown.
     held: Option<VecDeque<u8>>,
     count: usize,
 }
@@ -37,13 +37,13 @@ impl Stream {
         }
     }
 
-    /// Takes in what has happened since the last look: these reads and writes, in any order. The
-    /// device says now that it holds `count` bytes.
+    /// Processes the reads and writes since the last check, which happened in any order. The device
+    /// now reports that it holds `count` bytes.
     ///
     /// # Panics
     ///
-    /// If that cannot be.
-    pub fn look(&mut self, reads: Vec<Vec<u8>>, mut writes: Vec<Taking<'_>>, count: usize) {
+    /// If that is impossible.
+    pub fn update(&mut self, reads: Vec<Vec<u8>>, mut writes: Vec<Taking<'_>>, count: usize) {
         let read: usize = reads.iter().map(Vec::len).sum();
         let added = (count + read).checked_sub(self.count);
         let added = added.unwrap_or_else(|| {
@@ -52,7 +52,7 @@ impl Stream {
                 self.count
             )
         });
-        let known = self.settle(&mut writes, added);
+        let known = self.attribute(&mut writes, added);
         self.count = count;
         match (&mut self.held, known) {
             (Some(held), Some(bytes)) => {
@@ -70,8 +70,8 @@ impl Stream {
         }
     }
 
-    /// Finds out who has added the `added` bytes. Returns them, if their order is known.
-    fn settle(&self, writes: &mut [Taking<'_>], added: usize) -> Option<Vec<u8>> {
+    /// Attributes the `added` bytes to the writes. Returns the bytes if their order is known.
+    fn attribute(&self, writes: &mut [Taking<'_>], added: usize) -> Option<Vec<u8>> {
         let moved = |taking: &Taking<'_>| {
             Some(
                 taking
@@ -80,30 +80,34 @@ impl Stream {
                     .expect("moved backwards"),
             )
         };
-        let told: usize = writes.iter().filter_map(moved).sum();
-        let mut silent: Vec<usize> = (0..writes.len())
+        let reported: usize = writes.iter().filter_map(moved).sum();
+        let mut unreported: Vec<usize> = (0..writes.len())
             .filter(|&at| moved(&writes[at]).is_none())
             .collect();
-        // One that was never known stays so, and may have moved anything.
-        let murky = silent.iter().any(|&at| writes[at].writer.taken.is_none());
+        // A write whose count is unknown may have moved any number.
+        let unknown = unreported
+            .iter()
+            .any(|&at| writes[at].writer.taken.is_none());
         let left = added
-            .checked_sub(told)
-            .unwrap_or_else(|| panic!("{told} bytes written, {added} have come"));
+            .checked_sub(reported)
+            .unwrap_or_else(|| panic!("{reported} bytes written, {added} have arrived"));
         assert!(
-            !silent.is_empty() || left == 0,
-            "{left} bytes that nobody has written"
+            !unreported.is_empty() || left == 0,
+            "{left} bytes that were not written"
         );
         let mut order: Vec<(usize, usize)> = (0..writes.len())
             .filter_map(|at| Some((at, moved(&writes[at])?)))
             .collect();
-        if left == 0 && !murky {
-            silent.clear();
+        if left == 0 && !unknown {
+            unreported.clear();
         }
-        match silent.as_slice() {
+        match unreported.as_slice() {
             [] => {}
-            [one] if !murky => order.push((*one, left)),
+            [one] if !unknown => order.push((*one, left)),
             _ => {
-                silent.iter().for_each(|&at| writes[at].writer.taken = None);
+                unreported
+                    .iter()
+                    .for_each(|&at| writes[at].writer.taken = None);
                 return None;
             }
         }
@@ -115,7 +119,7 @@ impl Stream {
             writer
                 .bytes
                 .get(from..from + moved)
-                .expect("more is moved than was to be written")
+                .expect("a write does not move more bytes than it has")
                 .to_vec()
         });
         match (pieces.next(), pieces.count()) {
@@ -125,13 +129,13 @@ impl Stream {
         }
     }
 
-    /// The device has been emptied.
+    /// Records that the device has been emptied.
     pub fn clear(&mut self) {
         *self = Stream::new();
     }
 }
 
-/// Takes the reads off the front, in whichever order fits.
+/// Removes the reads from the front, in any order that fits.
 fn take(held: &mut VecDeque<u8>, reads: Vec<Vec<u8>>) -> bool {
     if reads.is_empty() {
         return true;
@@ -164,14 +168,14 @@ mod tests {
         }
     }
 
-    fn told(writer: &mut Writer, total: usize) -> Taking<'_> {
+    fn reported(writer: &mut Writer, total: usize) -> Taking<'_> {
         Taking {
             writer,
             total: Some(total),
         }
     }
 
-    fn silent(writer: &mut Writer) -> Taking<'_> {
+    fn unreported(writer: &mut Writer) -> Taking<'_> {
         Taking {
             writer,
             total: None,
@@ -181,72 +185,72 @@ mod tests {
     /// A device that holds 1 2 3 4.
     fn filled() -> Stream {
         let mut stream = Stream::new();
-        stream.look(vec![], vec![told(&mut writer(&[1, 2, 3, 4]), 4)], 4);
+        stream.update(vec![], vec![reported(&mut writer(&[1, 2, 3, 4]), 4)], 4);
         stream
     }
 
     #[test]
     fn bytes_come_in_order_and_by_several_readers() {
         let mut stream = filled();
-        stream.look(vec![vec![1]], vec![], 3);
-        stream.look(vec![vec![4], vec![2, 3]], vec![], 0);
+        stream.update(vec![vec![1]], vec![], 3);
+        stream.update(vec![vec![4], vec![2, 3]], vec![], 0);
     }
 
     #[test]
     fn a_write_that_waits_is_followed() {
         let mut stream = filled();
         let mut waiting = writer(&[5, 6, 7]);
-        stream.look(vec![vec![1, 2]], vec![silent(&mut waiting)], 4);
+        stream.update(vec![vec![1, 2]], vec![unreported(&mut waiting)], 4);
         assert_eq!(waiting.taken, Some(2));
-        stream.look(vec![vec![3, 4, 5, 6]], vec![told(&mut waiting, 3)], 1);
-        stream.look(vec![vec![7]], vec![], 0);
+        stream.update(vec![vec![3, 4, 5, 6]], vec![reported(&mut waiting, 3)], 1);
+        stream.update(vec![vec![7]], vec![], 0);
     }
 
     #[test]
     fn writers_whose_order_is_unknown_are_counted() {
         let mut stream = filled();
         let (mut one, mut other) = (writer(&[5, 6]), writer(&[7, 8]));
-        stream.look(
+        stream.update(
             vec![vec![1, 2]],
-            vec![silent(&mut one), silent(&mut other)],
+            vec![unreported(&mut one), unreported(&mut other)],
             4,
         );
         assert_eq!((one.taken, other.taken), (None, None));
-        stream.look(vec![vec![9; 4]], vec![silent(&mut one)], 0);
-        // Empty, it is known again.
-        stream.look(vec![], vec![told(&mut writer(&[1]), 1)], 1);
-        stream.look(vec![vec![1]], vec![], 0);
+        stream.update(vec![vec![9; 4]], vec![unreported(&mut one)], 0);
+        // An empty device is known again.
+        stream.update(vec![], vec![reported(&mut writer(&[1]), 1)], 1);
+        stream.update(vec![vec![1]], vec![], 0);
     }
 
     #[test]
     #[should_panic = "bytes are lost"]
     fn a_lost_byte_is_found() {
-        filled().look(vec![vec![1]], vec![], 2);
+        filled().update(vec![vec![1]], vec![], 2);
     }
 
     #[test]
-    #[should_panic = "nobody has written"]
+    #[should_panic = "bytes that were not written"]
     fn a_byte_out_of_nowhere_is_found() {
-        filled().look(vec![], vec![], 5);
+        filled().update(vec![], vec![], 5);
     }
 
     #[test]
     #[should_panic = "the bytes read are not those"]
     fn a_wrong_byte_is_found() {
-        filled().look(vec![vec![1, 3]], vec![], 2);
+        filled().update(vec![vec![1, 3]], vec![], 2);
     }
 
     #[test]
     #[should_panic = "the bytes read are not those"]
     fn a_doubled_byte_is_found() {
         let mut stream = filled();
-        stream.look(vec![vec![1]], vec![told(&mut writer(&[5]), 1)], 4);
-        stream.look(vec![vec![1]], vec![], 3);
+        stream.update(vec![vec![1]], vec![reported(&mut writer(&[5]), 1)], 4);
+        stream.update(vec![vec![1]], vec![], 3);
     }
 
     #[test]
-    #[should_panic = "2 bytes written, 1 have come"]
+    #[should_panic = "2 bytes written, 1 have arrived"]
     fn a_write_that_boasts_is_found() {
-        filled().look(vec![], vec![told(&mut writer(&[5, 6]), 2)], 5);
+        filled().update(vec![], vec![reported(&mut writer(&[5, 6]), 2)], 5);
     }
 }

@@ -1,4 +1,4 @@
-//! The waits of an unloading module: for exactly as long as there is somebody to wait for.
+//! The waits of an unloading module, which last exactly as long as there is a thread to wait for.
 
 use super::Seen;
 use kldhost::sync::{Arc, Duration, Instant, Mutex};
@@ -10,16 +10,16 @@ const BOUND: Duration = Duration::from_secs(30);
 /// A module is being unloaded.
 pub struct Unloading {
     pub kernel: Kernel,
-    /// Whether anybody is in kevent(2).
+    /// Whether a thread is in kevent(2).
     pub in_kevent: bool,
 }
 
-/// Tells what the module does, and takes the guesswork out of its unloading. It sleeps until those
-/// in kevent(2) have looked at their events, or a timeout: where nobody is, there is nothing to
-/// wait for. And it pauses, for threads that it cannot see to get out of it; on a busy machine that
-/// may not be long enough, so they are waited for here.
+/// Reports the actions of the module, and makes its unloading exact. The module sleeps until
+/// threads in kevent(2) have collected their events, or until a timeout. Without such threads,
+/// there is nothing to wait for. The module also pauses for threads that it cannot see, until they
+/// have left it. On a busy machine, that may not be long enough, so the hook waits for them.
 pub fn hook(unloading: Arc<Mutex<Option<Unloading>>>, seen: Seen) -> KpiHook {
-    /// Which argument of _sleep(9) is the timeout.
+    /// The index of the timeout in the arguments of _sleep(9).
     const SBT: usize = 4;
     Arc::new(move |call| {
         seen(hash(call.name));
@@ -36,7 +36,7 @@ pub fn hook(unloading: Arc<Mutex<Option<Unloading>>>, seen: Seen) -> KpiHook {
     })
 }
 
-/// Waits until nobody but the caller runs in the kernel.
+/// Waits until no thread but the caller runs in the kernel.
 fn wait_others(kernel: &Kernel) {
     let end = Instant::now() + BOUND;
     let running = || {
@@ -51,7 +51,7 @@ fn wait_others(kernel: &Kernel) {
     }
 }
 
-/// A number for a name: FNV-1a.
+/// The FNV-1a hash of a name.
 pub fn hash(name: &str) -> u32 {
     name.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)

@@ -1,4 +1,4 @@
-//! What makes the device ready for somebody who waits in poll(2), select(2) or kevent(2).
+//! The changes that make the device ready for threads in poll(2), select(2) or kevent(2).
 
 use super::pattern;
 use crate::abi::*;
@@ -7,18 +7,18 @@ use crate::ctx::Ctx;
 use crate::process::Process;
 use crate::sys::Fd;
 
-/// One of the events that the driver has to tell of.
+/// A change that the driver has to report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Somebody writes to an empty device.
+    /// A write to an empty device.
     Data,
-    /// The only writer closes an empty device.
+    /// The close of an empty device by its only writer.
     LastClose,
-    /// Somebody reads from a full device.
+    /// A read from a full device.
     Room,
-    /// A full device grows.
+    /// A larger size for a full device.
     Grow,
-    /// A full device is cleared.
+    /// A clear of a full device.
     Clear,
 }
 
@@ -30,7 +30,7 @@ pub struct Stage {
 }
 
 impl Change {
-    /// Brings the device to the state before.
+    /// Brings the device to the state before the change.
     pub fn prepare(self, cx: &mut Ctx) -> Outcome<Stage> {
         let (mut process, fd) = cx.opened(O_RDWR | O_NONBLOCK)?;
         if self.wakes_writers() {
@@ -47,7 +47,7 @@ impl Change {
         matches!(self, Change::Room | Change::Grow | Change::Clear)
     }
 
-    /// What poll(2) then finds.
+    /// The event of poll(2) after the change.
     pub fn poll_event(self) -> i16 {
         if self.wakes_writers() {
             POLLOUT
@@ -56,7 +56,7 @@ impl Change {
         }
     }
 
-    /// The filter that then fires.
+    /// The filter that fires after the change.
     pub fn filter(self) -> i16 {
         if self.wakes_writers() {
             EVFILT_WRITE
@@ -65,7 +65,7 @@ impl Change {
         }
     }
 
-    /// What the filter says: `data`, and whether EV_EOF is set.
+    /// The event of that filter, as `data` and whether EV_EOF is set.
     pub fn event(self) -> (i64, bool) {
         match self {
             Change::Data => (3, false),
@@ -78,7 +78,7 @@ impl Change {
 }
 
 impl Stage {
-    /// Lets it happen.
+    /// Makes the change.
     pub fn happen(&mut self) -> Outcome {
         match self.change {
             Change::Data => check_eq!(self.process.write(self.fd, b"abc")?, Ok(3)),

@@ -1,5 +1,5 @@
-//! Descriptors that outlive the module: the kernel answers for them, and a later load has nothing
-//! to do with them.
+//! Descriptors that outlive the module. The kernel answers calls on them, and a later load does not
+//! revive them.
 
 use super::kqueue::kevent;
 use crate::abi::*;
@@ -19,11 +19,11 @@ cases! { "dead":
     poll_and_select [Unload],
     poll_for_other_events [Unload, RawPoll],
     kevent_is_refused [Unload, Kqueue],
-    access_still_counts [Unload],
+    access_mode_still_counts [Unload],
     close_and_open [Unload],
     dup_and_fork [Unload],
     untouched_by_the_next_load [Unload],
-    closing_uncounts_no_writer_of_the_next_load [Unload],
+    closing_does_not_change_the_next_load [Unload],
 }
 
 /// A descriptor whose module is gone.
@@ -35,7 +35,7 @@ fn dead(cx: &mut Ctx, flags: i32) -> Outcome<(Process, Fd)> {
     Ok((p, fd))
 }
 
-/// Reads, writes, asks and watches through a descriptor that is dead.
+/// Makes all kinds of calls on a descriptor that is dead.
 pub fn answers_as_dead(p: &mut Process, rw: Fd) -> Outcome {
     check_one_of!(p.read(rw, 10)?, [Err(EIO), Err(ENXIO)]);
     check_one_of!(p.write(rw, b"abc")?, [Err(EIO), Err(ENXIO)]);
@@ -115,7 +115,7 @@ fn poll_and_select(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// The kernel answers for a device that is gone, and does not take events that it does not expect.
+/// The kernel answers for a device that is gone, and refuses events that it does not expect.
 fn poll_for_other_events(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = dead(cx, O_RDWR)?;
     for events in [POLLRDHUP, POLLIN | POLLRDHUP, POLLIN | POLLOUT | POLLRDHUP] {
@@ -135,7 +135,7 @@ fn kevent_is_refused(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn access_still_counts(cx: &mut Ctx) -> Outcome {
+fn access_mode_still_counts(cx: &mut Ctx) -> Outcome {
     let (mut p, r) = dead(cx, O_RDONLY)?;
     check_eq!(p.write(r, b"abc")?, Err(EBADF));
     check_one_of!(p.read(r, 10)?, [Err(EIO), Err(ENXIO)]);
@@ -175,7 +175,7 @@ fn untouched_by_the_next_load(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn closing_uncounts_no_writer_of_the_next_load(cx: &mut Ctx) -> Outcome {
+fn closing_does_not_change_the_next_load(cx: &mut Ctx) -> Outcome {
     let mut p = cx.process()?;
     let dead = [p.open(O_WRONLY)?, p.open(O_RDWR)?, p.open(O_RDWR)?];
     cx.unload()?;

@@ -1,4 +1,4 @@
-//! User memory that is out of reach: the call ends with EFAULT, and nothing is lost or doubled.
+//! User memory that is out of reach. The call fails with EFAULT, and no byte is lost or duplicated.
 
 use super::pattern;
 use crate::abi::*;
@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 cases! { "efault":
     read_at_every_byte [Faults],
     read_of_wrapped_data_at_every_byte [Faults],
-    short_read_needs_only_what_it_moves [Faults],
+    short_read_accesses_only_the_bytes_moved [Faults],
     readv_at_every_byte [Faults],
     read_with_the_head_out_of_reach [Faults],
     end_of_file_needs_no_memory [Faults],
@@ -24,18 +24,19 @@ cases! { "efault":
     write_at_every_byte_when_only_part_fits [Faults],
     writev_at_every_byte [Faults],
     write_with_the_head_out_of_reach [Faults],
-    write_that_slept_keeps_what_it_had_moved [Faults],
-    blocked_reader_meets_it_when_data_comes [Faults],
+    write_that_slept_keeps_the_bytes_moved [Faults],
+    blocked_reader_fails_when_data_arrives [Faults],
     others_stay_asleep [Faults],
-    zero_length_touches_nothing [Faults],
+    zero_length_accesses_nothing [Faults],
     ioctl_arguments [Faults, RawIoctl],
 }
 
-/// Brings the device to hold `held` bytes (1 to 64) of which the first lies at place `start` of its
-/// ring (0 to 63), and returns them.
+/// Fills the device with `held` bytes (1 to 64), and returns them. The first is at place `start` of
+/// the ring (0 to 63).
 fn arrange(p: &mut Process, rw: Fd, start: usize, held: usize) -> Outcome<Vec<u8>> {
     p.clear(rw)?;
-    // Never empty in between, so that a ring that starts afresh when empty is not tempted.
+    // The ring is never empty in between, because an implementation may restart an empty ring at
+    // place 0.
     check_eq!(p.write(rw, &vec![b'<'; start])?, Ok(start));
     let data = pattern(held);
     if start == 0 {
@@ -83,7 +84,7 @@ fn read_of_wrapped_data_at_every_byte(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn short_read_needs_only_what_it_moves(cx: &mut Ctx) -> Outcome {
+fn short_read_accesses_only_the_bytes_moved(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let data = arrange(&mut p, rw, 60, 10)?;
     for good in 0..10 {
@@ -151,7 +152,7 @@ fn end_of_file_needs_no_memory(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Writes `data` with every part of it within reach but the whole; the device must stay as it is.
+/// Writes `data` with each shorter part of it within reach. The device must not change.
 fn refuse_every_part(p: &mut Process, rw: Fd, data: &[u8]) -> Outcome {
     let held = p.held(rw)?;
     for good in 0..data.len() {
@@ -191,7 +192,7 @@ fn write_of_wrapped_room_at_every_byte(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// With room for 4 of 10 bytes, only those 4 are looked at.
+/// With room for 4 of 10 bytes, only those 4 are accessed.
 fn write_at_every_byte_when_only_part_fits(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let data = pattern(10);
@@ -254,7 +255,7 @@ fn write_with_the_head_out_of_reach(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn write_that_slept_keeps_what_it_had_moved(cx: &mut Ctx) -> Outcome {
+fn write_that_slept_keeps_the_bytes_moved(cx: &mut Ctx) -> Outcome {
     let (mut reader, r) = cx.opened(O_RDONLY | O_NONBLOCK)?;
     let (mut writer, w) = cx.opened(O_WRONLY)?;
     let data = pattern(100);
@@ -277,7 +278,7 @@ fn write_that_slept_keeps_what_it_had_moved(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn blocked_reader_meets_it_when_data_comes(cx: &mut Ctx) -> Outcome {
+fn blocked_reader_fails_when_data_arrives(cx: &mut Ctx) -> Outcome {
     let (mut writer, w) = cx.opened(O_WRONLY)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     reader.start(Call::Read {
@@ -315,7 +316,7 @@ fn others_stay_asleep(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn zero_length_touches_nothing(cx: &mut Ctx) -> Outcome {
+fn zero_length_accesses_nothing(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     check_eq!(p.read_into(rw, Into::first(0, 0))?, Ok(vec![]));
     check_eq!(p.write_from(rw, From::first(0, &[]))?, Ok(0));

@@ -1,4 +1,4 @@
-//! End of file: when it comes, when it does not, and who is told.
+//! End of file, its conditions and its notifications.
 
 use crate::abi::*;
 use crate::call::Call;
@@ -10,11 +10,11 @@ use alloc::vec;
 
 cases! { "eof":
     without_any_writer,
-    comes_again_and_again,
+    is_returned_again,
     only_after_the_data,
     only_after_the_last_of_two_writers,
     ends_when_a_writer_opens,
-    not_for_who_can_write_himself,
+    not_for_a_reader_that_is_a_writer,
     blocked_reader_woken_by_last_close,
     blocked_reader_not_woken_by_first_of_two_closes,
     blocked_reader_woken_by_close_of_last_dup,
@@ -29,7 +29,7 @@ fn without_any_writer(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn comes_again_and_again(cx: &mut Ctx) -> Outcome {
+fn is_returned_again(cx: &mut Ctx) -> Outcome {
     let (mut p, r) = cx.opened(O_RDONLY)?;
     for flags in [0, O_NONBLOCK, 0] {
         p.set_flags(r, flags)?;
@@ -74,7 +74,7 @@ fn ends_when_a_writer_opens(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn not_for_who_can_write_himself(cx: &mut Ctx) -> Outcome {
+fn not_for_a_reader_that_is_a_writer(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     p.start(Call::read(rw, 1))?;
     cx.asleep(&p, ECHORD)?;
@@ -131,7 +131,7 @@ fn blocked_reader_woken_by_exit_of_last_fork(cx: &mut Ctx) -> Outcome {
 }
 
 fn blocked_reader_woken_by_sigkill_of_the_writer(cx: &mut Ctx) -> Outcome {
-    // The only writer is blocked itself, in a read of the same device.
+    // The only writer is itself blocked, in a read of the same device.
     let (mut writer, rw) = cx.opened(O_RDWR)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     writer.start(Call::read(rw, 1))?;

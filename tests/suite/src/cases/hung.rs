@@ -1,5 +1,5 @@
-//! A page fault that does not end, in the middle of a transfer, with the device's lock held. Others
-//! that read or write can be interrupted, and killed. All go on once the fault ends.
+//! A page fault that does not end, in the middle of a transfer, with the device's lock held. Other
+//! readers and writers can be interrupted and killed. All continue when the fault ends.
 
 use crate::abi::*;
 use crate::call::{Call, From, Into, Value};
@@ -30,8 +30,8 @@ struct User {
     writes: bool,
 }
 
-/// A reader and a writer that share a descriptor with `p`. Opening and closing the device take the
-/// lock, so neither is for them to do.
+/// A reader and a writer that share a descriptor with `p`. They must not open or close the device,
+/// because that takes the lock.
 fn users(p: &mut Process, fd: Fd) -> Outcome<Vec<User>> {
     [false, true]
         .into_iter()
@@ -69,7 +69,7 @@ fn hung_write(cx: &mut Ctx, p: &mut Process, fd: Fd) -> Outcome {
     cx.asleep(p, HUNGPG)
 }
 
-/// Signals end the calls of some, and the processes of others.
+/// Signals end some calls and some processes.
 fn interrupt_and_kill(cx: &mut Ctx, to_interrupt: Vec<User>, to_kill: Vec<User>) -> Outcome {
     for mut user in to_interrupt {
         user.wait(cx)?;
@@ -118,7 +118,7 @@ fn writer(cx: &mut Ctx) -> Outcome {
     cx.release_faults()?;
     check_eq!(p.finish_write()?, Ok(8));
     check_eq!(stay[1].process.finish_write()?, Ok(3));
-    // Whether the reader or the writer comes first is up to the kernel.
+    // The kernel decides whether the reader or the writer is first.
     let mut got = stay[0].process.finish_read()?.unwrap_or_default();
     let rest = p.held(rw)? as usize;
     if rest != 0 {
@@ -193,8 +193,8 @@ fn killed(cx: &mut Ctx) -> Outcome {
     works(cx)
 }
 
-/// Two processes asleep in `call`, which do not need the lock to come back: one is interrupted, one
-/// killed.
+/// Two processes asleep in `call`, which do not need the lock to return. One is interrupted, and
+/// one is killed.
 fn sleepers_are_interrupted(
     cx: &mut Ctx,
     p: &mut Process,
@@ -253,7 +253,7 @@ fn sleeping_writers_are_interrupted(cx: &mut Ctx) -> Outcome {
     works(cx)
 }
 
-/// The writer has not come to sleep for room when its descriptor is revoked, and must not do so
+/// The writer is not yet asleep for room when its descriptor is revoked, and must not sleep
 /// afterwards.
 fn revoke_reaches_a_writer_that_waits_for_the_lock(cx: &mut Ctx) -> Outcome {
     let (mut p, fd) = cx.opened(O_RDWR)?;

@@ -1,4 +1,5 @@
-//! ioctl(2): the queries, CLEAR, and what is refused. Resizing has its own section.
+//! ioctl(2), with the queries, CLEAR, and the requests that are refused. Resizing has its own
+//! section.
 
 use super::pattern;
 use crate::abi::*;
@@ -33,7 +34,7 @@ fn queries_work_with_any_access(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// No limit lets a size grow beyond what such a program can be given: EOVERFLOW cannot be had here.
+/// No limit allows a size that such a program cannot represent, so EOVERFLOW is impossible here.
 fn sizes_of_32_bit_programs(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let r = p.open(O_RDONLY)?;
@@ -155,7 +156,8 @@ fn unknown_requests(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// These do not reach the driver: the kernel cannot tell which way their argument goes.
+/// These do not reach the driver, because the kernel cannot determine the direction of their
+/// argument.
 fn requests_without_a_direction(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     for request in [0, 0x4564, 0x0008_4564, 0x4000_4564, 0x8000_4565] {

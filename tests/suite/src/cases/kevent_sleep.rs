@@ -1,4 +1,4 @@
-//! What wakes a sleeping kevent(2).
+//! The events that wake up a sleeping kevent(2).
 
 use super::changes::Change;
 use super::kqueue::{brief, kevent};
@@ -19,7 +19,7 @@ cases! { "kevent_sleep":
     woken_by_grow [Kqueue],
     woken_by_clear [Kqueue],
     both_filters_in_one_kqueue [Kqueue],
-    everybody_is_woken [Kqueue],
+    every_sleeper_is_woken [Kqueue],
     not_woken_by_the_first_of_two_closes [Kqueue],
     not_woken_while_disabled [Kqueue],
     interrupted_by_signal_even_with_restart [Kqueue, Signals],
@@ -27,7 +27,7 @@ cases! { "kevent_sleep":
     article_example [Kqueue],
 }
 
-/// Adds one filter to a new kqueue and waits there for it.
+/// Adds one filter to a new kqueue, and waits for it.
 fn waiting(cx: &mut Ctx, p: &mut Process, fd: Fd, filter: i16, flags: u16) -> Outcome<Fd> {
     let kq = p.kqueue()?;
     let changes = vec![kevent(fd, filter, EV_ADD | flags)];
@@ -110,7 +110,7 @@ fn both_filters_in_one_kqueue(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn everybody_is_woken(cx: &mut Ctx) -> Outcome {
+fn every_sleeper_is_woken(cx: &mut Ctx) -> Outcome {
     let (mut other, w) = cx.opened(O_WRONLY)?;
     let mut sleepers = vec![];
     for i in 0..12 {
@@ -165,7 +165,7 @@ fn interrupted_by_signal_even_with_restart(cx: &mut Ctx) -> Outcome {
         let kq = waiting(cx, &mut p, rw, EVFILT_READ, 0)?;
         p.kill(SIGUSR1)?;
         check_eq!(p.finish_kevent()?, Err(EINTR), "restart {restart}");
-        // The event stayed registered.
+        // The event is still registered.
         check_eq!(p.write(rw, b"x")?, Ok(1));
         check_eq!(brief(&p.events(kq, 4)?), vec![(EVFILT_READ, 1, false)]);
         check_eq!(p.read(rw, 9)?, Ok(b"x".to_vec()));
@@ -183,7 +183,8 @@ fn killed_while_asleep(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// What `echoctl events -W` shows while 81 bytes are written and then read, through a buffer of 64.
+/// The output of `echoctl events -W` while 81 bytes are written and then read, through a buffer of
+/// 64.
 fn article_example(cx: &mut Ctx) -> Outcome {
     let (mut watcher, fd) = cx.opened(O_RDONLY)?;
     let kq = watcher.kqueue()?;
@@ -218,8 +219,8 @@ fn article_example(cx: &mut Ctx) -> Outcome {
     check_eq!(reader.read(r, 64)?, Ok(super::pattern(64)));
     check_eq!(writer.finish_write()?, Ok(81));
     writer.exit()?;
-    // The reader made room, the writer took some of it and closed; how much of that one kevent(2)
-    // sees is a race.
+    // The reader made room, and the writer used some of it and closed. The part of that which one
+    // kevent(2) reports is a race.
     let first = watcher
         .finish_kevent()?
         .map(|events| brief(&events))

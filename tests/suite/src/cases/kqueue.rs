@@ -17,7 +17,7 @@ cases! { "kqueue":
     level_triggered_by_default [Kqueue],
     clear_fires_once_per_event [Kqueue],
     clear_on_the_write_side [Kqueue],
-    data_is_what_is_there_when_asked [Kqueue],
+    data_is_current_when_collected [Kqueue],
     oneshot [Kqueue],
     disable_and_enable [Kqueue],
     dispatch [Kqueue],
@@ -29,7 +29,7 @@ cases! { "kqueue":
     end_of_file_read_fires_the_write_side [Kqueue],
     failed_calls_fire_nothing [Kqueue],
     other_filters_are_refused [Kqueue],
-    each_kqueue_gets_its_own [Kqueue],
+    each_kqueue_gets_its_own_events [Kqueue],
     closing_the_descriptor_drops_its_events [Kqueue],
     a_dup_keeps_its_events [Kqueue],
     identity_is_kept [Kqueue],
@@ -48,7 +48,7 @@ pub fn kevent(fd: Fd, filter: i16, flags: u16) -> Kevent {
     }
 }
 
-/// What matters of an event: filter, data, whether EV_EOF is set.
+/// The relevant parts of an event, which are filter, data, and whether EV_EOF is set.
 pub fn brief(events: &[Kevent]) -> Vec<(i16, i64, bool)> {
     events
         .iter()
@@ -63,7 +63,7 @@ fn watched(p: &mut Process, fd: Fd, filter: i16, flags: u16) -> Outcome<Fd> {
     Ok(kq)
 }
 
-/// The device in a state, and a process with a descriptor that is no writer.
+/// The device in a state, and a process with a descriptor that is not a writer.
 fn arranged(cx: &mut Ctx, size: u64, held: usize, writer: bool) -> Outcome<(Process, Fd)> {
     let (mut p, r) = cx.opened(O_RDONLY | O_NONBLOCK)?;
     let w = p.open(O_WRONLY | O_NONBLOCK)?;
@@ -171,7 +171,7 @@ fn clear_on_the_write_side(cx: &mut Ctx) -> Outcome {
 }
 
 /// An event that is no longer true when it is collected is not returned.
-fn data_is_what_is_there_when_asked(cx: &mut Ctx) -> Outcome {
+fn data_is_current_when_collected(cx: &mut Ctx) -> Outcome {
     for flags in [0, EV_CLEAR] {
         let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
         let kq = watched(&mut p, rw, EVFILT_READ, flags)?;
@@ -292,7 +292,7 @@ fn eof_set_and_cleared_with_clear(cx: &mut Ctx) -> Outcome {
             vec![(EVFILT_READ, 0, true)],
             "the last writer closed"
         );
-        check_eq!(brief(&p.events(kq, 4)?), vec![], "told once");
+        check_eq!(brief(&p.events(kq, 4)?), vec![], "reported once");
         let (w, second) = (p.open(O_WRONLY)?, p.open(O_WRONLY)?);
         check_eq!(brief(&p.events(kq, 4)?), vec![], "a writer");
         check_eq!(p.write(w, b"abc")?, Ok(3));
@@ -410,7 +410,7 @@ fn other_filters_are_refused(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn each_kqueue_gets_its_own(cx: &mut Ctx) -> Outcome {
+fn each_kqueue_gets_its_own_events(cx: &mut Ctx) -> Outcome {
     let (mut other, o) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let (mut p, a) = cx.opened(O_RDONLY)?;
     let b = p.open(O_RDONLY)?;
@@ -462,7 +462,7 @@ fn closing_the_descriptor_drops_its_events(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Events belong to the descriptor that was given, not to what is open behind it.
+/// Events belong to the descriptor, and not to the open file.
 fn a_dup_keeps_its_events(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let dup = p.dup(rw)?;

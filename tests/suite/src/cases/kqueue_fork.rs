@@ -35,8 +35,8 @@ fn an_ordinary_kqueue_is_not_inherited(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// A parent and its child, whose kqueue has both filters on the device, with three bytes held; and
-/// whether the events of the child's copy are there.
+/// A parent and its child, whose kqueue has both filters on the device, with three bytes held. Also
+/// returns whether the child's copy has the events.
 fn forked(cx: &mut Ctx) -> Outcome<(Process, Process, Fd, Fd, bool)> {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let kq = p.kqueue_cponfork()?;

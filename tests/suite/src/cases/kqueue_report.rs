@@ -12,20 +12,21 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 cases! { "kqueue_report":
-    of_oneself [Kqueue, KqueueReport],
+    of_its_own_process [Kqueue, KqueueReport],
     of_another_process [Kqueue, KqueueReport],
     changes_nothing [Kqueue, KqueueReport],
     after_unload [Unload, Kqueue, KqueueReport],
-    of_oneself_while_it_unloads [Unload, Kqueue, KqueueReport],
-    of_another_process_while_it_unloads [Unload, Kqueue, KqueueReport],
+    of_its_own_process_during_unload [Unload, Kqueue, KqueueReport],
+    of_another_process_during_unload [Unload, Kqueue, KqueueReport],
     core_dump [Kqueue, CoreDump, Signals],
-    core_dump_while_it_unloads [Unload, Kqueue, CoreDump, Signals],
+    core_dump_during_unload [Unload, Kqueue, CoreDump, Signals],
     core_dump_after_unload [Unload, Kqueue, CoreDump, Signals],
 }
 
 const FLAGS: [u16; 5] = [0, EV_CLEAR, EV_ONESHOT, EV_DISABLE, EV_DISPATCH];
 
-/// Both filters with each flag, in kqueues of their own: what a report has of them, in order.
+/// Registers both filters with each flag, each in its own kqueue. Returns the expected report, in
+/// order.
 fn register(p: &mut Process, fd: Fd) -> Outcome<Vec<(u64, i16)>> {
     let mut expected = vec![];
     for flags in FLAGS {
@@ -48,7 +49,7 @@ fn what(events: &[Kevent]) -> Vec<(u64, i16)> {
     all
 }
 
-fn of_oneself(cx: &mut Ctx) -> Outcome {
+fn of_its_own_process(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let pid = p.pid();
     check_eq!(p.report_kqueues(pid)?, vec![]);
@@ -59,7 +60,7 @@ fn of_oneself(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Its threads may sleep meanwhile.
+/// Its threads may sleep during the report.
 fn of_another_process(cx: &mut Ctx) -> Outcome {
     let (mut p, r) = cx.opened(O_RDONLY)?;
     let _writer = cx.opened(O_WRONLY)?;
@@ -108,8 +109,8 @@ fn after_unload(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Starts a report by `by`, or by the process itself, and unloads. The report has nothing but what
-/// was registered.
+/// Starts a report by `by`, or by the process itself, and unloads. The report has only registered
+/// events.
 fn while_it_unloads(cx: &mut Ctx, by: Option<Process>) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let expected = [(); 8]
@@ -135,16 +136,16 @@ fn while_it_unloads(cx: &mut Ctx, by: Option<Process>) -> Outcome {
     Ok(())
 }
 
-fn of_oneself_while_it_unloads(cx: &mut Ctx) -> Outcome {
+fn of_its_own_process_during_unload(cx: &mut Ctx) -> Outcome {
     while_it_unloads(cx, None)
 }
 
-fn of_another_process_while_it_unloads(cx: &mut Ctx) -> Outcome {
+fn of_another_process_during_unload(cx: &mut Ctx) -> Outcome {
     let reporter = cx.process()?;
     while_it_unloads(cx, Some(reporter))
 }
 
-/// A process with events on the device, that SIGQUIT ends while it waits for something else.
+/// A process with events on the device, which SIGQUIT ends while it waits for something else.
 fn dumping(cx: &mut Ctx) -> Outcome<Process> {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     for _ in 0..4 {
@@ -166,7 +167,7 @@ fn core_dump(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn core_dump_while_it_unloads(cx: &mut Ctx) -> Outcome {
+fn core_dump_during_unload(cx: &mut Ctx) -> Outcome {
     let mut p = dumping(cx)?;
     p.kill(SIGQUIT)?;
     cx.unload()?;

@@ -1,4 +1,5 @@
-//! Unload at once after another process has begun to drop its events: that may be anywhere by then.
+//! Unload at once after another process has started to drop its events, which may then be at any
+//! point.
 
 use super::kqueue::kevent;
 use crate::abi::*;
@@ -93,7 +94,7 @@ impl Leaver {
         match way {
             Way::CloseKqueue => check_eq!(reply, Ok(Value::Done), "{way:?}"),
             Way::CloseDescriptor => check_one_of!(reply, [Ok(Value::Done), Err(ENXIO)]),
-            // Unload may have been the first to drop them.
+            // Unload may have dropped them first.
             Way::Delete => check_one_of!(reply, [Ok(Value::Events(vec![])), Err(ENOENT)]),
             Way::Oneshot => {
                 let Ok(Value::Events(events)) = &reply else {
@@ -111,7 +112,7 @@ impl Leaver {
     }
 }
 
-/// Does it again and again: each time the two may meet elsewhere.
+/// Repeats this many times, because the two may meet at another point each time.
 fn leave(cx: &mut Ctx, ways: &[Way]) -> Outcome {
     const ROUNDS: usize = 25;
     for round in 0..ROUNDS {

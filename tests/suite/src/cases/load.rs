@@ -1,4 +1,5 @@
-//! Load: the first state, tunables, the device node, and what is left when it fails or is repeated.
+//! Load, with the first state, tunables and the device node. A load that fails or is repeated
+//! leaves nothing.
 
 use super::kqueue::kevent;
 use super::pattern;
@@ -15,7 +16,7 @@ cases! { "load":
     tunable_bufsize [Unload, Tunables],
     tunable_maxsize [Unload, Tunables],
     tunable_bufsize_zero [Unload, Tunables],
-    tunable_nonsense_does_no_harm [Unload, Tunables],
+    invalid_tunables [Unload, Tunables],
     name_taken [Unload, Squat],
     nothing_left_after_a_failed_load [Unload, Squat, MemoryStats],
     again_after_a_failed_load [Unload, Squat, Kqueue],
@@ -93,8 +94,8 @@ fn tunable_bufsize_zero(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// The load is refused, or gives a device of a legal size.
-fn tunable_nonsense_does_no_harm(cx: &mut Ctx) -> Outcome {
+/// The load is refused, or makes a device of a legal size.
+fn invalid_tunables(cx: &mut Ctx) -> Outcome {
     cx.unload()?;
     let values = [
         "",
@@ -126,7 +127,7 @@ fn tunable_nonsense_does_no_harm(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// A kernel says ENOEXEC when every module in a file failed, whatever the module said.
+/// A kernel returns ENOEXEC if all modules in a file have failed, whatever errors they return.
 fn name_taken(cx: &mut Ctx) -> Outcome {
     cx.unload()?;
     cx.squat(true)?;

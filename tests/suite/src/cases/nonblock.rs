@@ -1,4 +1,4 @@
-//! Non-blocking I/O, and how it is switched.
+//! Non-blocking I/O, and how it is set.
 
 use super::pattern;
 use crate::abi::*;
@@ -136,8 +136,7 @@ fn o_async_is_refused(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     check_eq!(p.try_set_flags(rw, O_ASYNC)?, Err(EINVAL));
     check_eq!(p.try_set_flags(rw, O_ASYNC | O_NONBLOCK)?, Err(EINVAL));
-    // What the flags are now is the kernel's affair, and differs between versions; they can be set
-    // again in any case.
+    // The flags now depend on the version of the kernel. In any case, they can be set again.
     p.set_flags(rw, O_NONBLOCK)?;
     check_eq!(p.flags(rw)? & (O_NONBLOCK | O_ASYNC), O_NONBLOCK);
     check_eq!(p.read(rw, 1)?, Err(EWOULDBLOCK));

@@ -1,4 +1,4 @@
-//! open(2) and close(2): who counts as a writer.
+//! open(2) and close(2), and the count of writers.
 
 use super::pattern;
 use crate::abi::*;
@@ -153,7 +153,7 @@ fn sigkill_closes(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Nobody can open the device four billion times, so this case finds the counter in the driver's
+/// A test cannot open the device four billion times, so this case finds the counter in the driver's
 /// memory and sets it.
 fn no_more_writers_than_can_be_counted(cx: &mut Ctx) -> Outcome {
     let mut p = cx.process()?;
@@ -185,8 +185,8 @@ fn no_more_writers_than_can_be_counted(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// The address of the word that counts the writers: it follows them as they come and go, and
-/// without it there is an end of file. Leaves the device with nobody there.
+/// The address of the word that counts the writers. It changes with each open and close, and there
+/// is an end of file when it is 0. No descriptor is open afterwards.
 fn find_counter(cx: &mut Ctx) -> Outcome<u64> {
     let mut p = cx.process()?;
     let mut candidates = words_equal_to(&cx.blocks()?, 0);
@@ -214,7 +214,7 @@ fn find_counter(cx: &mut Ctx) -> Outcome<u64> {
         }
     }
     Err(Failure::new(alloc::format!(
-        "no word of memory counts the writers; {candidates:x?} look as if"
+        "no word of memory counts the writers; candidates: {candidates:x?}"
     )))
 }
 

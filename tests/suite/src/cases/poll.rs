@@ -18,10 +18,10 @@ cases! { "poll":
     times_out,
     select_times_out,
     after_a_timeout_nothing_is_stale,
-    nothing_asked_for,
+    no_requested_events,
 }
 
-/// One state that poll can tell from another.
+/// A state of the device, as far as poll(2) distinguishes it.
 #[derive(Clone, Copy, Debug)]
 struct State {
     size: u64,
@@ -47,7 +47,8 @@ impl State {
         states
     }
 
-    /// Brings the device to this state; returns a process with a descriptor that is no writer.
+    /// Brings the device to this state, and returns a process with a descriptor that is not a
+    /// writer.
     fn prepare(self, cx: &mut Ctx) -> Outcome<(Process, Fd)> {
         let (mut p, r) = cx.opened(O_RDONLY)?;
         let w = p.open(O_WRONLY)?;
@@ -212,7 +213,7 @@ fn select_times_out(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// A wait that timed out has left the device's list of waiters; what happens next must not find it
+/// A wait that timed out has left the device's list of waiters. The next event must not find it
 /// there.
 fn after_a_timeout_nothing_is_stale(cx: &mut Ctx) -> Outcome {
     let (mut other, o) = cx.opened(O_RDWR | O_NONBLOCK)?;
@@ -242,7 +243,7 @@ fn after_a_timeout_nothing_is_stale(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn nothing_asked_for(cx: &mut Ctx) -> Outcome {
+fn no_requested_events(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     check_eq!(p.write(rw, b"abc")?, Ok(3));
     check_eq!(p.poll(rw, 0)?, Ok(0));

@@ -1,4 +1,4 @@
-//! What wakes a sleeping poll(2) and select(2).
+//! The events that wake up a sleeping poll(2) and select(2).
 
 use super::changes::Change;
 use super::pattern;
@@ -23,12 +23,12 @@ cases! { "poll_sleep":
     select_woken_by_room,
     select_woken_by_grow,
     select_woken_by_clear,
-    not_woken_by_what_was_not_asked_for,
+    not_woken_by_other_events,
     not_woken_by_the_first_of_two_closes,
     either_side_wakes,
-    everybody_is_woken,
+    every_sleeper_is_woken,
     several_descriptors,
-    sleeps_on_when_another_took_it,
+    sleeps_again_if_another_took_the_data,
     interrupted_by_signal_even_with_restart [Signals],
     killed_while_asleep,
 }
@@ -46,7 +46,7 @@ fn poll_woken_by(cx: &mut Ctx, change: Change) -> Outcome {
     Ok(())
 }
 
-/// The device as it was at first.
+/// The device in its first state.
 fn reset(cx: &mut Ctx) -> Outcome {
     let (mut p, w) = cx.opened(O_WRONLY)?;
     p.clear(w)?;
@@ -73,7 +73,7 @@ fn woken_by_clear(cx: &mut Ctx) -> Outcome {
     poll_woken_by(cx, Change::Clear)
 }
 
-/// The sets that select(2) is asked, or answers, with.
+/// The sets that select(2) takes or returns.
 fn sets(change: Change, fd: Fd) -> FdSets {
     if change.poll_event() == POLLIN {
         FdSets {
@@ -124,7 +124,7 @@ fn select_woken_by_clear(cx: &mut Ctx) -> Outcome {
     select_woken_by(cx, Change::Clear)
 }
 
-fn not_woken_by_what_was_not_asked_for(cx: &mut Ctx) -> Outcome {
+fn not_woken_by_other_events(cx: &mut Ctx) -> Outcome {
     let (mut other, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     check_eq!(other.write(rw, &pattern(64))?, Ok(64));
     let (mut p, fd) = cx.opened(O_RDONLY)?;
@@ -168,7 +168,7 @@ fn either_side_wakes(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn everybody_is_woken(cx: &mut Ctx) -> Outcome {
+fn every_sleeper_is_woken(cx: &mut Ctx) -> Outcome {
     let (mut other, w) = cx.opened(O_WRONLY)?;
     let mut sleepers = vec![];
     for i in 0..12 {
@@ -230,7 +230,7 @@ fn several_descriptors(cx: &mut Ctx) -> Outcome {
         return Err(Failure::new("poll failed".into()));
     };
     let revents: Vec<i16> = found.iter().map(|entry| entry.revents).collect();
-    // The sleeper may look while the kernel has marked one of the two only.
+    // The sleeper may check while the kernel has marked only one of the two.
     check_one_of!(
         revents,
         [
@@ -242,9 +242,9 @@ fn several_descriptors(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// A sleeper is woken, finds that a reader was quicker, and sleeps again; the next event finds it
-/// as well.
-fn sleeps_on_when_another_took_it(cx: &mut Ctx) -> Outcome {
+/// A sleeper is woken, finds that a reader was faster, and sleeps again. The next event also wakes
+/// it.
+fn sleeps_again_if_another_took_the_data(cx: &mut Ctx) -> Outcome {
     let (mut other, w) = cx.opened(O_WRONLY)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     let (mut p, fd) = cx.opened(O_RDONLY)?;
@@ -255,8 +255,8 @@ fn sleeps_on_when_another_took_it(cx: &mut Ctx) -> Outcome {
         cx.asleep(&p, SELECT)?;
         check_eq!(other.write(w, b"x")?, Ok(1));
         check_eq!(reader.finish_read()?, Ok(b"x".to_vec()));
-        // Whether the poll saw the byte is a race; if not, it is asleep again and must see the
-        // next.
+        // Whether the poll reports the byte is a race. If not, it is asleep again and must report
+        // the next.
         check_eq!(other.write(w, b"y")?, Ok(1));
         check_eq!(p.finish_poll()?, Ok(POLLIN));
         check_eq!(reader.read(r, 10)?, Ok(b"y".to_vec()));

@@ -13,13 +13,13 @@ use alloc::vec::Vec;
 
 cases! { "read":
     short_read,
-    takes_no_more_than_asked,
+    takes_at_most_the_requested_length,
     zero_length,
     blocked_reader_woken_by_data,
     blocked_reader_does_not_wait_for_all,
     blocked_reader_interrupted_by_signal [Signals],
     blocked_reader_restarted_after_signal [Signals, Restart],
-    blocked_reader_interrupted_then_asks_again [Signals],
+    blocked_reader_interrupted_then_reads_again [Signals],
     blocked_reader_not_woken_by_ignored_signal [Signals],
     blocked_reader_ended_by_signal [Signals],
     killed_while_blocked,
@@ -37,7 +37,7 @@ fn short_read(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn takes_no_more_than_asked(cx: &mut Ctx) -> Outcome {
+fn takes_at_most_the_requested_length(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     check_eq!(p.write(rw, &pattern(64))?, Ok(64));
     for i in 0..64 {
@@ -66,7 +66,7 @@ fn blocked_reader_woken_by_data(cx: &mut Ctx) -> Outcome {
     cx.asleep(&reader, ECHORD)?;
     check_eq!(writer.write(w, b"abc")?, Ok(3));
     check_eq!(reader.finish_read()?, Ok(b"abc".to_vec()));
-    // And once more: the first wake-up leaves nothing behind.
+    // The same again, because the first wake-up must leave no state behind.
     reader.start(Call::read(r, 10))?;
     cx.asleep(&reader, ECHORD)?;
     check_eq!(writer.write(w, b"de")?, Ok(2));
@@ -109,7 +109,7 @@ fn blocked_reader_restarted_after_signal(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn blocked_reader_interrupted_then_asks_again(cx: &mut Ctx) -> Outcome {
+fn blocked_reader_interrupted_then_reads_again(cx: &mut Ctx) -> Outcome {
     let (mut writer, w) = cx.opened(O_WRONLY)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     reader.catch(SIGUSR1, false)?;
@@ -168,8 +168,7 @@ fn killed_while_blocked(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// The reader that runs first leaves a byte behind; nobody but the one write can have woken the
-/// other.
+/// The reader that runs first leaves a byte. Only the single write can have woken the other.
 fn one_write_serves_two_blocked_readers(cx: &mut Ctx) -> Outcome {
     one_write_serves(cx, 2)
 }
@@ -217,7 +216,7 @@ fn blocked_reader_not_woken_by_clear_or_resize(cx: &mut Ctx) -> Outcome {
 fn across_the_edge_of_the_ring(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     for step in 1..=63 {
-        // One byte always stays, so that the data wanders through every place of the buffer.
+        // One byte always remains, so that the data moves through every place of the buffer.
         let mut stays = b'<';
         check_eq!(p.write(rw, &[stays])?, Ok(1));
         for round in 0..70 {

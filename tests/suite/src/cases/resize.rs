@@ -12,11 +12,11 @@ use alloc::vec;
 
 cases! { "resize":
     needs_write_access,
-    to_the_same_size_is_nothing,
+    to_the_same_size,
     grow_keeps_data_in_order_from_every_place,
     shrink_keeps_data_in_order_from_every_place,
-    shrink_below_what_is_held,
-    shrink_to_what_is_held,
+    shrink_below_the_bytes_held,
+    shrink_to_the_bytes_held,
     to_zero_while_empty_is_always_full,
     to_zero_while_holding,
     to_one,
@@ -44,7 +44,7 @@ fn needs_write_access(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn to_the_same_size_is_nothing(cx: &mut Ctx) -> Outcome {
+fn to_the_same_size(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     for held in [0, 10, 64] {
         check_eq!(p.write(rw, &pattern(held))?, Ok(held));
@@ -58,8 +58,8 @@ fn to_the_same_size_is_nothing(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Moves the first byte of a device of 64 bytes from place to place, resizes it to `size` with
-/// `held` bytes in it, and looks at them.
+/// For each place of the first byte in a device of 64 bytes, resizes it to `size` with `held`
+/// bytes, and checks the bytes.
 fn resize_from_every_place(cx: &mut Ctx, held: usize, size: u64) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let data = pattern(held);
@@ -71,7 +71,7 @@ fn resize_from_every_place(cx: &mut Ctx, held: usize, size: u64) -> Outcome {
         p.resize(rw, size)?;
         check_eq!(p.size(rw)?, size, "place {place}");
         check_eq!(p.held(rw)?, held as i32, "place {place}");
-        // The new room must be room in the right place.
+        // The new room must be in the right place.
         let more = pattern(size as usize - held);
         check_eq!(p.write(rw, &more)?, Ok(more.len()), "place {place}");
         check_eq!(p.write(rw, b"x")?, Err(EWOULDBLOCK), "place {place}");
@@ -97,7 +97,7 @@ fn shrink_keeps_data_in_order_from_every_place(cx: &mut Ctx) -> Outcome {
     resize_from_every_place(cx, 1, 1)
 }
 
-fn shrink_below_what_is_held(cx: &mut Ctx) -> Outcome {
+fn shrink_below_the_bytes_held(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     for held in 1..=64 {
         check_eq!(p.write(rw, &pattern(held))?, Ok(held));
@@ -114,7 +114,7 @@ fn shrink_below_what_is_held(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn shrink_to_what_is_held(cx: &mut Ctx) -> Outcome {
+fn shrink_to_the_bytes_held(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     check_eq!(p.write(rw, &pattern(10))?, Ok(10));
     p.resize(rw, 10)?;
@@ -235,7 +235,7 @@ fn above_the_limit_allocates_nothing(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// A buffer that is given back when it is replaced, whichever way the size goes.
+/// A buffer is freed when it is replaced by a larger or a smaller one.
 fn memory_follows_the_size(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let before = cx.memory()?;
@@ -275,7 +275,7 @@ fn up_and_down_with_data(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// It fails at once, whatever the limit says, and nothing is lost.
+/// It fails at once, whatever the limit is, and nothing is lost.
 fn larger_than_memory(cx: &mut Ctx) -> Outcome {
     cx.unload()?;
     cx.set_tunable("hw.echodev.maxsize", "4611686018427387904")?;

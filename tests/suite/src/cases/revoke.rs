@@ -1,4 +1,4 @@
-//! revoke(2): the device takes itself back from everybody, and goes on for who opens it next.
+//! revoke(2), which invalidates all open descriptors. The device works for the next open.
 
 use super::dead::answers_as_dead;
 use super::kqueue::kevent;
@@ -12,21 +12,21 @@ use crate::host::{ECHORD, ECHOWR};
 use alloc::vec;
 
 cases! { "revoke":
-    with_nobody_there [Revoke],
+    without_open_descriptors [Revoke],
     descriptors_are_dead [Revoke],
     new_reader_sees_eof_at_once [Revoke],
-    closing_dead_descriptors_uncounts_nobody [Revoke],
-    new_opens_count_as_ever [Revoke],
-    data_stays [Revoke],
-    blocked_reader_is_told [Revoke],
-    blocked_writer_does_not_sleep_on [Revoke],
-    again_and_again [Revoke],
+    closing_dead_descriptors_changes_no_count [Revoke],
+    new_opens_count [Revoke],
+    data_is_kept [Revoke],
+    blocked_reader_is_woken [Revoke],
+    blocked_writer_returns [Revoke],
+    repeatedly [Revoke],
     with_events_registered [Revoke, Kqueue],
     then_unload [Revoke, Unload],
     then_unload_after_closing [Revoke, Unload],
 }
 
-fn with_nobody_there(cx: &mut Ctx) -> Outcome {
+fn without_open_descriptors(cx: &mut Ctx) -> Outcome {
     cx.revoke()?;
     let (mut p, r) = cx.opened(O_RDONLY | O_NONBLOCK)?;
     check_eq!(p.read(r, 1)?, Ok(vec![]));
@@ -61,7 +61,7 @@ fn new_reader_sees_eof_at_once(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn closing_dead_descriptors_uncounts_nobody(cx: &mut Ctx) -> Outcome {
+fn closing_dead_descriptors_changes_no_count(cx: &mut Ctx) -> Outcome {
     let mut p = cx.process()?;
     let dead = [p.open(O_WRONLY)?, p.open(O_RDWR)?, p.open(O_WRONLY)?];
     cx.revoke()?;
@@ -79,7 +79,7 @@ fn closing_dead_descriptors_uncounts_nobody(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn new_opens_count_as_ever(cx: &mut Ctx) -> Outcome {
+fn new_opens_count(cx: &mut Ctx) -> Outcome {
     let (mut p, _) = cx.opened(O_RDWR)?;
     cx.revoke()?;
     let r = p.open(O_RDONLY | O_NONBLOCK)?;
@@ -92,7 +92,7 @@ fn new_opens_count_as_ever(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn data_stays(cx: &mut Ctx) -> Outcome {
+fn data_is_kept(cx: &mut Ctx) -> Outcome {
     let (mut p, w) = cx.opened(O_WRONLY)?;
     p.resize(w, 100)?;
     check_eq!(p.write(w, b"abc")?, Ok(3));
@@ -104,9 +104,9 @@ fn data_stays(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Its writers are gone, so it sees the end of file, or that its descriptor is dead; it does not
-/// sleep on.
-fn blocked_reader_is_told(cx: &mut Ctx) -> Outcome {
+/// Its writers are gone, so it gets the end of file, or the error of a dead descriptor. It does not
+/// continue to sleep.
+fn blocked_reader_is_woken(cx: &mut Ctx) -> Outcome {
     let (_writer, _) = cx.opened(O_WRONLY)?;
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     reader.start(Call::read(r, 10))?;
@@ -116,9 +116,9 @@ fn blocked_reader_is_told(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// It is told that its descriptor is dead; or, if it got back to sleep before the kernel had taken
-/// the descriptor away, it goes on as soon as there is room.
-fn blocked_writer_does_not_sleep_on(cx: &mut Ctx) -> Outcome {
+/// It gets the error of a dead descriptor. If it went back to sleep before the kernel had revoked
+/// the descriptor, it continues as soon as there is room.
+fn blocked_writer_returns(cx: &mut Ctx) -> Outcome {
     let (mut writer, w) = cx.opened(O_WRONLY)?;
     check_eq!(writer.write(w, &pattern(64))?, Ok(64));
     writer.start(Call::write(w, b"abc"))?;
@@ -131,7 +131,7 @@ fn blocked_writer_does_not_sleep_on(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn again_and_again(cx: &mut Ctx) -> Outcome {
+fn repeatedly(cx: &mut Ctx) -> Outcome {
     let mut p = cx.process()?;
     for _ in 0..20 {
         p.open(O_RDWR)?;

@@ -1,4 +1,4 @@
-//! Many at once, and long runs of small steps.
+//! Many processes at once, and long runs of small steps.
 
 use crate::abi::*;
 use crate::bulk::{self, Drained};
@@ -22,10 +22,10 @@ cases! { "stress":
     resize_with_blocked_writers,
     resize_and_clear_in_the_traffic,
     unload_in_the_traffic [Unload],
-    as_a_queue_would,
+    like_a_queue,
 }
 
-/// Every writer's stream of `total` bytes went through once.
+/// Checks that every writer's stream of `total` bytes was transferred exactly once.
 fn every_byte(drained: &[Drained], writers: u8, total: u64) -> Outcome {
     for writer in 0..writers {
         for phase in 0..4 {
@@ -40,13 +40,13 @@ fn every_byte(drained: &[Drained], writers: u8, total: u64) -> Outcome {
     Ok(())
 }
 
-/// Writers and readers, each a process with the device open. The writers come first, so that no
-/// reader sees an end of file before the end.
+/// Writers and readers, each a process with the device open. The writers open first, so that no
+/// reader gets an early end of file.
 fn crowd(cx: &mut Ctx, n: u8, flags: i32) -> Outcome<Vec<(Process, Fd)>> {
     (0..n).map(|_| cx.opened(flags)).collect()
 }
 
-/// Moves `total` bytes from each of `writers` to `readers` and returns what the readers got.
+/// Moves `total` bytes from each of `writers` to `readers`, and returns the readers' results.
 fn traffic(
     cx: &mut Ctx,
     writers: u8,
@@ -133,7 +133,7 @@ fn signals_lose_nothing(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// A write of 1000 bytes, let through bit by bit.
+/// A write of 1000 bytes that completes in small steps.
 fn resize_and_clear_with_a_blocked_writer(cx: &mut Ctx) -> Outcome {
     let (mut other, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let (mut writer, w) = cx.opened(O_WRONLY)?;
@@ -175,7 +175,7 @@ fn resize_with_blocked_writers(cx: &mut Ctx) -> Outcome {
         cx.asleep(&p, ECHOWR)?;
         writers.push(p);
     }
-    // Room for all but one byte, then for that as well.
+    // Room for all but one byte, and then for that byte.
     other.resize(rw, 159)?;
     other.resize(rw, 160)?;
     for p in &mut writers {
@@ -208,7 +208,7 @@ fn resize_and_clear_in_the_traffic(cx: &mut Ctx) -> Outcome {
         })?;
     }
     for i in 0..300 {
-        // Shrinking is refused while more is held than would fit.
+        // Shrinking is refused while the bytes held would not fit.
         check_one_of!(
             other.try_resize(w, [64, 1000, 0, 1, 300, 4096][i % 6])?,
             [Ok(()), Err(EBUSY)]
@@ -232,18 +232,18 @@ fn resize_and_clear_in_the_traffic(cx: &mut Ctx) -> Outcome {
             *sum += n;
         }
     }
-    // What was cleared is missing, but nothing came twice or from nowhere.
+    // Cleared bytes are missing, but no byte is duplicated or invented.
     for (value, n) in counts.iter().enumerate() {
         let most = if value < 4 * 4 { TOTAL / 4 } else { 0 };
         check!(
             *n <= most,
-            "byte {value} came {n} times, at most {most} were written"
+            "byte {value} was read {n} times, and written at most {most} times"
         );
     }
     Ok(())
 }
 
-/// Readers and writers who carry on until the device is gone.
+/// Readers and writers that continue until the device is gone.
 fn unload_in_the_traffic(cx: &mut Ctx) -> Outcome {
     for round in 0..200 {
         let mut sources = crowd(cx, 3, O_WRONLY)?;
@@ -273,8 +273,8 @@ fn unload_in_the_traffic(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Random calls of one process, each compared with what a queue of bytes would do.
-fn as_a_queue_would(cx: &mut Ctx) -> Outcome {
+/// Random calls of one process, each compared with a queue of bytes.
+fn like_a_queue(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     let mut queue: VecDeque<u8> = VecDeque::new();
     let mut size = 64;
@@ -334,7 +334,7 @@ fn as_a_queue_would(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Numbers that look random and are the same in every run (Knuth's MMIX generator).
+/// Pseudo-random numbers, the same in every run (Knuth's MMIX generator).
 struct Random(u64);
 
 impl Random {

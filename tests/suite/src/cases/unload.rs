@@ -1,4 +1,5 @@
-//! Unload while others use the device: everybody who sleeps is told, and nobody holds it up.
+//! Unload while processes use the device. All sleepers are woken with an error or an event, and no
+//! process delays the unload.
 
 use super::kqueue::kevent;
 use super::pattern;
@@ -14,24 +15,24 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 cases! { "unload":
-    with_nobody_there [Unload],
+    without_open_descriptors [Unload],
     with_data_held [Unload],
     with_a_large_buffer [Unload],
     with_descriptors_open [Unload],
     by_a_process_that_has_it_open [Unload],
-    reader_is_told [Unload],
-    writer_is_told [Unload],
-    writer_is_told_after_part [Unload],
-    poller_is_told [Unload],
-    selecter_is_told [Unload],
-    kevent_waiter_is_told [Unload, Kqueue],
-    kevent_waiter_with_both_filters_is_told [Unload, Kqueue],
-    kevent_waiters_with_every_flag_are_told [Unload, Kqueue],
-    everybody_is_told [Unload, Kqueue],
-    forked_sleepers_are_told [Unload],
+    sleeping_reader_gets_enxio [Unload],
+    sleeping_writer_gets_enxio [Unload],
+    sleeping_writer_gets_enxio_after_a_part [Unload],
+    sleeping_poll_returns [Unload],
+    sleeping_select_returns [Unload],
+    sleeping_kevent_returns [Unload, Kqueue],
+    sleeping_kevent_returns_both_filters [Unload, Kqueue],
+    sleeping_kevents_with_every_flag_return [Unload, Kqueue],
+    every_sleeper_returns [Unload, Kqueue],
+    forked_sleepers_return [Unload],
     own_events_registered [Unload, Kqueue],
     another_process_never_collects_its_events [Unload, Kqueue],
-    disabled_event_does_not_hold_it_up [Unload, Kqueue],
+    disabled_event_does_not_delay_it [Unload, Kqueue],
     event_already_collected [Unload, Kqueue],
     holders_exit_afterwards [Unload, Kqueue],
 }
@@ -128,8 +129,8 @@ impl Wait {
 }
 
 impl Sleeper {
-    /// Its call is over, and says that the device is gone.
-    fn is_told(&mut self) -> Outcome {
+    /// Checks that its call has returned, and reports that the device is gone.
+    fn check_gone(&mut self) -> Outcome {
         let (wait, p) = (self.wait, &mut self.process);
         match wait {
             Wait::Read => check_eq!(p.finish_read()?, Err(ENXIO), "{wait:?}"),
@@ -185,7 +186,7 @@ fn is_gone(p: &mut Process, fd: Fd, filter: i16) -> Outcome {
     Ok(())
 }
 
-fn are_told(cx: &mut Ctx, waits: &[Wait]) -> Outcome {
+fn check_all_gone(cx: &mut Ctx, waits: &[Wait]) -> Outcome {
     let _writer = nothing_to_be_had(cx)?;
     let mut sleepers = waits
         .iter()
@@ -193,12 +194,12 @@ fn are_told(cx: &mut Ctx, waits: &[Wait]) -> Outcome {
         .collect::<Outcome<Vec<_>>>()?;
     cx.unload()?;
     for sleeper in &mut sleepers {
-        sleeper.is_told()?;
+        sleeper.check_gone()?;
     }
     Ok(())
 }
 
-fn with_nobody_there(cx: &mut Ctx) -> Outcome {
+fn without_open_descriptors(cx: &mut Ctx) -> Outcome {
     cx.unload()?;
     let mut p = cx.process()?;
     check_one_of!(p.try_open(O_RDONLY)?, [Err(ENOENT), Err(ENXIO)]);
@@ -208,7 +209,7 @@ fn with_nobody_there(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// The data goes with the module: the next load begins empty.
+/// Unload discards the data, so the device is empty after the next load.
 fn with_data_held(cx: &mut Ctx) -> Outcome {
     let (mut p, w) = cx.opened(O_WRONLY)?;
     p.resize(w, 100)?;
@@ -247,15 +248,15 @@ fn by_a_process_that_has_it_open(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn reader_is_told(cx: &mut Ctx) -> Outcome {
-    are_told(cx, &[Wait::Read; 3])
+fn sleeping_reader_gets_enxio(cx: &mut Ctx) -> Outcome {
+    check_all_gone(cx, &[Wait::Read; 3])
 }
 
-fn writer_is_told(cx: &mut Ctx) -> Outcome {
-    are_told(cx, &[Wait::Write; 3])
+fn sleeping_writer_gets_enxio(cx: &mut Ctx) -> Outcome {
+    check_all_gone(cx, &[Wait::Write; 3])
 }
 
-fn writer_is_told_after_part(cx: &mut Ctx) -> Outcome {
+fn sleeping_writer_gets_enxio_after_a_part(cx: &mut Ctx) -> Outcome {
     let (mut p, w) = cx.opened(O_WRONLY)?;
     p.start(Call::write(w, &pattern(100)))?;
     cx.asleep(&p, ECHOWR)?;
@@ -264,19 +265,19 @@ fn writer_is_told_after_part(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn poller_is_told(cx: &mut Ctx) -> Outcome {
-    are_told(cx, &[Wait::PollIn, Wait::PollOut, Wait::PollIn])
+fn sleeping_poll_returns(cx: &mut Ctx) -> Outcome {
+    check_all_gone(cx, &[Wait::PollIn, Wait::PollOut, Wait::PollIn])
 }
 
-fn selecter_is_told(cx: &mut Ctx) -> Outcome {
-    are_told(cx, &[Wait::SelectRead, Wait::SelectWrite, Wait::SelectRead])
+fn sleeping_select_returns(cx: &mut Ctx) -> Outcome {
+    check_all_gone(cx, &[Wait::SelectRead, Wait::SelectWrite, Wait::SelectRead])
 }
 
-fn kevent_waiter_is_told(cx: &mut Ctx) -> Outcome {
-    are_told(cx, &[Wait::KeventRead(0), Wait::KeventWrite(0)])
+fn sleeping_kevent_returns(cx: &mut Ctx) -> Outcome {
+    check_all_gone(cx, &[Wait::KeventRead(0), Wait::KeventWrite(0)])
 }
 
-fn kevent_waiter_with_both_filters_is_told(cx: &mut Ctx) -> Outcome {
+fn sleeping_kevent_returns_both_filters(cx: &mut Ctx) -> Outcome {
     let _writer = nothing_to_be_had(cx)?;
     let (mut p, fd) = cx.opened(O_RDONLY)?;
     let kq = p.kqueue()?;
@@ -293,28 +294,28 @@ fn kevent_waiter_with_both_filters_is_told(cx: &mut Ctx) -> Outcome {
     cx.unload()?;
     let events = p.finish_kevent()?.unwrap_or_default();
     check!(!events.is_empty(), "kevent returned without an event");
-    let told = |event: &Kevent| event.flags & EV_EOF != 0 && event.fflags == ENXIO.0 as u32;
+    let is_gone = |event: &Kevent| event.flags & EV_EOF != 0 && event.fflags == ENXIO.0 as u32;
     check!(
-        events.iter().all(told),
-        "events that do not tell of ENXIO among {events:?}"
+        events.iter().all(is_gone),
+        "events without ENXIO among {events:?}"
     );
     Ok(())
 }
 
-fn kevent_waiters_with_every_flag_are_told(cx: &mut Ctx) -> Outcome {
+fn sleeping_kevents_with_every_flag_return(cx: &mut Ctx) -> Outcome {
     let flags = [0, EV_CLEAR, EV_ONESHOT, EV_DISPATCH];
     let waits: Vec<Wait> = flags
         .iter()
         .flat_map(|flags| [Wait::KeventRead(*flags), Wait::KeventWrite(*flags)])
         .collect();
-    are_told(cx, &waits)
+    check_all_gone(cx, &waits)
 }
 
-fn everybody_is_told(cx: &mut Ctx) -> Outcome {
-    are_told(cx, &KINDS.repeat(4))
+fn every_sleeper_returns(cx: &mut Ctx) -> Outcome {
+    check_all_gone(cx, &KINDS.repeat(4))
 }
 
-fn forked_sleepers_are_told(cx: &mut Ctx) -> Outcome {
+fn forked_sleepers_return(cx: &mut Ctx) -> Outcome {
     let _writer = nothing_to_be_had(cx)?;
     let (mut parent, fd) = cx.opened(O_RDWR)?;
     let mut sleepers = vec![];
@@ -325,12 +326,12 @@ fn forked_sleepers_are_told(cx: &mut Ctx) -> Outcome {
     sleepers.push(Wait::Read.sleep_as(cx, parent, fd)?);
     cx.unload()?;
     for sleeper in &mut sleepers {
-        sleeper.is_told()?;
+        sleeper.check_gone()?;
     }
     Ok(())
 }
 
-/// Registers both filters in every way, some of which have fired and wait to be collected.
+/// Registers both filters with all flags. Some of them have fired and wait to be collected.
 fn register_everything(p: &mut Process, fd: Fd) -> Outcome<Vec<Fd>> {
     let mut queues = vec![];
     for flags in [0, EV_CLEAR, EV_ONESHOT, EV_DISABLE, EV_DISPATCH] {
@@ -377,7 +378,7 @@ fn another_process_never_collects_its_events(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn disabled_event_does_not_hold_it_up(cx: &mut Ctx) -> Outcome {
+fn disabled_event_does_not_delay_it(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     let kq = p.kqueue()?;
     let changes = vec![kevent(rw, EVFILT_READ, EV_ADD | EV_DISABLE)];
@@ -415,7 +416,7 @@ fn holders_exit_afterwards(cx: &mut Ctx) -> Outcome {
     cx.unload()?;
     p.exit()?;
     child.exit()?;
-    // An empty kqueue: the process is killed in a call that the device has nothing to do with.
+    // The kqueue is empty, so the process is killed in a call that does not concern the device.
     let kq = q.kqueue()?;
     q.start(Call::wait_event(kq))?;
     cx.asleep(&q, KQREAD)?;

@@ -16,7 +16,7 @@ cases! { "vectored":
     no_segment_and_no_bytes,
     as_many_segments_as_are_allowed,
     one_segment_too_many,
-    readv_is_short_too,
+    readv_may_be_short,
     blocked_readv,
     writev_of_more_than_the_buffer_holds,
     segments_across_the_edge_of_the_ring,
@@ -121,7 +121,7 @@ fn one_segment_too_many(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn readv_is_short_too(cx: &mut Ctx) -> Outcome {
+fn readv_may_be_short(cx: &mut Ctx) -> Outcome {
     let (mut p, rw) = cx.opened(O_RDWR)?;
     check_eq!(p.write(rw, b"abcde")?, Ok(5));
     check_eq!(p.readv(rw, targets(&[2, 2, 2, 2]))?, Ok(b"abcde".to_vec()));

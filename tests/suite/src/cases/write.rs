@@ -26,7 +26,7 @@ cases! { "write":
     short_count_after_signal [Signals],
     short_count_after_signal_with_restart [Signals],
     killed_while_blocked,
-    killed_after_part,
+    killed_after_part_of_the_data,
     one_read_serves_many_blocked_writers,
     one_read_serves_two_blocked_writers,
 }
@@ -137,7 +137,7 @@ fn blocked_writer_woken_by_grow(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// Readers are not counted: a writer without any waits for one.
+/// Readers are not counted, so a writer without a reader waits for one.
 fn blocked_writer_not_woken_by_readers_leaving(cx: &mut Ctx) -> Outcome {
     let (mut writer, w) = cx.opened(O_WRONLY)?;
     check_eq!(writer.write(w, &pattern(64))?, Ok(64));
@@ -184,7 +184,7 @@ fn short_count_after_signal(cx: &mut Ctx) -> Outcome {
     short_count(cx, false)
 }
 
-/// A call that moved something is not restarted: it would write that twice.
+/// A call that has moved bytes is not restarted, because it would write them twice.
 fn short_count_after_signal_with_restart(cx: &mut Ctx) -> Outcome {
     short_count(cx, true)
 }
@@ -221,7 +221,7 @@ fn killed_while_blocked(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-fn killed_after_part(cx: &mut Ctx) -> Outcome {
+fn killed_after_part_of_the_data(cx: &mut Ctx) -> Outcome {
     let (mut reader, r) = cx.opened(O_RDONLY)?;
     let (mut victim, w) = cx.opened(O_WRONLY)?;
     victim.start(Call::write(w, &pattern(100)))?;
@@ -232,7 +232,7 @@ fn killed_after_part(cx: &mut Ctx) -> Outcome {
     Ok(())
 }
 
-/// The writer that runs first leaves room behind; nobody but the one read can have woken the other.
+/// The writer that runs first leaves room. Only the single read can have woken the other.
 fn one_read_serves_two_blocked_writers(cx: &mut Ctx) -> Outcome {
     one_read_serves(cx, 2)
 }

@@ -1,5 +1,5 @@
-//! The system calls as methods. One whose error a case may expect returns it; one that has to
-//! succeed for the case to make sense (`open`, `close`, `size`, ...) makes its error a failure.
+//! The system calls as methods. If a case may expect an error, the method returns it. For calls
+//! that have to succeed (`open`, `close`, `size`, ...), an error is a failure of the case.
 
 use super::{Process, bytes, count, done, events, must, number, polled, revents, selected};
 use crate::abi::{ECHODEV_CLEAR, ECHODEV_GBUFSIZE, ECHODEV_SBUFSIZE, FIONREAD, FIONWRITE};
@@ -181,7 +181,7 @@ impl Process {
         must("F_SETFL", self.try_set_flags(fd, flags)?)
     }
 
-    /// poll(2) of one descriptor that does not wait: what was found.
+    /// poll(2) of one descriptor without waiting. Returns its events.
     #[track_caller]
     pub fn poll(&mut self, fd: Fd, events: i16) -> Outcome<Result<i16>> {
         revents(self.call(Call::poll(fd, events, Some(0)))?)
@@ -232,7 +232,7 @@ impl Process {
         Ok(events(reply)?.map(|_| ()))
     }
 
-    /// kevent(2) that does not wait: the events that there are, at most `max`, which must succeed.
+    /// kevent(2) without waiting, which must succeed. Returns at most `max` events.
     #[track_caller]
     pub fn events(&mut self, kq: Fd, max: usize) -> Outcome<Vec<Kevent>> {
         let reply = self.call(Call::Kevent {
@@ -259,7 +259,7 @@ impl Process {
         )
     }
 
-    /// How often a handler ran for `signal`.
+    /// The number of times that a handler ran for `signal`.
     #[track_caller]
     pub fn caught(&mut self, signal: i32) -> Outcome<i64> {
         must("caught", number(self.call(Call::Caught { signal })?)?)

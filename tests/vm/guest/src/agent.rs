@@ -1,5 +1,5 @@
-//! A process of a case: makes the calls that it is sent, until it is told to end or nobody is left
-//! to tell it.
+//! A process of a case. It makes the calls that it receives, until it has to end or the channel is
+//! closed.
 
 use crate::channel::Channel;
 use crate::freebsd::files::{self, Iovec};
@@ -19,23 +19,23 @@ use suite::sys::{Disposition, Fd, FdSets, Kevent, PollFd, Reach, Result, Sys, Ti
 /// The device.
 pub const DEVICE: &CStr = c"/dev/echo";
 
-/// Where a process has its end of the channel: above every descriptor that it opens, so that the
-/// kernel closes it last when the process dies. Then the other end's EOF means that all of them are
+/// The descriptor of a process's end of the channel. It is above every other descriptor, so the
+/// kernel closes it last when the process dies. The other end's EOF then means that all of them are
 /// closed.
 const CHANNEL: Fd = 400;
 
-/// What a process is sent.
+/// A request to a process.
 #[derive(Serialize, Deserialize)]
 pub enum Order {
-    /// Make a system call, answer with its [`suite::call::Reply`].
+    /// Make a system call, and answer with its [`suite::call::Reply`].
     Call(Call),
-    /// Fork, answer with the child's process id or the error, then send the channel to it.
+    /// Fork, answer with the child's process id or the error, and then send the channel to it.
     Fork,
     /// End.
     Exit,
 }
 
-/// Makes a process. Of the descriptors of this one it has only the console.
+/// Makes a process, which has only the console of the descriptors of this one.
 pub fn spawn() -> Result<(Pid, Channel)> {
     let (ours, theirs) = Channel::pair()?;
     match processes::fork()? {
@@ -50,7 +50,7 @@ pub fn spawn() -> Result<(Pid, Channel)> {
     }
 }
 
-/// fork(2) of a process: the child lives on with an end of its own.
+/// fork(2) of a process. The child continues with its own end of a channel.
 fn fork() -> Result<(Pid, Channel)> {
     let (theirs, own) = Channel::pair()?;
     match processes::fork()? {
@@ -62,15 +62,14 @@ fn fork() -> Result<(Pid, Channel)> {
     }
 }
 
-/// The life of a process.
+/// The main loop of a process.
 fn serve(channel: Channel) -> ! {
-    // As other processes, unlike the one that the first was forked from.
+    // The scheduling of other processes, unlike the one that the first was forked from.
     let _ = processes::nice(0);
     processes::forget_caught();
-    // As a shell starts programs. The kernel ignores SIGTSTP in a group without a parent outside
-    // it.
+    // A shell does the same. The kernel ignores SIGTSTP in a group without a parent outside it.
     let _ = processes::leave_group();
-    // In a child this takes the place of the parent's, which is thereby closed.
+    // In a child, this replaces and closes the parent's end.
     let channel = match channel.moved_to(CHANNEL) {
         Ok(channel) => channel,
         Err(error) => fail(error),
@@ -153,7 +152,8 @@ impl Sys for Kernel {
     }
 
     fn ioctl(&mut self, fd: Fd, request: u64, arg: &mut Buffer) -> Result<()> {
-        // SAFETY: as for `read`; the suite gives an argument of the length that the request says.
+        // SAFETY: as for `read`; the suite passes an argument of the length that the request
+        // encodes.
         unsafe { files::ioctl(fd, request, arg.iovec_mut().base) }
     }
 

@@ -1,6 +1,6 @@
-//! How fast the device is: the same work done by the module under test, by a plain C driver
-//! (`bench/baseline.c`) and by pipe(2), one after another on one kernel. The results are TAP whose
-//! names end in a subject and the time per operation: `ok 1 - pair of 1 byte, pipe: 1883.0 ns`.
+//! The speed of the device. The module under test, a plain C driver (`bench/baseline.c`) and
+//! pipe(2) do the same work, one after another on one kernel. The results are TAP. Their names end
+//! in the subject and the time per operation, as in `ok 1 - pair of 1 byte, pipe: 1883.0 ns`.
 //!
 //! On a machine whose clock counts instructions, a nanosecond is an instruction.
 
@@ -18,7 +18,7 @@ use measure::PerOperation;
 use subject::{Result, Subject};
 use suite::run::Verdict;
 
-/// Something to be measured.
+/// A measurement.
 struct Bench {
     name: String,
     /// Whether it makes sense for this subject.
@@ -38,7 +38,7 @@ const PIPE_MAX: usize = 64 * KI;
 fn benches() -> Vec<Bench> {
     let any = |_: &Subject, _: usize| true;
     let device = |subject: &Subject, _: usize| subject.device().is_some();
-    // A driver that moves what is left takes minutes for a byte of 16 MiB.
+    // A driver that moves the rest of the buffer takes minutes to drain 16 MiB by bytes.
     let fitting = |subject: &Subject, size: usize| match subject {
         Subject::Pipe => size <= PIPE_MAX,
         Subject::Baseline => size <= MI,
@@ -129,8 +129,8 @@ fn benches() -> Vec<Bench> {
     all
 }
 
-/// Measures everything, and says whether all went well.
-/// `echodev.cases` in the kernel environment is a part of the names of what is to be measured.
+/// Measures everything, and returns whether all went well. If `echodev.cases` is set in the kernel
+/// environment, only names that contain it are measured.
 pub fn run_all() -> bool {
     let part = kernel::kenv(c"echodev.cases").unwrap_or_default();
     let subjects = [Subject::Echodev, Subject::Baseline, Subject::Pipe];
@@ -145,7 +145,7 @@ pub fn run_all() -> bool {
     let mut number = 0;
     let mut well = true;
     for (subject, benches) in chosen {
-        // If it cannot be loaded, every measurement says so.
+        // If it cannot be loaded, every measurement fails with that.
         let loaded = subject.load();
         for bench in benches {
             number += 1;

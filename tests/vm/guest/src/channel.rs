@@ -1,5 +1,5 @@
-//! The socket between this program and one of its processes: values, each behind its length, and
-//! descriptors.
+//! The socket between this program and one of its processes. It carries values, each after its
+//! length, and descriptors.
 
 use crate::freebsd::files::{self, Iovec};
 use crate::freebsd::{sockets, time, wait};
@@ -12,7 +12,7 @@ use suite::call::{decode, encode};
 use suite::errno::{EINTR, Errno};
 use suite::sys::{Fd, PollFd};
 
-/// One end; closed when dropped.
+/// One end, which is closed when dropped.
 pub struct Channel {
     fd: Fd,
 }
@@ -23,7 +23,7 @@ pub enum Nothing {
     Closed,
     /// The bound of the wait was reached.
     TimedOut,
-    /// Anything else, for people.
+    /// Anything else, as a message.
     Broken(String),
 }
 
@@ -45,7 +45,7 @@ impl Channel {
         Ok((Channel { fd: one }, Channel { fd: other }))
     }
 
-    /// The descriptor, for somebody who duplicates or closes it knowingly.
+    /// The descriptor, for duplicating or closing it.
     pub fn fd(&self) -> Fd {
         self.fd
     }
@@ -64,14 +64,14 @@ impl Channel {
         self.send_bytes(&bytes)
     }
 
-    /// Receives a value; waits for it, at most until `deadline` by [`time::now`].
+    /// Receives a value. Waits for it at most until `deadline`, in the time of [`time::now`].
     pub fn receive<T: DeserializeOwned>(&self, deadline: Option<u64>) -> Result<T, Nothing> {
         let mut len = [0; 8];
         self.receive_bytes(&mut len, deadline)?;
         let mut bytes = vec![0; u64::from_le_bytes(len) as usize];
         self.receive_bytes(&mut bytes, deadline)?;
         decode(&bytes)
-            .ok_or_else(|| Nothing::Broken("the process sent something else than expected".into()))
+            .ok_or_else(|| Nothing::Broken("the process sent an unexpected answer".into()))
     }
 
     /// Sends one end of another channel, which is closed here.
@@ -86,8 +86,8 @@ impl Channel {
         })
     }
 
-    /// Waits until the other side is gone, at most until `deadline`; what it still sends is
-    /// dropped.
+    /// Waits until the other side is gone, at most until `deadline`. Anything that it still sends
+    /// is dropped.
     pub fn wait_closed(&self, deadline: u64) -> Result<(), Nothing> {
         let mut sent = [0; 256];
         loop {
@@ -148,7 +148,7 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        // It was open: closing it does not fail.
+        // It was open, so closing it does not fail.
         let _ = files::close(self.fd);
     }
 }

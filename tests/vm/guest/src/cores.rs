@@ -1,4 +1,4 @@
-//! Core files: where they go, and what is in them.
+//! Core files, their directory and their contents.
 
 use crate::freebsd::files::{self, Iovec};
 use crate::freebsd::{kinfo, mapping, mount, sysctl};
@@ -13,8 +13,8 @@ use suite::sys::Kevent;
 const DIRECTORY: &CStr = c"/tmp";
 const FILE: &CStr = c"/tmp/core";
 
-/// Makes room for core files, which this process and its children to come then write without the
-/// memory `heap`: start and length. The error is for people.
+/// Makes a file system for core files. This process and its later children then write them without
+/// the memory `heap`, given as start and length. The error is a message.
 pub fn set_up(heap: (usize, usize)) -> Result<(), String> {
     mount::tmpfs(DIRECTORY).map_err(|error| format!("no tmpfs(5) in the kernel: {error}"))?;
     let name = FILE.to_str().unwrap_or_default();
@@ -22,7 +22,7 @@ pub fn set_up(heap: (usize, usize)) -> Result<(), String> {
     mapping::not_in_cores(heap.0, heap.1).map_err(|error| format!("madvise: {error}"))
 }
 
-/// The core file that was written last; none is left afterwards.
+/// The latest core file. It is removed.
 pub fn take() -> suite::sys::Result<Vec<u8>> {
     let len = files::len(FILE)?;
     let fd = files::open(FILE, O_RDONLY)?;
@@ -39,7 +39,7 @@ pub fn take() -> suite::sys::Result<Vec<u8>> {
     Ok(file)
 }
 
-/// The notes of a core file: type and data. `None` if it is no core file.
+/// The types and data of the notes of a core file. `None` if it is not a core file.
 pub fn notes(core: &[u8]) -> Option<Vec<(u32, &[u8])>> {
     const ET_CORE: u16 = 4;
     const PT_NOTE: u32 = 4;

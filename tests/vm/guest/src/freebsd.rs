@@ -1,5 +1,5 @@
-//! FreeBSD's system calls, amd64. Numbers and structures are those of 12, which all later kernels
-//! keep.
+//! FreeBSD's system calls on amd64. Numbers and structures are those of 12, which all later kernels
+//! also have.
 
 pub mod files;
 pub mod kernel;

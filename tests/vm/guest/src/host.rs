@@ -12,13 +12,13 @@ use alloc::vec::Vec;
 use suite::errno::Errno;
 use suite::host::{Block, Host, MemoryStats, Need, Node, Pid, Proc, Result, Trouble, Wmesg};
 
-/// Lines of the console that mean that something is wrong, each one a part of such a line.
+/// Parts of console lines that mean that something is wrong.
 const COMPLAINTS: &str = include_str!("../../complaints.txt");
 
 /// The malloc(9) type of the module.
 const MALLOC_TYPE: &str = "echodev";
 
-/// Why there is no core file, or nothing else of the kind.
+/// The reason why a feature is missing, such as core files.
 pub type Lack = core::result::Result<(), String>;
 
 /// This machine.
@@ -31,7 +31,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This machine; `cores` says whether processes dump core.
+    /// This machine. `cores` is an error if processes cannot dump core.
     pub fn new(cores: Lack) -> Self {
         let hungmap = match files::stat(modules::HUNGMAP) {
             Ok(_) => kernel::kldload(modules::HUNGMAP)
@@ -46,18 +46,18 @@ impl Machine {
         }
     }
 
-    /// Before a case: memory that hangs does so again. The kernel's messages so far do not count
-    /// any more; what this program says about a failure is among them.
+    /// Prepares a case. Memory that hangs does so again. Earlier messages of the kernel are
+    /// skipped, because they include this program's own reports.
     pub fn prepare(&mut self) -> Result<()> {
         if self.hungmap.is_ok() {
             hungmap::arm().map_err(failed("/dev/hungmap"))?;
         }
-        // A kernel that cannot give its messages says so when it is asked how it is.
+        // If the kernel does not return its messages, the next check of its health fails.
         let _ = self.messages.since();
         Ok(())
     }
 
-    /// After the last case: nothing of this program stays in the kernel.
+    /// Cleans up after the last case, so that nothing of this program remains in the kernel.
     pub fn end(self) -> Result<()> {
         match self.hungmap {
             Ok(id) => kernel::kldunload(id).map_err(failed("kldunload of hungmap")),
@@ -99,7 +99,7 @@ impl Host for Machine {
     }
 
     fn wait_asleep(&mut self, pid: Pid, wmesg: Wmesg) -> Result<()> {
-        // The kernel tells nobody that a process falls asleep, so this one asks again and again.
+        // The kernel has no event for a process that falls asleep, so this polls.
         let deadline = deadline();
         loop {
             let state = kinfo::wmesg(pid).map_err(failed("kern.proc.pid"))?;
@@ -108,7 +108,7 @@ impl Host for Machine {
             }
             if time::now() > deadline {
                 return Err(Trouble::Hung(format!(
-                    "process {pid} does not sleep in {wmesg}; it sleeps in {state:?}"
+                    "process {pid} does not sleep on {wmesg}; its state is {state:?}"
                 )));
             }
             time::give_way();
@@ -123,7 +123,7 @@ impl Host for Machine {
             .find(|complaint| messages.contains(complaint))
         {
             Some(complaint) => Err(Trouble::Panic(format!(
-                "the kernel said \"{complaint}\":\n{messages}"
+                "the kernel printed \"{complaint}\":\n{messages}"
             ))),
             None => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! `/dev/hungmap` of `tests/vm/modules`: memory whose page faults do not end.
+//! `/dev/hungmap` of `tests/vm/modules`, memory whose page faults do not end.
 
 use crate::freebsd::Result;
 use crate::freebsd::files::{self, Iovec};
@@ -10,13 +10,13 @@ use suite::abi::{O_RDWR, O_WRONLY};
 
 const DEVICE: &CStr = c"/dev/hungmap";
 
-/// The pages of the device that are always there (`HUNGMAP_PAGES`).
+/// The pages of the device that are always present (`HUNGMAP_PAGES`).
 const PAGES: usize = 64;
 
 /// More than there are process ids.
 const PIDS: usize = 1 << 17;
 
-/// From now on faults do not end.
+/// Arms the device, so that later faults do not end.
 pub fn arm() -> Result<()> {
     order(b"1")
 }
@@ -39,16 +39,16 @@ fn order(order: &[u8; 1]) -> Result<()> {
     done.map(drop)
 }
 
-/// A page that hangs, and the same memory as a page that does not.
+/// A page that hangs, and another mapping of the same memory that does not.
 pub struct HungPage {
-    /// A page that is always there.
+    /// A page that is always present.
     pub view: DevicePage,
     /// The page whose fault does not end.
     pub hung: DevicePage,
 }
 
 impl HungPage {
-    /// A page that nobody has touched before: what was there once hangs no more.
+    /// A page that was never accessed. A page that was once present does not hang again.
     pub fn new() -> Result<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = PIDS * COUNT.fetch_add(1, Ordering::Relaxed) + processes::getpid() as usize;

@@ -1,4 +1,4 @@
-//! User buffers for the calls of a case, in part out of reach where the case says so.
+//! User buffers for the calls of a case, of which a part may be out of reach.
 
 use crate::freebsd::files::Iovec;
 use crate::freebsd::mapping::{Mapping, PAGE};
@@ -12,11 +12,11 @@ use suite::sys::{Memory, Reach};
 pub struct Buffer {
     store: Store,
     len: usize,
-    /// Which of its bytes are within reach.
+    /// The bytes within reach.
     good: Range<usize>,
 }
 
-/// Where the bytes are.
+/// The memory of the bytes.
 enum Store {
     Heap(Vec<u8>),
     Mapped(Mapping),
@@ -46,7 +46,7 @@ impl Buffer {
         Self { store, len, good }
     }
 
-    /// For a call that only reads it.
+    /// The buffer for a call that only reads it.
     pub fn iovec(&self) -> Iovec {
         let base = match &self.store {
             Store::Heap(bytes) => bytes.as_ptr() as usize,
@@ -60,7 +60,7 @@ impl Buffer {
         }
     }
 
-    /// For a call that writes to it.
+    /// The buffer for a call that writes to it.
     pub fn iovec_mut(&mut self) -> Iovec {
         let mut iovec = self.iovec();
         if let Store::Heap(bytes) = &mut self.store {
@@ -69,7 +69,7 @@ impl Buffer {
         iovec
     }
 
-    /// Where the bytes within reach are in the pages that are.
+    /// The offset of the bytes within reach in the accessible pages.
     fn place(&self, mapping: &Mapping) -> Range<usize> {
         let start = self.iovec().base + self.good.start - mapping.good_start();
         start..start + self.good.len()

@@ -1,5 +1,5 @@
-//! The files of the modules that are loaded, in the working directory. A file may be missing, where
-//! the headers to build it were not at hand.
+//! The module files in the working directory. A file may be missing if there were no headers to
+//! build it.
 
 use core::ffi::CStr;
 
@@ -12,8 +12,8 @@ pub const TESTED: &CStr = c"./echodev.ko";
 /// A copy of that file.
 pub const COPY: &CStr = c"./copy.ko";
 
-/// A C driver: for the tests one that makes another `/dev/echo`, for the benchmarks the one that is
-/// measured.
+/// A C driver. For the tests, it makes another `/dev/echo`. For the benchmarks, it is the driver
+/// for comparison.
 pub const OTHER: &CStr = c"./other.ko";
 
 /// The C driver of the tests under another name.

@@ -1,4 +1,4 @@
-//! A process, as the suite drives it.
+//! A process that the suite controls.
 
 use crate::agent::{self, Order};
 use crate::channel::{Channel, Nothing};
@@ -12,21 +12,21 @@ use suite::call::{Call, Reply};
 use suite::host::{Pid, Proc, Result, Trouble};
 use suite::sys;
 
-/// How many seconds anything may take before it counts as hung. Emulated machines are slow.
+/// The seconds after which an operation counts as hung. Emulated machines are slow.
 pub const BOUND: u64 = 60;
 
-/// The same, once something hung: what else hangs with it is not worth the time.
+/// The same after something has hung, because other operations probably also hang.
 const BOUND_AFTER: u64 = 2;
 
-/// The one in force.
+/// The current bound.
 static IN_FORCE: AtomicU64 = AtomicU64::new(BOUND);
 
-/// Sets it, for a new case.
+/// Sets it for a new case.
 pub fn set_bound(seconds: u64) {
     IN_FORCE.store(seconds, Ordering::Relaxed);
 }
 
-/// When something that begins now counts as hung, by [`time::now`].
+/// The time, by [`time::now`], at which an operation that begins now counts as hung.
 pub fn deadline() -> u64 {
     time::now() + 1000 * IN_FORCE.load(Ordering::Relaxed)
 }
@@ -39,7 +39,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// A new one.
+    /// A new process.
     pub fn new() -> Result<Self> {
         let (pid, channel) =
             agent::spawn().map_err(|error| Trouble::Other(format!("fork: {error}")))?;
@@ -56,7 +56,7 @@ impl Process {
             Nothing::Broken(what) => Trouble::Other(what),
             Nothing::TimedOut => {
                 let state = match kinfo::wmesg(self.pid) {
-                    Ok(Some(wmesg)) => format!("it sleeps in {wmesg}"),
+                    Ok(Some(wmesg)) => format!("it sleeps on {wmesg}"),
                     Ok(None) => "it does not sleep".into(),
                     Err(error) => format!("asking how it sleeps: {error}"),
                 };
@@ -80,7 +80,7 @@ impl Process {
         self.channel
             .wait_closed(deadline())
             .map_err(|nothing| self.trouble(nothing))?;
-        // It may be the child of another process, which is not this one's to wait for.
+        // It may be the child of another process, so this one cannot wait for it.
         let _ = processes::wait(self.pid);
         self.gone = true;
         Ok(())
@@ -139,8 +139,8 @@ impl Drop for Process {
         if !self.gone {
             let _ = self.kill(SIGKILL);
             if self.wait_gone().is_err() {
-                // It may be in a page fault that does not end. A process that cannot be killed also
-                // then shows in what follows: the module cannot be unloaded.
+                // It may be in a page fault that does not end. A process that cannot be killed is
+                // also found later, because the module then cannot be unloaded.
                 let _ = hungmap::release();
                 let _ = self.wait_gone();
             }

@@ -1,4 +1,4 @@
-//! What is run: the suite's cases, and what only a whole kernel can show.
+//! The cases to run, of the suite and of this program, which need a whole kernel.
 
 mod cores;
 mod crowd;
@@ -24,8 +24,8 @@ use suite::process::Process;
 use suite::run::{Verdict, run};
 use suite::sys::{Fd, Kevent};
 
-/// The scenarios of this program, as cases like the suite's. The last one may leave a machine
-/// without memory.
+/// The scenarios of this program, as cases like those of the suite. The last one may leave a
+/// machine without memory.
 fn own() -> Vec<Case> {
     let case = |name, needs, run| Case {
         section: "kernel",
@@ -37,9 +37,9 @@ fn own() -> Vec<Case> {
     let two: &[Need] = &[Need::Unload, Need::Kqueue, Need::Squat];
     Vec::from([
         case(
-            "everybody_is_told_within_a_second",
+            "every_sleeper_returns_within_a_second",
             common,
-            farewell::everybody_is_told_within_a_second,
+            farewell::every_sleeper_returns_within_a_second,
         ),
         case(
             "bad_pointers_then_sigkill",
@@ -82,9 +82,9 @@ fn own() -> Vec<Case> {
     ])
 }
 
-/// Runs everything, and says whether all went well. The kernel environment may say otherwise:
-/// `echodev.cases` is a part of the names of those to run, `echodev.bound` the seconds after which
-/// a call counts as hung.
+/// Runs everything, and returns whether all went well. In the kernel environment, `echodev.cases`
+/// selects the cases whose names contain it. `echodev.bound` is the seconds after which a call
+/// counts as hung.
 pub fn run_all(cores: Lack) -> bool {
     let bound = kernel::kenv(c"echodev.bound")
         .and_then(|seconds| seconds.parse().ok())
@@ -122,7 +122,8 @@ pub fn run_all(cores: Lack) -> bool {
     well
 }
 
-/// Runs the only case for a module that was loaded with the kernel, and says whether all went well.
+/// Runs the only case for a module that was loaded with the kernel, and returns whether all went
+/// well.
 pub fn run_preloaded() -> bool {
     tap::plan(1);
     tap::case(preloaded::NAME);
@@ -152,8 +153,8 @@ fn expect<T: PartialEq + core::fmt::Debug>(what: &str, got: T, want: T) -> Outco
     }
 }
 
-/// Closes a descriptor whose device is gone. The kernel closes it, and says so (`devfs_close`)
-/// unless the vnode went first.
+/// Closes a descriptor whose device is gone. The kernel closes it. `devfs_close` returns an error
+/// for that unless the vnode is gone already.
 #[track_caller]
 fn close_dead(process: &mut Process, fd: Fd) -> Outcome {
     match process.try_close(fd)? {

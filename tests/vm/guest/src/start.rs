@@ -1,4 +1,4 @@
-//! Where the kernel enters the program, and what a program without a library needs.
+//! The entry point of the program, and the runtime that it needs without a library.
 
 use crate::freebsd::{files, kernel, processes, sysctl};
 use crate::host::Lack;
@@ -23,25 +23,25 @@ global_asm!(
 /// `signal(3)`: a system call that does not exist.
 const SIGSYS: i32 = 12;
 
-/// Each process has its own copy, and pages of it only once they are written to.
+/// The heap. Each process has its own copy, whose pages are allocated when they are written.
 const HEAP: usize = 96 << 20;
 static mut MEMORY: [u8; HEAP] = [0; HEAP];
 
 #[global_allocator]
 static ALLOCATOR: LockedHeap = LockedHeap::empty();
 
-/// `stack` is where the kernel left the number of arguments, and pointers to them.
+/// `stack` is the address of the number of arguments, and pointers to them.
 #[unsafe(no_mangle)]
 extern "C" fn guest_main(stack: *const usize) -> ! {
     // SAFETY: the only use of MEMORY, once, before anything is allocated.
     unsafe { ALLOCATOR.lock().init((&raw mut MEMORY).cast(), HEAP) };
-    // A system call that the kernel lacks is an error, and not the end.
+    // A system call that the kernel lacks fails, and does not end the program.
     let _ = processes::sigaction(SIGSYS, Disposition::Ignore);
     if processes::getpid() == 1 {
         machine()
     }
-    // SAFETY: what execve(2) left there, which stays as long as the process: a count, and pointers
-    // to so many strings.
+    // SAFETY: execve(2) has put a count and that many pointers to strings there, which are valid as
+    // long as the process.
     let arguments =
         unsafe { core::slice::from_raw_parts(stack.add(1).cast::<*const c_char>(), *stack) };
     // SAFETY: the same.
@@ -52,11 +52,11 @@ extern "C" fn guest_main(stack: *const usize) -> ! {
     program(&arguments.collect::<Vec<_>>())
 }
 
-/// The life of an ordinary process: 0 or 1, as all went well or not.
+/// The main function of an ordinary process. Returns 0 if all went well, and 1 otherwise.
 fn program(arguments: &[&'static CStr]) -> ! {
     let &[job, modules] = arguments else {
         tap::bail_out(format_args!(
-            "two arguments are needed: test or bench, and the directory of the modules"
+            "usage: init test|bench DIRECTORY, which has the modules"
         ));
         processes::exit(2)
     };
@@ -69,17 +69,17 @@ fn program(arguments: &[&'static CStr]) -> ! {
     processes::exit(if well { 0 } else { 1 })
 }
 
-/// The life of process 1.
+/// The main function of process 1.
 fn machine() -> ! {
-    // It begins without descriptors; these become 0, 1 and 2.
+    // Process 1 starts without descriptors, so these become 0, 1 and 2.
     for _ in 0..3 {
         if files::open(c"/dev/console", O_RDWR).is_err() {
             kernel::power_off();
         }
     }
-    // It is the one that many busy processes wait for. No harm is done if it may not.
+    // Many busy processes wait for this one. The program also works without the priority.
     let _ = processes::nice(-20);
-    // A machine without disks need not wait for their caches. It only ends later if it does.
+    // A machine without disks need not wait for their caches. Otherwise it only ends later.
     let _ = sysctl::set_int("kern.shutdown.poweroff_delay", 0);
     let job = kernel::kenv(c"echodev.job").unwrap_or_default();
     let cores = cores::set_up((&raw const MEMORY as usize, HEAP));
@@ -90,7 +90,7 @@ fn machine() -> ! {
     kernel::power_off()
 }
 
-/// Does what it is for, and says whether all went well.
+/// Does the job, and returns whether all went well.
 fn run(job: &[u8], cores: Lack) -> bool {
     match job {
         b"bench" => bench::run_all(),

@@ -8,17 +8,17 @@ use suite::sys::Fd;
 
 const CONSOLE: Fd = 1;
 
-/// Says how many results will come.
+/// Prints the number of results that follow.
 pub fn plan(count: usize) {
     line(format_args!("TAP version 13\n1..{count}"));
 }
 
-/// Which case begins; a comment, for whoever has to explain why there is no result.
+/// Prints the case that begins. This comment names the case if there is no result.
 pub fn case(name: &str) {
     note(format_args!("case {name}"));
 }
 
-/// One result.
+/// Prints one result.
 pub fn result(number: usize, name: fmt::Arguments<'_>, verdict: &Verdict) {
     match verdict {
         Verdict::Passed => line(format_args!("ok {number} - {name}")),
@@ -30,24 +30,25 @@ pub fn result(number: usize, name: fmt::Arguments<'_>, verdict: &Verdict) {
     }
 }
 
-/// Something for people.
+/// Prints a comment.
 pub fn note(text: fmt::Arguments<'_>) {
     line(format_args!("# {text}"));
 }
 
-/// The rest cannot be run.
+/// Prints that the other cases cannot be run.
 pub fn bail_out(why: fmt::Arguments<'_>) {
     line(format_args!("Bail out! {why}"));
 }
 
-/// Returns when it is out, so that what the kernel says comes after it, if only that it panics.
+/// Prints a line. Returns when it has been transmitted, so that later messages of the kernel, such
+/// as a panic, follow it.
 fn line(text: fmt::Arguments<'_>) {
     let mut line = String::new();
     // Writing to a string does not fail.
     let _ = writeln!(line, "{text}");
     let mut rest = line.as_bytes();
     while !rest.is_empty() {
-        // There is nobody to tell that the console fails.
+        // There is no other place to report a failure of the console.
         let written = files::write(
             CONSOLE,
             Iovec {

@@ -1,4 +1,4 @@
-//! The kernel file: its segments, and its symbol table for backtraces.
+//! The kernel file with its segments, and its symbol table for backtraces.
 
 use crate::load::Error;
 use crate::modinfo::Symbols;
@@ -7,7 +7,7 @@ use elf::ElfBytes;
 use elf::abi::{EM_X86_64, PT_LOAD, SHT_SYMTAB};
 use elf::endian::LittleEndian;
 
-/// Puts the kernel's segments where they belong; gives the virtual address of its entry.
+/// Copies the kernel's segments to their addresses. Returns the virtual address of its entry.
 pub fn load(file: &[u8], staging: &mut Staging<'_>) -> Result<u64, Error> {
     let elf = parse(file)?;
     for segment in elf
@@ -31,8 +31,8 @@ pub fn load(file: &[u8], staging: &mut Staging<'_>) -> Result<u64, Error> {
     Ok(elf.ehdr.e_entry)
 }
 
-/// Puts the kernel's symbol and string tables after it, each behind its length. `None` if it was
-/// stripped of them.
+/// Copies the kernel's symbol and string tables after it, each after its length. Returns `None` if
+/// the kernel is stripped.
 pub fn load_symbols(file: &[u8], staging: &mut Staging<'_>) -> Result<Option<Symbols>, Error> {
     let elf = parse(file)?;
     let Some(headers) = elf.section_headers() else {

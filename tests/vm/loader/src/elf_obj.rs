@@ -1,4 +1,4 @@
-//! A kernel module: a relocatable ELF file, laid out in memory as loader(8) does it. The kernel
+//! A kernel module, a relocatable ELF file, which is laid out in memory as by loader(8). The kernel
 //! relocates the module when it starts.
 
 use crate::load::Error;
@@ -16,15 +16,15 @@ use elf::section::SectionHeader;
 pub const HEADER: usize = 64;
 pub const SECTION_HEADER: usize = 64;
 
-/// Where a section header has `sh_addr`.
+/// The offset of `sh_addr` in a section header.
 pub const SH_ADDR: usize = 16;
 
-/// The most sections that a module may have.
+/// The maximum number of sections of a module.
 const SECTIONS: usize = 64;
 
 /// A module in memory.
 pub struct Module<'f> {
-    /// What the kernel is given of it: everything that [`load`] put into memory.
+    /// The memory that the kernel gets, which is everything that [`load`] has placed.
     pub file: File,
     /// Its ELF header.
     pub header: &'f [u8],
@@ -43,7 +43,7 @@ impl Module<'_> {
     }
 }
 
-/// Puts what the kernel needs of a module into memory: the sections that are allocated, the
+/// Places the parts of a module that the kernel needs. They are the allocated sections, the
 /// symbols, both string tables, and the relocations of these sections.
 pub fn load<'f>(file: &'f [u8], staging: &mut Staging<'_>) -> Result<Module<'f>, Error> {
     let elf = ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|_| Error::NotAModule)?;
@@ -121,7 +121,7 @@ mod tests {
 
     const TEXT: &[u8] = b"text of the module";
 
-    /// A section: type, flags, alignment, link, info, size in memory and contents.
+    /// A section, as type, flags, alignment, link, info, size in memory and contents.
     type Section = (u32, u32, u64, u32, u32, usize, &'static [u8]);
 
     /// A module whose text has relocations, with a section that is not to be loaded.

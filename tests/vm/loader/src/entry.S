@@ -1,8 +1,9 @@
 /*
- * Multiboot 1 header: load the file as it is, at loader_begin, and enter it at loader_start.
+ * Multiboot 1 header.  It loads the file unchanged at loader_begin, and enters
+ * it at loader_start.
  */
 	.set	MULTIBOOT_MAGIC, 0x1badb002
-	.set	MULTIBOOT_FLAGS, 0x10003	/* files at pages; tell of memory; addresses follow */
+	.set	MULTIBOOT_FLAGS, 0x10003	/* files at pages; memory map; addresses follow */
 
 	.section .multiboot, "a"
 	.balign	4
@@ -17,7 +18,8 @@ multiboot_header:
 	.long	loader_start
 
 /*
- * Page tables: the first GB of memory, in pages of 2 MB, at every multiple of 1 GB.
+ * Page tables, which map the first GB of memory, in pages of 2 MB, at every
+ * multiple of 1 GB.
  */
 	.set	PG_V_RW, 0x003			/* there, writable */
 	.set	PG_V_RW_PS, 0x083		/* and a page, not a table */
@@ -50,7 +52,8 @@ gdt_pointer:
 stack:
 
 /*
- * 32-bit, without paging, interrupts off; %ebx is the physical address of the Multiboot information.
+ * 32-bit, without paging, interrupts off.  %ebx is the physical address of the
+ * Multiboot information.
  */
 	.text
 	.code32
@@ -87,8 +90,8 @@ halt:	cli
 	jmp	halt
 
 /*
- * enter_kernel(entry, modulep, physfree): on the kernel's stack, 32 bits each, a return address that is not used,
- * modulep and physfree.
+ * enter_kernel(entry, modulep, physfree).  The kernel's stack has 32 bits each
+ * of an unused return address, modulep and physfree.
  */
 	.globl	enter_kernel
 enter_kernel:

@@ -1,4 +1,4 @@
-//! Where QEMU enters the loader, and where the loader enters the kernel.
+//! The entry from QEMU, and the jump into the kernel.
 
 use crate::load::{Entry, Error, Files, load};
 use crate::multiboot::Machine;
@@ -17,15 +17,15 @@ unsafe extern "C" {
     fn halt() -> !;
 }
 
-/// In long mode, with interrupts off and `info` as Multiboot says.
+/// Runs in long mode with interrupts off. `info` is that of Multiboot.
 #[unsafe(no_mangle)]
 extern "C" fn loader_main(info: u32) -> ! {
-    // SAFETY: QEMU passed it, entry.S mapped the first GB, where all of it lies, and memory is only
-    // written to below.
+    // SAFETY: QEMU passed it, entry.S mapped the first GB, which contains all of it, and memory is
+    // written only below it.
     let machine = unsafe { Machine::new(info) };
     match boot(&machine) {
-        // SAFETY: the kernel, all that it reads, and the page tables are in place; nothing of the
-        // loader is needed again.
+        // SAFETY: the kernel, everything that it reads, and the page tables are in place. Nothing
+        // of the loader is needed again.
         Ok(entry) => unsafe { enter_kernel(entry.entry, entry.modulep, entry.physfree) },
         Err(error) => stop(format_args!("{error}")),
     }
@@ -40,7 +40,7 @@ fn boot(machine: &Machine) -> Result<Entry, Error> {
         module: machine.file("echodev.ko"),
     };
     let len = (&raw const loader_begin as usize) - KERNLOAD as usize;
-    // SAFETY: memory that is mapped, that nobody else uses, and that lies before the loader and the
+    // SAFETY: the memory is mapped, nothing else uses it, and it is before the loader and the
     // files.
     let below = unsafe { slice::from_raw_parts_mut(KERNLOAD as usize as *mut u8, len) };
     load(&files, machine.memory(), &mut Staging::new(below))

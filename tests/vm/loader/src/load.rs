@@ -9,7 +9,7 @@ use core::fmt;
 /// Why a kernel cannot be booted.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Error {
-    /// A file is missing; its name.
+    /// The file of this name is missing.
     Missing(&'static str),
     /// The file `kernel` is something else.
     NotAKernel,
@@ -56,18 +56,18 @@ pub struct Files<'f> {
     pub module: Option<&'f [u8]>,
 }
 
-/// What the kernel is entered with.
+/// The values for the entry into the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// The virtual address of its first instruction.
     pub entry: u64,
     /// The physical address of the metadata.
     pub modulep: u32,
-    /// The physical address where free memory begins.
+    /// The physical address of free memory.
     pub physfree: u32,
 }
 
-/// Puts everything where the kernel expects it. `memory` is the machine's.
+/// Places everything where the kernel expects it. `memory` is that of the machine.
 pub fn load(
     files: &Files<'_>,
     memory: impl Iterator<Item = Smap> + Clone,
@@ -107,7 +107,8 @@ pub fn load(
     })
 }
 
-/// The environment as the kernel reads it: each line ends with a NUL, and one more ends the list.
+/// The environment as the kernel reads it. Each line ends with a NUL, and one more NUL ends the
+/// list.
 fn environment(lines: &[u8], staging: &mut Staging<'_>) -> Result<u64, Full> {
     let start = staging.end();
     for line in lines
@@ -132,8 +133,8 @@ mod tests {
     const ENTRY: u64 = KERNBASE + KERNLOAD + 0x10;
     const TEXT: &[u8] = b"the kernel's text";
 
-    /// An ELF file with one segment: a header, a program header, and the text, with room for 100
-    /// bytes behind it.
+    /// An ELF file with one segment. It has a header, a program header and the text, with room for
+    /// 100 bytes after it.
     fn kernel() -> Vec<u8> {
         let mut file = vec![];
         file.extend(*b"\x7fELF\x02\x01\x01\x09\0\0\0\0\0\0\0\0");
@@ -180,7 +181,7 @@ mod tests {
         load(&files, map.into_iter(), &mut Staging::new(memory))
     }
 
-    /// The records of the metadata: type and data.
+    /// The records of the metadata, as type and data.
     fn records(memory: &[u8], modulep: u32) -> Vec<(u32, &[u8])> {
         let mut rest = &memory[modulep as usize - KERNLOAD as usize..];
         let mut found = vec![];
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_where_the_metadata_says() {
+    fn the_metadata_has_the_place_of_everything() {
         let mut memory = vec![0xff; 1 << 20];
         let entry = load_into(&mut memory, &kernel()).unwrap();
         assert_eq!(entry.entry, ENTRY);
@@ -247,7 +248,7 @@ mod tests {
             for value in [0, 1, 0x7f, 0x80, 0xff] {
                 let mut damaged = kernel.clone();
                 damaged[place] = value;
-                // Either is right, as long as it does not panic.
+                // Both results are right, as long as it does not panic.
                 let _ = load_into(&mut memory, &damaged);
             }
         }

@@ -1,8 +1,8 @@
-//! The metadata: records that the kernel walks when it starts (`sys/linker.h`,
+//! The metadata, records that the kernel reads when it starts (`sys/linker.h`,
 //! `machine/metadata.h`).
 //!
-//! A record is its type and its length, 32 bits each, and its data, filled up to a multiple of 8
-//! bytes. `MODINFO_NAME` begins the records of one file, the kernel's being first; a record of
+//! A record has its type and its length, 32 bits each, and its data, padded to a multiple of 8
+//! bytes. `MODINFO_NAME` begins the records of one file. The first file is the kernel. A record of
 //! zeros ends the list.
 
 use crate::elf_obj::{Module, SECTION_HEADER, SH_ADDR};
@@ -21,11 +21,10 @@ const MODINFOMD_HOWTO: u32 = MODINFO_METADATA | 7;
 const MODINFOMD_SHDR: u32 = MODINFO_METADATA | 9;
 const MODINFOMD_SMAP: u32 = MODINFO_METADATA | 0x1001;
 
-/// `sys/reboot.h`: the console is the serial port.
+/// The serial port is the console (`sys/reboot.h`).
 const RB_SERIAL: u32 = 0x1000;
 
-/// Where a file lies in physical memory. The kernel adds `KERNBASE` to every address here by
-/// itself.
+/// The place of a file in physical memory. The kernel adds `KERNBASE` to every address here.
 #[derive(Clone, Copy)]
 pub struct File {
     /// Its first byte.
@@ -34,12 +33,12 @@ pub struct File {
     pub len: u64,
 }
 
-/// Where the symbol tables of the kernel lie in physical memory.
+/// The place of the symbol tables of the kernel in physical memory.
 #[derive(Clone, Copy)]
 pub struct Symbols {
     /// Their first byte.
     pub start: u64,
-    /// Behind their last byte.
+    /// The address after their last byte.
     pub end: u64,
 }
 
@@ -54,7 +53,8 @@ pub struct Smap {
     pub kind: u32,
 }
 
-/// Writes the list. The kernel's records need `memory` after them: end with [`Writer::finish`].
+/// Writes the list. The kernel's records need `memory` after them, so [`Writer::finish`] must be
+/// called at the end.
 pub struct Writer<'s, 'm> {
     staging: &'s mut Staging<'m>,
     start: u64,
@@ -105,7 +105,7 @@ impl<'s, 'm> Writer<'s, 'm> {
         Ok(())
     }
 
-    /// Ends the list; gives its physical address.
+    /// Ends the list, and returns its physical address.
     pub fn finish(self) -> Result<u64, Full> {
         self.staging.append(&[0; 8])?;
         Ok(self.start)
@@ -146,7 +146,7 @@ impl<'s, 'm> Writer<'s, 'm> {
 
     fn header(&mut self, kind: u32, len: usize) -> Result<(), Full> {
         self.staging.append(&kind.to_le_bytes())?;
-        // What is written here is far smaller than 4 GB, as the memory it is written to is.
+        // All lengths are far smaller than 4 GB, as the memory itself is.
         self.staging.append(&(len as u32).to_le_bytes())?;
         Ok(())
     }

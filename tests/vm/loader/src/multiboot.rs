@@ -1,4 +1,4 @@
-//! What QEMU tells about the machine and the files, by the Multiboot 1 rules.
+//! The information from QEMU about the machine and the files, by the Multiboot 1 rules.
 
 use crate::modinfo::Smap;
 use core::ffi::CStr;
@@ -30,7 +30,7 @@ struct Module {
     reserved: u32,
 }
 
-/// A range of memory. `size` is that of what follows it.
+/// A range of memory. `size` is the size of the fields after it.
 #[repr(C, packed)]
 #[derive(Clone, Copy)]
 struct Range {
@@ -40,28 +40,28 @@ struct Range {
     kind: u32,
 }
 
-/// What the loader was started with.
+/// The machine and the files that the loader was started with.
 pub struct Machine {
     modules: &'static [Module],
     ranges: &'static [Range],
 }
 
 impl Machine {
-    /// The machine that the structure at `info` tells of.
+    /// Reads the structure at `info`.
     ///
     /// # Safety
     ///
-    /// A Multiboot 1 loader passed `info`; memory is mapped at its physical addresses; and what the
-    /// structure leads to is never written to.
+    /// A Multiboot 1 loader passed `info`, memory is mapped at its physical addresses, and nothing
+    /// that the structure refers to is ever written.
     pub unsafe fn new(info: u32) -> Self {
-        // SAFETY: the caller's promise: the address of a structure that begins like this.
+        // SAFETY: by the caller's promise, the address of a structure that begins like this.
         let info = unsafe { &*(info as usize as *const Info) };
         let mut machine = Self {
             modules: &[],
             ranges: &[],
         };
         if info.flags & HAS_MODULES != 0 {
-            // SAFETY: by the rules so many of them are there, as the flag says; nothing changes
+            // SAFETY: by the rules, there are this many of them if the flag is set. Nothing changes
             // them.
             machine.modules = unsafe {
                 slice::from_raw_parts(
@@ -72,8 +72,8 @@ impl Machine {
         }
         if info.flags & HAS_MAP != 0 {
             let count = info.map_length as usize / size_of::<Range>();
-            // SAFETY: as above. QEMU makes all ranges of one size, which the rules do not promise;
-            // `ranges` checks it.
+            // SAFETY: as above. QEMU makes all ranges of one size. The rules do not guarantee that,
+            // so `ranges` checks it.
             machine.ranges =
                 unsafe { slice::from_raw_parts(info.map as usize as *const Range, count) };
         }
@@ -102,7 +102,7 @@ impl Machine {
 
 impl Module {
     fn name(&self) -> Option<&'static str> {
-        // SAFETY: by the rules a string that ends with a NUL; nothing changes it.
+        // SAFETY: by the rules, a string that ends with a NUL. Nothing changes it.
         unsafe { CStr::from_ptr(self.name as usize as *const i8) }
             .to_str()
             .ok()
@@ -111,8 +111,8 @@ impl Module {
 
     fn bytes(&self) -> &'static [u8] {
         let len = self.end.saturating_sub(self.start) as usize;
-        // SAFETY: by the rules the file lies there; the loader writes below itself only, and it
-        // lies behind.
+        // SAFETY: by the rules, the file is there. The loader writes only below itself, and the
+        // file is after it.
         unsafe { slice::from_raw_parts(self.start as usize as *const u8, len) }
     }
 }

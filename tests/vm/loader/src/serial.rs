@@ -30,7 +30,7 @@ fn inb(port: u16) -> u8 {
 }
 
 fn outb(port: u16, value: u8) {
-    // SAFETY: as above; and sending a byte neither.
+    // SAFETY: sending a byte to a serial port, or to no device at all, changes no memory.
     unsafe {
         asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags))
     };

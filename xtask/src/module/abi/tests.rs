@@ -81,9 +81,9 @@ fn compile(header: &str) -> String {
         .write_all(text.as_bytes())
         .unwrap();
     let out = running.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert_eq!(out.status.success(), said.is_empty(), "{said}");
-    said
+    let errors = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.success(), errors.is_empty(), "{errors}");
+    errors
 }
 
 #[test]
@@ -155,8 +155,8 @@ fn a_header_that_differs() {
     ] {
         let header = HEADER.replace(from, to);
         assert_ne!(header, HEADER);
-        let said = compile(&header);
-        assert!(said.contains(named), "{to}: {said}");
+        let errors = compile(&header);
+        assert!(errors.contains(named), "{to}: {errors}");
     }
 }
 

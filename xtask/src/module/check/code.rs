@@ -94,10 +94,10 @@ mod tests {
             &[0x0f, 0x7f, 0x07],
             &[0xc4, 0xe2, 0xfa, 0xf7, 0xc7],
         ] {
-            let said = Module::good(code).check();
+            let found = Module::good(code).check();
             assert!(
-                said.starts_with("SSE, MMX, x87 or later instruction at echo_read+0x0:"),
-                "{said}"
+                found.starts_with("SSE, MMX, x87 or later instruction at echo_read+0x0:"),
+                "{found}"
             );
         }
     }
@@ -105,16 +105,16 @@ mod tests {
     #[test]
     fn the_red_zone() {
         // push %rbp; mov %rdi,-0x8(%rsp); ret
-        let said = Module::good(&[0x55, 0x48, 0x89, 0x7c, 0x24, 0xf8, 0xc3]).check();
+        let found = Module::good(&[0x55, 0x48, 0x89, 0x7c, 0x24, 0xf8, 0xc3]).check();
         assert!(
-            said.starts_with("use of the red zone at echo_read+0x1:"),
-            "{said}"
+            found.starts_with("use of the red zone at echo_read+0x1:"),
+            "{found}"
         );
     }
 
     #[test]
     fn padding_is_not_text() {
-        let said = Module::good(&[0xc3, 0xcc, 0xcc, 0xcc]).check();
-        assert!(said.contains(" 1 of text"), "{said}");
+        let found = Module::good(&[0xc3, 0xcc, 0xcc, 0xcc]).check();
+        assert!(found.contains(" 1 of text"), "{found}");
     }
 }

@@ -167,44 +167,44 @@ mod tests {
 
     #[test]
     fn a_table_with_its_tail() {
-        let said = module("read_filterops", 104, |_| {}).check();
+        let found = module("read_filterops", 104, |_| {}).check();
         assert!(
-            said.contains("filterops with a tail of zeroes: read_filterops"),
-            "{said}"
+            found.contains("filterops with a tail of zeroes: read_filterops"),
+            "{found}"
         );
     }
 
     #[test]
     fn a_table_without_a_tail() {
         for (size, tail) in [(40, 0), (48, 8), (103, 63)] {
-            let said = module("read_filterops", size, |_| {}).check();
+            let found = module("read_filterops", size, |_| {}).check();
             let begin = format!("read_filterops: a tail of {tail} bytes after its members;");
-            assert!(said.starts_with(&begin), "{said}");
+            assert!(found.starts_with(&begin), "{found}");
         }
     }
 
     #[test]
     fn a_table_by_its_contents() {
-        let said = module("table", 40, |_| {}).check();
-        assert!(said.starts_with("table: a tail of 0 bytes"), "{said}");
+        let found = module("table", 40, |_| {}).check();
+        assert!(found.starts_with("table: a tail of 0 bytes"), "{found}");
     }
 
     #[test]
     fn something_else_with_two_functions() {
         for (offset, byte) in [(0, 2), (4, 1), (8, 1)] {
-            let said = module("cdevsw", 104, |bytes| bytes[offset] = byte).check();
+            let found = module("cdevsw", 104, |bytes| bytes[offset] = byte).check();
             assert!(
-                said.contains("filterops with a tail of zeroes: none"),
-                "{said}"
+                found.contains("filterops with a tail of zeroes: none"),
+                "{found}"
             );
         }
     }
 
     #[test]
     fn a_tail_that_is_not_zero() {
-        let said = module("read_filterops", 104, |bytes| bytes[103] = 1).check();
+        let found = module("read_filterops", 104, |bytes| bytes[103] = 1).check();
         assert_eq!(
-            said,
+            found,
             "read_filterops: not zero at offset 103, where a later kernel may have a method"
         );
     }
@@ -218,10 +218,10 @@ mod tests {
             &[0; 112],
             &[(16, more), (48, more), (56, more)],
         );
-        let said = module.check();
+        let found = module.check();
         assert!(
-            said.contains("write_filterops: a tail of 48 bytes after its members"),
-            "{said}"
+            found.contains("write_filterops: a tail of 48 bytes after its members"),
+            "{found}"
         );
     }
 
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_driver_without_a_table() {
-        let said = Module::good(&CALL).named("echodev").check();
-        assert!(said.starts_with("no filterops found"), "{said}");
+        let found = Module::good(&CALL).named("echodev").check();
+        assert!(found.starts_with("no filterops found"), "{found}");
     }
 }

@@ -162,16 +162,16 @@ impl Module {
 
     /// The result of the check.
     pub fn check(self) -> String {
-        said(&self.bytes())
+        found(&self.bytes())
     }
 
     /// The result of the check without padding.
     pub fn check_unpadded(self) -> String {
-        said(&self.object.write().unwrap())
+        found(&self.object.write().unwrap())
     }
 }
 
-fn said(bytes: &[u8]) -> String {
+fn found(bytes: &[u8]) -> String {
     check(bytes, Some(OSRELDATE)).unwrap_or_else(|error| format!("{error:#}"))
 }
 

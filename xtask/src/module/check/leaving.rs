@@ -96,25 +96,25 @@ mod tests {
 
     #[test]
     fn all_end_in_a_jump() {
-        let said = driver("", None).check();
+        let found = driver("", None).check();
         let end = "into the kernel: driver_detach, kpi_knlist_unlock, driver_close_file";
-        assert!(said.ends_with(end), "{said}");
+        assert!(found.ends_with(end), "{found}");
     }
 
     #[test]
     fn one_is_missing() {
         for (name, _) in LAST {
-            let said = driver(name, None).check();
-            assert!(said.contains(&format!("no function {name}")), "{said}");
+            let found = driver(name, None).check();
+            assert!(found.contains(&format!("no function {name}")), "{found}");
         }
     }
 
     #[test]
     fn one_returns() {
         for (name, end) in LAST {
-            let said = driver(name, Some(&CALL)).check();
+            let found = driver(name, Some(&CALL)).check();
             assert_eq!(
-                said,
+                found,
                 format!("{name} must end in a jump to {end}: it returns at {name}+0x5")
             );
         }

@@ -129,16 +129,16 @@ mod tests {
 
     #[test]
     fn an_ordinary_section() {
-        let said = with_section(".data.more", elf::SHT_PROGBITS, NONE, 4096);
-        assert!(said.contains("of text, for kernels"), "{said}");
+        let found = with_section(".data.more", elf::SHT_PROGBITS, NONE, 4096);
+        assert!(found.contains("of text, for kernels"), "{found}");
     }
 
     #[test]
     fn sections_by_name() {
         for name in ["set_pcpu", "set_vnet", ".ctors", ".dtors", ".ctors.65535"] {
-            let said = with_section(name, elf::SHT_PROGBITS, NONE, 8);
+            let found = with_section(name, elf::SHT_PROGBITS, NONE, 8);
             assert_eq!(
-                said,
+                found,
                 format!("section {name}: the loader treats it in its own way")
             );
         }
@@ -151,20 +151,20 @@ mod tests {
             elf::SHT_FINI_ARRAY,
             elf::SHT_PREINIT_ARRAY,
         ] {
-            let said = with_section(".more", sh_type, NONE, 8);
-            assert_eq!(said, "section .more: constructors or destructors");
+            let found = with_section(".more", sh_type, NONE, 8);
+            assert_eq!(found, "section .more: constructors or destructors");
         }
-        let said = with_section(".more", elf::SHT_NOTE, NONE, 8);
+        let found = with_section(".more", elf::SHT_NOTE, NONE, 8);
         assert_eq!(
-            said,
+            found,
             "section .more: the loader does not load sections of this type"
         );
     }
 
     #[test]
     fn thread_local_storage() {
-        let said = with_section(".tdata", elf::SHT_PROGBITS, elf::SHF_TLS, 8);
-        assert_eq!(said, "section .tdata: thread-local storage");
+        let found = with_section(".tdata", elf::SHT_PROGBITS, elf::SHF_TLS, 8);
+        assert_eq!(found, "section .tdata: thread-local storage");
         assert_eq!(
             with_symbol(elf::STT_TLS),
             "symbol more: thread-local storage"
@@ -178,9 +178,9 @@ mod tests {
 
     #[test]
     fn alignment_above_a_page() {
-        let said = with_section(".more", elf::SHT_PROGBITS, NONE, 8192);
+        let found = with_section(".more", elf::SHT_PROGBITS, NONE, 8192);
         assert_eq!(
-            said,
+            found,
             "section .more: alignment of 8192; the loader's memory is aligned to pages"
         );
     }
@@ -226,7 +226,7 @@ mod tests {
         };
         let (symtab, other) = (last(elf::SHT_SYMTAB), last(elf::SHT_PROGBITS));
         bytes.copy_within(symtab..symtab + 64, other);
-        let said = format!("{:#}", check(&bytes, Some(OSRELDATE)).unwrap_err());
-        assert!(said.starts_with("2 symbol tables"), "{said}");
+        let found = format!("{:#}", check(&bytes, Some(OSRELDATE)).unwrap_err());
+        assert!(found.starts_with("2 symbol tables"), "{found}");
     }
 }

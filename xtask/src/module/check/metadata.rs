@@ -90,9 +90,9 @@ mod tests {
 
     #[test]
     fn kernel_versions() {
-        let said = Module::new(&CALL, 1_500_068, 1_500_068).check();
+        let found = Module::new(&CALL, 1_500_068, 1_500_068).check();
         assert_eq!(
-            said,
+            found,
             "asks for kernels 1500068 to 1500068, not 1500068 to 1599999"
         );
     }

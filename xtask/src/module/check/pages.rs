@@ -51,18 +51,18 @@ mod tests {
 
     #[test]
     fn a_page_that_is_writable_and_executable() {
-        let said = Module::good(&CALL).check_unpadded();
+        let found = Module::good(&CALL).check_unpadded();
         assert_eq!(
-            said,
+            found,
             "page 0 is both writable and executable: it has .text, .data, set_modmetadata_set"
         );
     }
 
     #[test]
     fn the_last_page_of_code() {
-        let said = Module::good(&[0x90; 4097]).check_unpadded();
+        let found = Module::good(&[0x90; 4097]).check_unpadded();
         assert_eq!(
-            said,
+            found,
             "page 1 is both writable and executable: it has .text, .data, set_modmetadata_set"
         );
     }

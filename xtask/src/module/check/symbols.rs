@@ -62,22 +62,22 @@ mod tests {
 
     #[test]
     fn a_relocation_that_the_loader_does_not_apply() {
-        let said = Module::good(&CALL)
+        let found = Module::good(&CALL)
             .call("wakeup", elf::R_X86_64_GOTPCREL)
             .check();
         assert!(
-            said.starts_with("relocation of type 9 at .text+0x1:"),
-            "{said}"
+            found.starts_with("relocation of type 9 at .text+0x1:"),
+            "{found}"
         );
     }
 
     #[test]
     fn a_symbol_that_the_kernel_does_not_export() {
-        let said = Module::good(&CALL)
+        let found = Module::good(&CALL)
             .call("__udivti3", elf::R_X86_64_PLT32)
             .check();
         assert_eq!(
-            said,
+            found,
             "undefined symbol __udivti3 is not in kernel-exports.txt"
         );
     }

@@ -1,9 +1,13 @@
-//! The C compiler and the linker.
+//! The C compiler and the linker, with the kernel headers to build against.
+
+mod compiler;
 
 use super::base::{Base, INSTALL};
 use super::{Freebsd, ON_FREEBSD};
 use crate::command;
 use anyhow::{Context, Result, bail, ensure};
+use compiler::Compiler;
+pub use compiler::linker;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,17 +35,6 @@ const KERNEL_CFLAGS: [&str; 19] = [
     "-DKLD_MODULE",
 ];
 
-/// `zig cc` emits SSE even with `-mno-sse`. Only its own `-mcpu` turns SSE off.
-const ZIG_CFLAGS: [&str; 4] = [
-    "-target",
-    "x86_64-freebsd",
-    "-mcpu=baseline-sse-sse2-mmx-x87+soft_float",
-    "-fno-sanitize=all",
-];
-
-/// The same flags for clang, which is FreeBSD's `cc`.
-const CLANG_CFLAGS: [&str; 3] = ["-mno-sse", "-mno-mmx", "-msoft-float"];
-
 /// Prefixes of kernel headers in an `#include`. They are of the kernel, of Concurrency Kit, and of
 /// the kernel's options.
 const SYSTEM_HEADERS: [&str; 6] = ["sys/", "machine/", "x86/", "vm/", "ck_", "opt_"];
@@ -55,61 +48,6 @@ const PROBE: &str = "\
 void probe(struct sx *sx);
 void probe(struct sx *sx) { sx_xlock(sx); sx_xunlock(sx); }
 ";
-
-/// A compiler and linker.
-enum Compiler {
-    /// `zig cc` in this directory.
-    Zig(PathBuf),
-    /// FreeBSD's own `cc` and `ld.lld`.
-    Base,
-}
-
-impl Compiler {
-    /// The compiler for everything on this machine that is not bound to a release line.
-    fn at_hand(tools: &Path) -> Result<Self> {
-        if ON_FREEBSD {
-            return Ok(Self::Base);
-        }
-        Ok(Self::Zig(Freebsd::V15.zig().get(tools)?.join("ziglang")))
-    }
-
-    /// A call of the C compiler.
-    fn cc(&self) -> Command {
-        match self {
-            Self::Zig(dir) => {
-                let mut command = Command::new(dir.join("zig"));
-                command.arg("cc");
-                command
-            }
-            Self::Base => Command::new("cc"),
-        }
-    }
-
-    /// A call of the linker.
-    fn ld(&self) -> Command {
-        match self {
-            Self::Zig(dir) => {
-                let mut command = Command::new(dir.join("zig"));
-                command.arg("ld.lld");
-                command
-            }
-            Self::Base => Command::new("ld.lld"),
-        }
-    }
-
-    /// The flags that only this compiler needs.
-    fn cflags(&self) -> &'static [&'static str] {
-        match self {
-            Self::Zig(_) => &ZIG_CFLAGS,
-            Self::Base => &CLANG_CFLAGS,
-        }
-    }
-}
-
-/// A call of `ld.lld`.
-pub fn linker(tools: &Path) -> Result<Command> {
-    Ok(Compiler::at_hand(tools)?.ld())
-}
 
 /// A C compiler and linker for FreeBSD kernel code, with the kernel headers to build against.
 pub struct CTools {

@@ -143,14 +143,14 @@ fn refusal(newest: Option<&str>, suite_enabled: bool) -> String {
         None => format!("apt offers no {COMPILER}"),
     };
     let mut text = format!(
-        "no Rust compiler of version {major}.{minor} or later with the source of its library found, \
+        "no Rust compiler of version {major}.{minor} or later has the source of its library, \
          which `core` for the kernel is built from; {offered}\n\
          With rustup, run\n    rustup component add rust-src"
     );
     if !suite_enabled {
         text += &format!(
-            "\nOn Debian 12 without rustup, enable the suite {SUITE}, which has a newer {COMPILER}: \
-             add to /etc/apt/sources.list, with your mirror (sources.list(5)),\n    \
+            "\nOn Debian 12 without rustup, enable the suite {SUITE}, which has a newer {COMPILER}. \
+             Add this line,\nwith your mirror, to /etc/apt/sources.list (see sources.list(5)):\n    \
              deb ... {SUITE} main"
         );
     }

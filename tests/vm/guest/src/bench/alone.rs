@@ -1,4 +1,4 @@
-//! What one process does by itself.
+//! The operations of a single process.
 
 use super::measure::{PerOperation, Watch, median};
 use super::subject::{Ends, Result, Subject};
@@ -10,10 +10,10 @@ use suite::sys::{Fd, Kevent};
 /// Operations in a round.
 const OPERATIONS: usize = 2000;
 
-/// Bytes that are drained in a round, at most.
+/// The maximum of bytes that are drained in a round.
 const DRAINED_MAX: usize = 64 << 10;
 
-/// A round of a drain ends after so many nanoseconds.
+/// The nanoseconds after which a round of a drain ends.
 const DRAIN_TIME: u64 = 400_000_000;
 
 /// write(2) and read(2) of `len` bytes, through a buffer of as many, 64 at least.

@@ -1,13 +1,13 @@
-//! Taking times.
+//! Measurements of time.
 
 use super::subject::Result;
 use crate::freebsd::time;
 use core::fmt;
 
-/// How often everything is measured; the middle one counts.
+/// The number of rounds of each measurement, of which the median is used.
 const ROUNDS: usize = 3;
 
-/// Tenths of nanoseconds that an operation takes.
+/// The time of an operation, in tenths of nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct PerOperation(u64);
 
@@ -29,21 +29,21 @@ impl fmt::Display for PerOperation {
     }
 }
 
-/// Since when `operations` have been made.
+/// A running measurement.
 pub struct Watch(u64);
 
 impl Watch {
-    /// From now on.
+    /// Starts now.
     pub fn start() -> Self {
         Self(time::nanoseconds())
     }
 
-    /// Nanoseconds until now.
+    /// The nanoseconds until now.
     pub fn elapsed(&self) -> u64 {
         time::nanoseconds() - self.0
     }
 
-    /// What each of so many operations has taken until now.
+    /// The time of each of `operations` until now.
     pub fn stop(self, operations: usize) -> PerOperation {
         PerOperation(self.elapsed() * 10 / operations as u64)
     }

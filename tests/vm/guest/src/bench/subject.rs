@@ -1,4 +1,4 @@
-//! What is measured, and its two ends.
+//! The subjects of measurements, and their two ends.
 
 use crate::agent::DEVICE;
 use crate::freebsd::files::{self, Iovec};
@@ -53,7 +53,7 @@ impl Subject {
         }
     }
 
-    /// An empty one that holds `size` bytes; a pipe grows as it needs.
+    /// An empty subject with a capacity of `size` bytes. A pipe grows by itself.
     pub fn ends(&self, size: usize) -> Result<Ends> {
         let Some(device) = self.device() else {
             let (read, write) = files::pipe()?;
@@ -70,16 +70,16 @@ impl Subject {
     }
 }
 
-/// Both ends; closed when dropped.
+/// Both ends, which are closed when dropped.
 pub struct Ends {
-    /// To read from.
+    /// The end for reading.
     pub read: Fd,
-    /// To write to; a device has one descriptor for both.
+    /// The end for writing. A device has one descriptor for both.
     pub write: Fd,
 }
 
 impl Ends {
-    /// Lets calls fail that would wait.
+    /// Makes calls fail that would wait.
     pub fn nonblocking(self) -> Result<Self> {
         files::set_flags(self.write, O_RDWR | O_NONBLOCK)?;
         files::set_flags(self.read, O_RDWR | O_NONBLOCK)?;
@@ -89,8 +89,7 @@ impl Ends {
     /// read(2) of at most `len` bytes, which are dropped.
     pub fn read(&self, len: usize) -> Result<usize> {
         static mut INTO: [u8; REQUEST_MAX] = [0; REQUEST_MAX];
-        // SAFETY: nobody looks at what is read, so it does not matter that every call reads to the
-        // same place.
+        // SAFETY: the bytes are never used, so every call may read to the same place.
         unsafe {
             files::read(
                 self.read,
@@ -122,7 +121,7 @@ impl Ends {
         Ok(())
     }
 
-    /// Reads what it holds; the ends do not block.
+    /// Reads all bytes held. The ends do not block.
     pub fn empty(&self) -> Result<()> {
         loop {
             match self.read(REQUEST_MAX) {
@@ -136,7 +135,7 @@ impl Ends {
 
 impl Drop for Ends {
     fn drop(&mut self) {
-        // They were open: closing them does not fail.
+        // They were open, so closing them does not fail.
         let _ = files::close(self.read);
         if self.write != self.read {
             let _ = files::close(self.write);

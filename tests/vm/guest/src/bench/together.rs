@@ -1,4 +1,4 @@
-//! What several processes do together.
+//! The operations of several processes.
 
 use super::measure::{PerOperation, Watch, median};
 use super::subject::{REQUEST_MAX, Result, Subject};
@@ -12,7 +12,7 @@ const STREAM: usize = 8 << 20;
 const TURNS: usize = 1000;
 const READERS: usize = 16;
 
-/// A process that does the same again and again, until it is dropped or fails.
+/// A process that repeats an operation until it is dropped or fails.
 struct Loop(Pid);
 
 impl Loop {
@@ -26,7 +26,7 @@ impl Loop {
         }
     }
 
-    /// Waits until it sleeps. The kernel tells nobody, so this asks again and again.
+    /// Waits until it sleeps. The kernel has no event for that, so this polls.
     fn wait_asleep(&self) -> Result<()> {
         while kinfo::wmesg(self.0)?.is_none() {
             time::give_way();
@@ -37,7 +37,7 @@ impl Loop {
 
 impl Drop for Loop {
     fn drop(&mut self) {
-        // It is a child that nobody has waited for.
+        // It is a child that has not been waited for.
         let _ = processes::kill(self.0, SIGKILL);
         let _ = processes::wait(self.0);
     }
@@ -65,7 +65,7 @@ pub fn stream(subject: &Subject, size: usize) -> Result<PerOperation> {
     })
 }
 
-/// A byte there, which another process waits for, and one back through a pipe.
+/// A byte to another process that waits for it, and one back through a pipe.
 pub fn ping_pong(subject: &Subject, size: usize) -> Result<PerOperation> {
     let there = subject.ends(size)?;
     let back = Subject::Pipe.ends(1)?;
@@ -87,7 +87,7 @@ pub fn ping_pong(subject: &Subject, size: usize) -> Result<PerOperation> {
 }
 
 /// A byte to 16 processes that all wait for it. The writer runs only while no reader does, so each
-/// byte comes when all of them are asleep again.
+/// byte arrives when all of them are asleep again.
 pub fn readers(subject: &Subject, size: usize) -> Result<PerOperation> {
     let ends = subject.ends(size)?;
     on_one_processor(|| {
@@ -106,9 +106,9 @@ pub fn readers(subject: &Subject, size: usize) -> Result<PerOperation> {
     })
 }
 
-/// Measures in a process of its own, which stays on one processor with its children: where the
-/// scheduler puts processes makes more of a difference than what they do. EWOULDBLOCK if it failed
-/// there.
+/// Measures in a separate process, which remains on one processor with its children. The choice of
+/// processors by the scheduler has more effect than the operations. Fails with EWOULDBLOCK if the
+/// process fails.
 fn on_one_processor(measure: impl FnOnce() -> Result<PerOperation>) -> Result<PerOperation> {
     let result = Subject::Pipe.ends(1)?.nonblocking()?;
     let Some(child) = processes::fork()? else {
@@ -128,7 +128,7 @@ fn on_one_processor(measure: impl FnOnce() -> Result<PerOperation>) -> Result<Pe
     };
     processes::wait(child)?;
     let mut bytes = [0; 8];
-    // SAFETY: the bytes are there, and nobody else's.
+    // SAFETY: the bytes are valid, and nothing else uses them.
     unsafe {
         files::read(
             result.read,

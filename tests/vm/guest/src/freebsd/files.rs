@@ -26,8 +26,8 @@ const AT_FDCWD: isize = -100;
 const F_GETFL: usize = 3;
 const F_SETFL: usize = 4;
 
-/// User memory for a system call. That an address may be out of reach is what some cases are about:
-/// the kernel answers EFAULT then.
+/// User memory for a system call. In some cases, the address is out of reach, and the call fails
+/// with EFAULT.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Iovec {
@@ -37,7 +37,7 @@ pub struct Iovec {
     pub len: usize,
 }
 
-/// open(2) of what exists.
+/// open(2) of an existing file.
 pub fn open(path: &CStr, flags: i32) -> Result<Fd> {
     // SAFETY: only reads the path.
     Ok(unsafe { syscall(SYS_OPEN, [path.as_ptr() as usize, flags as usize, 0]) }? as Fd)
@@ -61,7 +61,7 @@ pub fn dup2(from: Fd, onto: Fd) -> Result<Fd> {
     Ok(unsafe { syscall(SYS_DUP2, [from as usize, onto as usize]) }? as Fd)
 }
 
-/// pipe(2): the end to read from, and the one to write to.
+/// pipe(2). Returns the end for reading and the end for writing.
 pub fn pipe() -> Result<(Fd, Fd)> {
     let mut fds = [0 as Fd; 2];
     // SAFETY: writes two descriptors.
@@ -136,7 +136,7 @@ pub fn pwrite(fd: Fd, from: Iovec, offset: i64) -> Result<usize> {
 ///
 /// # Safety
 ///
-/// `argument` has the length that `request` says, and only the caller uses what of it is within
+/// `argument` has the length that `request` encodes, and only the caller uses the part within
 /// reach.
 pub unsafe fn ioctl(fd: Fd, request: u64, argument: usize) -> Result<()> {
     // SAFETY: the caller's promise.
@@ -146,7 +146,7 @@ pub unsafe fn ioctl(fd: Fd, request: u64, argument: usize) -> Result<()> {
 /// tcdrain(3)
 pub fn drain(terminal: Fd) {
     const TIOCDRAIN: usize = 0x2000_745e;
-    // SAFETY: a request without an argument. What is not a terminal has nothing to wait for.
+    // SAFETY: a request without an argument. It does not wait if the file is not a terminal.
     let _ = unsafe { syscall(SYS_IOCTL, [terminal as usize, TIOCDRAIN, 0]) };
 }
 

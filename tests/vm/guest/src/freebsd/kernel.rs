@@ -1,4 +1,4 @@
-//! What only root asks of the kernel.
+//! System calls for root.
 
 use super::raw::{Result, syscall};
 use alloc::ffi::CString;
@@ -32,13 +32,13 @@ pub fn kldunload(id: i32) -> Result<()> {
     unsafe { syscall(SYS_KLDUNLOAD, [id as usize]) }.map(drop)
 }
 
-/// kldfind(2): the id of a loaded file.
+/// kldfind(2). Returns the id of a loaded file.
 pub fn kldfind(name: &CStr) -> Result<i32> {
     // SAFETY: only reads the name.
     Ok(unsafe { syscall(SYS_KLDFIND, [name.as_ptr() as usize]) }? as i32)
 }
 
-/// kenv(2): the value of a kernel environment variable, if there is one that is UTF-8.
+/// kenv(2). Returns the value of a kernel environment variable, if it is set and is UTF-8.
 pub fn kenv(name: &CStr) -> Option<String> {
     let mut value = [0u8; KENV_MVALLEN];
     let arguments = [
@@ -56,7 +56,7 @@ pub fn kenv(name: &CStr) -> Option<String> {
         .map(Into::into)
 }
 
-/// kenv(2): sets or unsets a variable. Unsetting one that is not set is no error.
+/// kenv(2). Sets or unsets a variable. It is not an error to unset one that is not set.
 pub fn set_kenv(name: &str, value: Option<&str>) -> Result<()> {
     let name = CString::new(name).map_err(|_| EINVAL)?;
     let Some(value) = value else {
@@ -81,7 +81,7 @@ pub fn set_kenv(name: &str, value: Option<&str>) -> Result<()> {
     .map(drop)
 }
 
-/// reboot(2): powers the machine off. Nothing has to be written to a disk.
+/// reboot(2). Powers the machine off. Nothing has to be written to a disk.
 pub fn power_off() -> ! {
     loop {
         // SAFETY: everything ends.

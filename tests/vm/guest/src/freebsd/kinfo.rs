@@ -1,4 +1,4 @@
-//! What sysctl(3) tells: how a process sleeps, what is allocated, what the kernel printed.
+//! Information from sysctl(3): the sleep of a process, allocations, and messages of the kernel.
 
 use super::raw::Result;
 use super::sysctl::{by_name, read_all, sysctl};
@@ -14,7 +14,7 @@ const CTL_KERN: i32 = 1;
 const KERN_PROC: i32 = 14;
 const KERN_PROC_PID: i32 = 1;
 
-/// `struct kinfo_proc`: its size, and where the state and the wait channel's name are.
+/// The size of `struct kinfo_proc`, and the offsets of the state and of the wait channel's name.
 const KINFO_PROC: usize = 1088;
 const KI_STAT: usize = 388;
 const KI_WMESG: usize = 411;
@@ -22,7 +22,7 @@ const WMESGLEN: usize = 8;
 /// `sys/proc.h`: asleep.
 const SSLEEP: u8 = 3;
 
-/// The wait channel's name that the process sleeps in; `None` if it is not asleep.
+/// The name of the wait channel that the process sleeps on, or `None` if it is not asleep.
 pub fn wmesg(pid: Pid) -> Result<Option<String>> {
     let mut info = [0u8; KINFO_PROC];
     sysctl(&[CTL_KERN, KERN_PROC, KERN_PROC_PID, pid], &mut info, &[])?;
@@ -44,8 +44,8 @@ struct KinfoKnote {
 
 /// The events that the kqueues of the process wait for.
 pub fn kqueues(pid: Pid) -> Result<Vec<Kevent>> {
-    // Each time the length is asked for first: 15.0 restarts the call without end where it should
-    // report that there is not enough room.
+    // The length is queried first each time, because 15.0 restarts the call without end instead of
+    // reporting that there is not enough room.
     let len = AtomicUsize::new(0);
     let mut variable = by_name(KQUEUES)?;
     variable.push(pid);
@@ -61,7 +61,7 @@ pub fn knotes(array: &[u8]) -> Vec<Kevent> {
     events.map(|event| Kevent::from(&event)).collect()
 }
 
-/// What is allocated of the malloc(9) type of this name; zeros if there is no such type.
+/// The allocations of the malloc(9) type of this name. They are zero if there is no such type.
 ///
 /// `kern.malloc_stats` is a header of 4 words: a version, the number of processors per type, the
 /// number of types, 0. Then each type's name, 32 bytes, and for each processor 8 words of 64 bits:
@@ -86,7 +86,8 @@ pub fn malloc_stats(name: &str) -> Result<MemoryStats> {
                 let word = |i: usize| {
                     u64::from_le_bytes(cpu[8 * i..8 * i + 8].try_into().unwrap_or_default())
                 };
-                // What one processor allocated another may have freed: only the sums make sense.
+                // One processor may free the allocations of another, so only the sums have a
+                // meaning.
                 stats.bytes = stats.bytes.wrapping_add(word(0)).wrapping_sub(word(1));
                 stats.allocations = stats
                     .allocations
@@ -105,7 +106,7 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// What the kernel printed since the last call.
+    /// The kernel's messages since the last call.
     pub fn since(&mut self) -> Result<String> {
         static LEN: AtomicUsize = AtomicUsize::new(0);
         let text = read_all(&by_name("kern.msgbuf")?, &LEN)?;

@@ -18,7 +18,7 @@ const MADV_NOCORE: usize = 8;
 /// The size of a page.
 pub const PAGE: usize = 4096;
 
-/// Pages of its own, some of them accessible; unmapped when dropped.
+/// A mapping of some pages, of which a part is accessible. It is unmapped when dropped.
 pub struct Mapping {
     start: usize,
     pages: usize,
@@ -55,7 +55,7 @@ impl Mapping {
         self.start + self.good.start
     }
 
-    /// The address behind the last accessible page.
+    /// The address after the last accessible page.
     pub fn good_end(&self) -> usize {
         self.start + self.good.end
     }
@@ -75,12 +75,12 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: nothing borrows the pages any more. It cannot fail for pages that are mapped.
+        // SAFETY: nothing borrows the pages any more. It cannot fail for mapped pages.
         let _ = unsafe { syscall(SYS_MUNMAP, [self.start, self.pages * PAGE]) };
     }
 }
 
-/// A page of a device; unmapped when dropped.
+/// A page of a device. It is unmapped when dropped.
 pub struct DevicePage {
     start: usize,
 }
@@ -97,9 +97,8 @@ impl DevicePage {
             number * PAGE,
         ];
         // SAFETY: a new page at an address that the kernel chooses touches nothing that is in use.
-        Ok(Self {
-            start: unsafe { syscall(SYS_MMAP, arguments) }?,
-        })
+        let start = unsafe { syscall(SYS_MMAP, arguments) }?;
+        Ok(Self { start })
     }
 
     /// Its address.
@@ -107,14 +106,14 @@ impl DevicePage {
         self.start
     }
 
-    /// Copies `bytes` to where the page begins.
+    /// Copies `bytes` to the beginning of the page.
     pub fn set(&mut self, bytes: &[u8]) {
         assert!(bytes.len() <= PAGE, "more than a page");
-        // SAFETY: the page is mapped and no reference leads to it; the bytes fit into it.
+        // SAFETY: the page is mapped, there is no reference to it, and the bytes fit into it.
         unsafe { (self.start as *mut u8).copy_from(bytes.as_ptr(), bytes.len()) };
     }
 
-    /// Copies what the page begins with to `bytes`.
+    /// Copies the beginning of the page to `bytes`.
     pub fn get(&self, bytes: &mut [u8]) {
         assert!(bytes.len() <= PAGE, "more than a page");
         // SAFETY: as in `set`; any bytes are valid.
@@ -129,7 +128,7 @@ impl Drop for DevicePage {
     }
 }
 
-/// madvise(2): leaves the memory out of core files of this process and its children to come.
+/// madvise(2). Excludes the memory from core files of this process and its later children.
 pub fn not_in_cores(start: usize, len: usize) -> Result<()> {
     // SAFETY: changes nothing of the memory.
     unsafe { syscall(SYS_MADVISE, [start, len, MADV_NOCORE]) }.map(drop)

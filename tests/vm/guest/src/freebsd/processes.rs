@@ -24,7 +24,7 @@ const SA_RESTART: i32 = 2;
 const SIGNALS: usize = 128;
 const WNOHANG: usize = 1;
 
-/// How often each signal was caught.
+/// The number of times that each signal was caught.
 static CAUGHT: [AtomicU32; SIGNALS] = [const { AtomicU32::new(0) }; SIGNALS];
 
 /// `struct sigaction`
@@ -43,7 +43,7 @@ pub fn exit(status: i32) -> ! {
     }
 }
 
-/// fork(2): the child's process id, and `None` in the child.
+/// fork(2). Returns the child's process id, and `None` in the child.
 pub fn fork() -> Result<Option<Pid>> {
     // SAFETY: the child is a copy of this process, which has one thread.
     let pid = unsafe { syscall(SYS_FORK, []) }? as Pid;
@@ -55,22 +55,21 @@ pub fn wait(pid: Pid) -> Result<()> {
     wait4(pid, 0).map(drop)
 }
 
-/// Lets go of every process that has died and that nobody waits for.
+/// Reaps every dead process.
 pub fn reap() {
     while wait4(-1, WNOHANG).is_ok_and(|pid| pid != 0) {}
 }
 
 fn wait4(pid: Pid, options: usize) -> Result<usize> {
-    // SAFETY: without a place for the status nothing is written.
+    // SAFETY: without a pointer for the status, nothing is written.
     unsafe { syscall(SYS_WAIT4, [pid as isize as usize, 0, options, 0]) }
 }
 
-/// procctl(2): makes this process the one that reaps its grandchildren, as process 1 does by
-/// nature.
+/// procctl(2). Makes this process the reaper of its descendants. Process 1 always is.
 pub fn become_reaper() -> Result<()> {
     const P_PID: usize = 0;
     const PROC_REAP_ACQUIRE: usize = 2;
-    // SAFETY: without data nothing is read or written.
+    // SAFETY: without data, nothing is read or written.
     unsafe {
         syscall(
             SYS_PROCCTL,
@@ -86,7 +85,7 @@ pub fn getpid() -> Pid {
     unsafe { syscall(SYS_GETPID, []) }.expect("getpid does not fail") as Pid
 }
 
-/// setpgid(2): this process is a process group of its own from now on.
+/// setpgid(2). Makes this process its own process group.
 pub fn leave_group() -> Result<()> {
     // SAFETY: does not touch memory.
     unsafe { syscall(SYS_SETPGID, [0, 0]) }.map(drop)
@@ -98,7 +97,7 @@ pub fn kill(pid: Pid, signal: i32) -> Result<()> {
     unsafe { syscall(SYS_KILL, [pid as usize, signal as usize]) }.map(drop)
 }
 
-/// setpriority(2) of this process: -20 for the most of the processor's time, 20 for the least.
+/// setpriority(2) of this process, from -20 for the most processor time to 20 for the least.
 pub fn nice(priority: i32) -> Result<()> {
     const PRIO_PROCESS: usize = 0;
     // SAFETY: does not touch memory.
@@ -111,7 +110,7 @@ pub fn nice(priority: i32) -> Result<()> {
     .map(drop)
 }
 
-/// rtprio(2): from now on this process runs only while no other wants to.
+/// rtprio(2). Makes this process run only while no other is runnable.
 pub fn run_last() -> Result<()> {
     const RTP_SET: usize = 1;
     // `struct rtprio`: the class, and the priority in it.
@@ -120,8 +119,8 @@ pub fn run_last() -> Result<()> {
     unsafe { syscall(SYS_RTPRIO, [RTP_SET, 0, RTP_PRIO_IDLE.as_ptr() as usize]) }.map(drop)
 }
 
-/// cpuset_setaffinity(2): from now on this process, and its children to come, run on the first
-/// processor only.
+/// cpuset_setaffinity(2). Makes this process and its later children run only on the first
+/// processor.
 pub fn stay_on_first_processor() -> Result<()> {
     const CPU_LEVEL_WHICH: usize = 3;
     const CPU_WHICH_PID: usize = 2;
@@ -175,7 +174,7 @@ pub fn sigaction(signal: i32, to: Disposition) -> Result<()> {
     .map(drop)
 }
 
-/// How often `signal` was caught in this process.
+/// The number of times that `signal` was caught in this process.
 pub fn caught(signal: i32) -> u32 {
     usize::try_from(signal)
         .ok()
@@ -183,7 +182,7 @@ pub fn caught(signal: i32) -> u32 {
         .map_or(0, |count| count.load(Ordering::Relaxed))
 }
 
-/// Forgets what was caught, as a new process has caught nothing.
+/// Resets the counts, for a new process.
 pub fn forget_caught() {
     for count in &CAUGHT {
         count.store(0, Ordering::Relaxed);

@@ -2,15 +2,14 @@
 
 use suite::errno::Errno;
 
-/// What a system call returns.
+/// The result of a system call.
 pub type Result<T> = suite::sys::Result<T>;
 
 /// Makes the system call `number`, with at most six arguments.
 ///
 /// # Safety
 ///
-/// What the call does to this process's memory must be sound: it reads and writes where the
-/// arguments say.
+/// The call reads and writes memory that the arguments point to, which must be sound.
 pub unsafe fn syscall<const N: usize>(number: usize, arguments: [usize; N]) -> Result<usize> {
     let mut all = [0; 6];
     all[..N].copy_from_slice(&arguments);

@@ -34,7 +34,7 @@ struct Message {
     flags: i32,
 }
 
-/// `struct cmsghdr` with one descriptor behind it.
+/// `struct cmsghdr` with one descriptor after it.
 #[repr(C, align(8))]
 #[derive(Default)]
 struct Control {
@@ -62,7 +62,7 @@ pub fn pair() -> Result<(Fd, Fd)> {
     Ok((fds[0], fds[1]))
 }
 
-/// send(2): some of the bytes, at least one.
+/// send(2) of some of the bytes, at least one.
 pub fn send(socket: Fd, bytes: &[u8]) -> Result<usize> {
     // SAFETY: only reads the bytes.
     unsafe {
@@ -80,7 +80,7 @@ pub fn send(socket: Fd, bytes: &[u8]) -> Result<usize> {
     }
 }
 
-/// Sends a descriptor, with one byte that means nothing.
+/// Sends a descriptor, with one byte that has no meaning.
 pub fn send_fd(socket: Fd, fd: Fd) -> Result<()> {
     let mut control = Control {
         len: CONTROL_LEN,
@@ -90,7 +90,7 @@ pub fn send_fd(socket: Fd, fd: Fd) -> Result<()> {
         fd,
     };
     with_message(&mut 0, &mut control, |message| {
-        // SAFETY: only reads the message and what it leads to.
+        // SAFETY: only reads the message and the memory that it points to.
         unsafe {
             syscall(
                 SYS_SENDMSG,
@@ -105,7 +105,7 @@ pub fn send_fd(socket: Fd, fd: Fd) -> Result<()> {
     .map(drop)
 }
 
-/// Waits for what [`send_fd`] sends.
+/// Waits for the descriptor of [`send_fd`].
 pub fn receive_fd(socket: Fd) -> Result<Fd> {
     let mut control = Control::default();
     let received = with_message(&mut 0, &mut control, |message| {

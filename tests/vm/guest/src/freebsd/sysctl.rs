@@ -47,8 +47,8 @@ pub fn by_name(name: &str) -> Result<Vec<i32>> {
         .collect())
 }
 
-/// The value of a variable whose length is not known. `guess` is where a length that will do is
-/// kept between calls, since to ask for it costs as much as to ask for the value.
+/// The value of a variable of unknown length. `guess` keeps a sufficient length between calls,
+/// because a query of the length costs as much as the value.
 pub fn read_all(variable: &[i32], guess: &AtomicUsize) -> Result<Vec<u8>> {
     loop {
         let mut value = vec![0; guess.load(Ordering::Relaxed)];
@@ -57,7 +57,7 @@ pub fn read_all(variable: &[i32], guess: &AtomicUsize) -> Result<Vec<u8>> {
                 value.truncate(len);
                 return Ok(value);
             }
-            // It may grow until it is asked for; and what is empty now is to be asked for as well.
+            // It may grow before the next query. An empty value also needs some room.
             Ok(_) | Err(ENOMEM) => guess.store(
                 sysctl(variable, &mut [], &[])? * 5 / 4 + 1,
                 Ordering::Relaxed,
@@ -67,8 +67,8 @@ pub fn read_all(variable: &[i32], guess: &AtomicUsize) -> Result<Vec<u8>> {
     }
 }
 
-/// sysctl(3): reads a variable, or its length if `old` is empty, and then sets it if `new` is not
-/// empty. Gives the length of what was read.
+/// sysctl(3). Reads a variable, or its length if `old` is empty, and then sets it if `new` is not
+/// empty. Returns the length of the value read.
 pub fn sysctl(variable: &[i32], old: &mut [u8], new: &[u8]) -> Result<usize> {
     let mut len = old.len();
     let old = if old.is_empty() {

@@ -1,4 +1,4 @@
-//! Clocks and giving way.
+//! Clocks and sched_yield(2).
 
 use super::raw::syscall;
 
@@ -24,7 +24,7 @@ impl Timespec {
     }
 }
 
-/// Milliseconds since some moment in the past.
+/// Milliseconds since a fixed moment in the past.
 pub fn now() -> u64 {
     nanoseconds() / 1_000_000
 }

@@ -69,7 +69,7 @@ pub fn poll(fds: &mut [PollFd], timeout: Timeout) -> Result<usize> {
     Ok(ready)
 }
 
-/// poll(2) of one descriptor, which does not wait; EWOULDBLOCK if nothing is there.
+/// poll(2) of one descriptor without waiting. Fails with EWOULDBLOCK if there is no event.
 pub fn poll_one(fd: Fd, events: i16) -> Result<()> {
     let mut entry = RawPollFd {
         fd,
@@ -98,8 +98,8 @@ pub fn select(sets: &mut FdSets, timeout: Timeout) -> Result<usize> {
         microseconds: i64::from(ms % 1000) * 1000,
     });
     let time = time.as_ref().map_or(ptr::null(), ptr::from_ref) as usize;
-    // SAFETY: writes to the sets, which have room for every descriptor below FD_SETSIZE, as `bits`
-    // checked them to be.
+    // SAFETY: writes to the sets, which have room for every descriptor below FD_SETSIZE. `bits`
+    // checked that.
     let ready = unsafe {
         syscall(
             SYS_SELECT,
@@ -137,7 +137,7 @@ pub fn kqueue_cponfork() -> Result<Fd> {
     Ok(unsafe { syscall(SYS_KQUEUEX, [KQUEUE_CPONFORK]) }? as Fd)
 }
 
-/// kevent(2); at most `max` events.
+/// kevent(2) for at most `max` events.
 pub fn kevent(kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Result<Vec<Kevent>> {
     let changes: Vec<RawKevent> = changes.iter().map(RawKevent::from).collect();
     let mut events = vec![RawKevent::default(); max];
@@ -156,7 +156,7 @@ pub fn kevent(kq: Fd, changes: &[Kevent], max: usize, timeout: Timeout) -> Resul
     Ok(events[..count].iter().map(Kevent::from).collect())
 }
 
-/// kevent(2) that takes one event, and does not wait; EWOULDBLOCK if there is none.
+/// kevent(2) for one event without waiting. Fails with EWOULDBLOCK if there is none.
 pub fn collect_one(kq: Fd) -> Result<()> {
     let mut event = RawKevent::default();
     let time = Timespec::default();
@@ -176,10 +176,10 @@ pub fn collect_one(kq: Fd) -> Result<()> {
 }
 
 impl RawKevent {
-    /// The structure that `bytes` begin with.
+    /// The structure at the beginning of `bytes`.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let bytes = &bytes[..size_of::<Self>()];
-        // SAFETY: so many bytes are there, and any of them make a value of these integers.
+        // SAFETY: there are enough bytes, and any bytes are a valid value of these integers.
         unsafe { bytes.as_ptr().cast::<Self>().read_unaligned() }
     }
 }

@@ -10,7 +10,7 @@ use suite::ctx::Ctx;
 
 const SIGQUIT: i32 = 3;
 
-/// The core file is there. Where the kernel reports kqueues, it has a record for each event.
+/// There is a core file. If the kernel reports kqueues, the file has a record for each event.
 pub fn a_core_file_is_written(cx: &mut Ctx<'_>) -> Outcome {
     let (mut process, fd) = cx.opened(O_RDWR)?;
     let filters = [EVFILT_READ, EVFILT_WRITE];
@@ -31,8 +31,8 @@ pub fn a_core_file_is_written(cx: &mut Ctx<'_>) -> Outcome {
     if !sysctl::exists(kinfo::KQUEUES) {
         return expect("notes about kqueues", cores::kqueues(&notes), None);
     }
-    // 15.0 counts the events, by calling their filters, but then leaves the records empty: it
-    // copies them to a buffer that has no room for the byte behind the last.
+    // 15.0 counts the events by calling their filters, but then leaves the records empty. It copies
+    // them to a buffer without room for the byte after the last.
     expect(
         "events in the core file",
         cores::kqueues(&notes).map(|events| events.len()),

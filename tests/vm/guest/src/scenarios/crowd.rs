@@ -22,8 +22,8 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// Processes that have the device open; the writers first, so that no reader sees an end of
-    /// file.
+    /// Processes that have the device open. The writers open first, so that no reader gets an end
+    /// of file.
     fn gather(cx: &mut Ctx<'_>) -> Outcome<Crowd> {
         let mut open = |n, flags| {
             (0..n)
@@ -36,7 +36,7 @@ impl Crowd {
         })
     }
 
-    /// Each writer writes `total` bytes; the readers read on.
+    /// Each writer writes `total` bytes. The readers read until the end.
     fn start(&mut self, total: u64) -> Outcome {
         for (process, fd) in &mut self.readers {
             process.start(Call::Drain { fd: *fd, chunk: 90 })?;
@@ -53,8 +53,8 @@ impl Crowd {
     }
 }
 
-/// One step of somebody who resizes and clears in turn. Shrinking is refused while too much is
-/// held.
+/// One step of a process that resizes and clears in turn. Shrinking is refused while too many bytes
+/// are held.
 fn disturb(process: &mut Process, fd: Fd, step: usize) -> Outcome {
     let size = [64, 1000, 0, 300, 1, 4096][step % 6];
     match process.try_resize(fd, size)? {
@@ -68,7 +68,7 @@ fn disturb(process: &mut Process, fd: Fd, step: usize) -> Outcome {
     }
 }
 
-/// Nothing comes twice, nothing gets stuck, and every process ends.
+/// No byte is duplicated, nothing hangs, and every process ends.
 pub fn with_resize_and_clear(cx: &mut Ctx<'_>) -> Outcome {
     const TOTAL: u64 = 16 << 10;
     let mut crowd = Crowd::gather(cx)?;
@@ -99,9 +99,9 @@ pub fn with_resize_and_clear(cx: &mut Ctx<'_>) -> Outcome {
     Ok(())
 }
 
-/// The same processes see the module go and come 200 times, in the middle of their calls.
+/// The module is unloaded and loaded 200 times, in the middle of calls of the same processes.
 pub fn unload_in_the_middle(cx: &mut Ctx<'_>) -> Outcome {
-    // Without room at first: the processes wait for each other, until the first resize.
+    // There is no room at first, so the processes wait for each other until the first resize.
     cx.unload()?;
     cx.set_tunable("hw.echodev.bufsize", "0")?;
     cx.load()?;
@@ -117,10 +117,10 @@ pub fn unload_in_the_middle(cx: &mut Ctx<'_>) -> Outcome {
         }
         cx.unload()?;
         for (process, _) in &mut crowd.writers {
-            is_told(process.finish_pour()?.end)?;
+            check_gone(process.finish_pour()?.end)?;
         }
         for (process, _) in &mut crowd.readers {
-            is_told(process.finish_drain()?.end)?;
+            check_gone(process.finish_drain()?.end)?;
         }
         cx.load()?;
         close_dead(&mut other, w)?;
@@ -138,9 +138,9 @@ pub fn unload_in_the_middle(cx: &mut Ctx<'_>) -> Outcome {
     Ok(())
 }
 
-fn is_told(end: suite::sys::Result<()>) -> Outcome {
+fn check_gone(end: suite::sys::Result<()>) -> Outcome {
     match end {
-        // Asleep when it went, or first in after it had gone.
+        // It was asleep during the unload, or made its call after it.
         Err(ENXIO | EIO) => Ok(()),
         other => Err(Failure::new(format!(
             "expected ENXIO or EIO, got {other:?}"

@@ -8,8 +8,8 @@ use suite::check::{Failure, Outcome};
 use suite::ctx::Ctx;
 use suite::errno::{EINVAL, ENOMEM};
 
-/// A resize that memory cannot provide fails at once, whatever the limit was set to. Nothing is
-/// lost, and no process is killed for lack of memory.
+/// A resize beyond the available memory fails at once, whatever the limit is. Nothing is lost, and
+/// no process is killed for lack of memory.
 pub fn resize_to_more_than_there_is(cx: &mut Ctx<'_>) -> Outcome {
     let memory = sysctl::number("hw.physmem")
         .map_err(|error| Failure::new(format!("hw.physmem: {error}")))?;

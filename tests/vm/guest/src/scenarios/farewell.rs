@@ -1,5 +1,5 @@
-//! Unload with everybody there at once: asleep in every call, holding descriptors and events in
-//! every way.
+//! Unload with all kinds of users at once, which sleep in every call, and hold descriptors and
+//! events in every way.
 
 use super::{close_dead, expect, watch};
 use crate::freebsd::time;
@@ -18,19 +18,19 @@ use suite::sys::{Fd, FdSets};
 /// A call that sleeps.
 type MakeCall = fn(Fd) -> Call;
 
-/// Finishes a call and checks that it says that the device is gone.
-type Told = fn(&mut Process, Fd) -> Outcome;
+/// Finishes a call, and checks that it reports that the device is gone.
+type Check = fn(&mut Process, Fd) -> Outcome;
 
-/// Somebody asleep.
+/// A process that is asleep.
 struct Sleeper {
     process: Process,
     fd: Fd,
-    told: Told,
+    check_gone: Check,
 }
 
-/// The sleepers are told within a second of the unload's beginning; those who hold something are
-/// not asked, and do not hold it up.
-pub fn everybody_is_told_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
+/// All sleepers return within a second after the start of the unload. Processes that only hold
+/// descriptors or events do not delay it.
+pub fn every_sleeper_returns_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
     let (mut owner, w) = cx.opened(O_WRONLY)?;
     owner.resize(w, 0)?;
     let mut sleepers = Vec::new();
@@ -42,12 +42,12 @@ pub fn everybody_is_told_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
     let start = time::now();
     cx.unload()?;
     for sleeper in &mut sleepers {
-        (sleeper.told)(&mut sleeper.process, sleeper.fd)?;
+        (sleeper.check_gone)(&mut sleeper.process, sleeper.fd)?;
     }
     let took = time::now() - start;
     if took > 1000 {
         return Err(Failure::new(format!(
-            "unloading and telling everybody took {took} ms"
+            "unloading and waking all sleepers took {took} ms"
         )));
     }
 
@@ -66,7 +66,7 @@ pub fn everybody_is_told_within_a_second(cx: &mut Ctx<'_>) -> Outcome {
 }
 
 fn asleep_in_every_call(cx: &mut Ctx<'_>) -> Outcome<Vec<Sleeper>> {
-    let ways: [(MakeCall, Wmesg, Told); 4] = [
+    let ways: [(MakeCall, Wmesg, Check); 4] = [
         (
             |fd| Call::read(fd, 10),
             ECHORD,
@@ -98,11 +98,15 @@ fn asleep_in_every_call(cx: &mut Ctx<'_>) -> Outcome<Vec<Sleeper>> {
         ),
     ];
     let mut sleepers = Vec::new();
-    for (call, wmesg, told) in ways {
+    for (call, wmesg, check_gone) in ways {
         let (mut process, fd) = cx.opened(O_RDWR)?;
         process.start(call(fd))?;
         cx.asleep(&process, wmesg)?;
-        sleepers.push(Sleeper { process, fd, told });
+        sleepers.push(Sleeper {
+            process,
+            fd,
+            check_gone,
+        });
     }
     for filter in [EVFILT_READ, EVFILT_WRITE] {
         let (mut process, fd) = cx.opened(O_RDWR)?;
@@ -117,7 +121,7 @@ fn asleep_in_every_call(cx: &mut Ctx<'_>) -> Outcome<Vec<Sleeper>> {
         sleepers.push(Sleeper {
             process,
             fd,
-            told: event_says_gone,
+            check_gone: check_event_gone,
         });
     }
     Ok(sleepers)
@@ -131,9 +135,9 @@ fn both(fd: Fd) -> FdSets {
     }
 }
 
-fn event_says_gone(process: &mut Process, fd: Fd) -> Outcome {
+fn check_event_gone(process: &mut Process, fd: Fd) -> Outcome {
     let events = process.finish_kevent()?;
-    let told = events.map(|events| {
+    let gone = events.map(|events| {
         events
             .iter()
             .map(|event| {
@@ -145,10 +149,11 @@ fn event_says_gone(process: &mut Process, fd: Fd) -> Outcome {
             })
             .collect::<Vec<_>>()
     });
-    expect("kevent", told, Ok(vec![(fd as u64, EV_EOF, ENXIO)]))
+    expect("kevent", gone, Ok(vec![(fd as u64, EV_EOF, ENXIO)]))
 }
 
-/// Processes that hold descriptors, dup'ed and forked, and events that they never ask for.
+/// Processes that hold descriptors, also duplicated and inherited ones, and events that they never
+/// collect.
 fn holders(cx: &mut Ctx<'_>) -> Outcome<Vec<(Process, Vec<Fd>)>> {
     let mut holders = Vec::new();
     for flags in [O_RDONLY, O_WRONLY, O_RDWR] {

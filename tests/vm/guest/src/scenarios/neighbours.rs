@@ -1,4 +1,4 @@
-//! The module beside another one.
+//! The module next to another one.
 
 use super::{expect, watch};
 use crate::agent::DEVICE;
@@ -17,7 +17,7 @@ fn must<T>(what: &str, result: Result<T>) -> Outcome<T> {
     result.map_err(|error: Errno| Failure::new(format!("{what}: {error}")))
 }
 
-/// Writes to a device and reads that again.
+/// Writes to a device, and reads the same bytes.
 fn works(fd: Fd) -> Outcome {
     must("write", put(fd, b"0123456789"))?;
     expect("read", must("read", get(fd))?, b"0123456789".to_vec())
@@ -86,7 +86,7 @@ pub fn together(cx: &mut Ctx<'_>) -> Outcome {
             must("read", get(other))?,
             b"defgh".to_vec(),
         )?;
-        // The other module cannot be unloaded while somebody has an event on it.
+        // The other module cannot be unloaded while a process has an event on it.
         must("close", files::close(kq))?;
 
         if echo_goes_first {
@@ -100,13 +100,13 @@ pub fn together(cx: &mut Ctx<'_>) -> Outcome {
         } else {
             works(echo)?;
         }
-        // It may be that of a device that is gone.
+        // The descriptor may be that of a device that is gone.
         let _ = files::close(echo);
     }
     Ok(())
 }
 
-/// The module is there once only, also from another file. What was loaded first still works.
+/// The module can be loaded only once, also from another file. The first one still works.
 pub fn twice(cx: &mut Ctx<'_>) -> Outcome {
     let fd = must("open", files::open(DEVICE, O_RDWR | O_NONBLOCK))?;
     expect(
@@ -121,7 +121,7 @@ pub fn twice(cx: &mut Ctx<'_>) -> Outcome {
         }
     }
     cx.unload()?;
-    // It is that of a device that is gone.
+    // The descriptor is that of a device that is gone.
     let _ = files::close(fd);
     let id = must("kldload of the copy alone", kernel::kldload(COPY))?;
     let fd = must("open", files::open(DEVICE, O_RDWR | O_NONBLOCK))?;

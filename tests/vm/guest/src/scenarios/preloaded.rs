@@ -18,11 +18,11 @@ pub const NAME: &str = "preload::is_there_at_boot";
 /// The name of the file, for the kernel.
 const FILE: &CStr = c"echodev.ko";
 
-/// The buffer's size that the kernel environment of this boot asks for.
+/// The buffer's size in the kernel environment of this boot.
 const SIZE: u64 = 1000;
 
-/// The device is there, with the tunables of the kernel environment. It is unloaded as any other,
-/// and loaded again from a file.
+/// The device exists, with the tunables of the kernel environment. The module can be unloaded, and
+/// loaded again from a file.
 pub fn is_there_at_boot(host: &mut Machine) -> Outcome {
     let trouble = |trouble: Trouble| Failure::new(format!("{trouble}"));
     let mut process = Process::new(host.process().map_err(trouble)?);

@@ -1,4 +1,4 @@
-//! Calls with bad pointers in one process, while another looks whether the device still answers.
+//! Calls with bad pointers in one process, while another checks whether the device still works.
 
 use super::expect;
 use suite::abi::{O_NONBLOCK, O_RDWR, O_WRONLY};
@@ -8,8 +8,8 @@ use suite::ctx::Ctx;
 use suite::errno::EFAULT;
 use suite::host::ECHOWR;
 
-/// A driver that forgets a failed copy spins in the kernel, with its lock held: the call does not
-/// end, the process cannot be killed, and nobody else can use the device.
+/// A driver that ignores a failed copy spins in the kernel with its lock held. The call does not
+/// end, the process cannot be killed, and no other process can use the device.
 pub fn bad_pointers_then_sigkill(cx: &mut Ctx<'_>) -> Outcome {
     let (mut witness, rw) = cx.opened(O_RDWR | O_NONBLOCK)?;
     for good in [0, 1, 5, 63] {
@@ -43,7 +43,7 @@ pub fn bad_pointers_then_sigkill(cx: &mut Ctx<'_>) -> Outcome {
         cx.asleep(&process, ECHOWR)?;
         process.killed()?;
         expect(
-            "what the killed process wrote",
+            "the bytes of the killed process",
             witness.read(rw, 128)?,
             Ok([b'y'; 64].to_vec()),
         )?;

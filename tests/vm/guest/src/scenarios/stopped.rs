@@ -16,7 +16,7 @@ const SIGSTOP: i32 = 17;
 const SIGTSTP: i32 = 18;
 const SIGCONT: i32 = 19;
 
-/// A process that sleeps in `call`, and was stopped there.
+/// A process that was stopped while it slept in `call`.
 fn stopped(
     cx: &mut Ctx<'_>,
     flags: i32,
@@ -30,7 +30,7 @@ fn stopped(
     Ok((process, fd))
 }
 
-/// A stopped process does not hold up an unload; it is told when it goes on.
+/// A stopped process does not delay an unload. Its call fails when it is continued.
 pub fn does_not_hold_up_unload(cx: &mut Ctx<'_>) -> Outcome {
     let (mut owner, w) = cx.opened(O_WRONLY)?;
     owner.resize(w, 0)?;
@@ -44,10 +44,10 @@ pub fn does_not_hold_up_unload(cx: &mut Ctx<'_>) -> Outcome {
         reader.finish_read()?.map(drop),
         writer.finish_write()?.map(drop),
     );
-    for (who, end) in [("read", read), ("write", written)] {
+    for (call, end) in [("read", read), ("write", written)] {
         if !matches!(end, Err(ENXIO | EIO)) {
             return Err(Failure::new(format!(
-                "{who}: expected ENXIO or EIO, got {end:?}"
+                "{call}: expected ENXIO or EIO, got {end:?}"
             )));
         }
     }
@@ -58,7 +58,7 @@ pub fn does_not_hold_up_unload(cx: &mut Ctx<'_>) -> Outcome {
     owner.exit()
 }
 
-/// A stopped process does not keep for itself what another one could use.
+/// A stopped process does not take a wake-up that another one could use.
 pub fn does_not_keep_a_wakeup(cx: &mut Ctx<'_>) -> Outcome {
     let (mut owner, w) = cx.opened(O_WRONLY)?;
     let (mut first, _) = stopped(cx, O_RDONLY, |fd| Call::read(fd, 1), ECHORD)?;
@@ -83,8 +83,8 @@ pub fn does_not_keep_a_wakeup(cx: &mut Ctx<'_>) -> Outcome {
     owner.exit()
 }
 
-/// A write that has put a part into the device is stopped while it waits for room. It ends there,
-/// with the number of bytes that went; nothing is lost and nothing is written twice.
+/// A write is stopped while it waits for room, after a part of its data. It returns the number of
+/// bytes written, and no byte is lost or duplicated.
 pub fn write_is_short(cx: &mut Ctx<'_>) -> Outcome {
     let bytes: Vec<u8> = (0..100).collect();
     for signal in [SIGSTOP, SIGTSTP] {
@@ -93,7 +93,7 @@ pub fn write_is_short(cx: &mut Ctx<'_>) -> Outcome {
         writer.start(Call::write(w, &bytes))?;
         cx.asleep(&writer, ECHOWR)?;
         writer.kill(signal)?;
-        // There is room now, which a stopped process does not use.
+        // Now there is room, which a stopped process does not use.
         expect("read", reader.read(r, 10)?, Ok(bytes[..10].to_vec()))?;
         expect("held while stopped", reader.held(r)?, 54)?;
         writer.kill(SIGCONT)?;
