@@ -7,9 +7,9 @@
 //! Uses `abi`, `image` and `machine`. [`Kern`] is the state of a kernel. It also has the state of
 //! the device layer, which it cannot name. A thread gets to it with [`Thread::kernel`].
 //!
-//! Locking: the lock of a sleep queue comes before [`Thread::wait`]. The mutexes of the heap, the
-//! console, the list of threads, the list of files, and of witness are leaves, except that the
-//! heap's is held while addresses are looked up in the list of files.
+//! Locking: the lock of a sleep queue comes before [`Thread::wait`]. The mutexes of the console, of
+//! witness, and of the lists of threads and files are leaves. The mutex of the heap is held while
+//! addresses are looked up in the list of files.
 //!
 //! [`Thread::kernel`]: thread::Thread::kernel
 //! [`Thread::wait`]: thread::Thread::wait
@@ -47,7 +47,7 @@ use report::Report;
 
 /// The state of a kernel, as far as this layer has it.
 pub struct Kern {
-    /// Tells kernels apart.
+    /// Distinguishes kernels.
     id: u64,
     /// See [`Config::release`].
     pub release: Release,
@@ -65,9 +65,9 @@ pub struct Kern {
     threads: thread::Threads,
     next_tid: AtomicI32,
     faults: uio::Faults,
-    /// Who sleeps.
+    /// The sleeping threads.
     pub sleepq: sleepq::SleepQueues,
-    /// For those outside who wait for something to happen.
+    /// For threads outside of the kernel that wait for a change in it.
     pub events: events::Events,
     /// Locks and their order.
     pub witness: witness::Witness,

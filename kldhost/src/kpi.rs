@@ -1,9 +1,9 @@
 //! The kernel functions that modules call, at the C ABI, by FreeBSD's names.
 //!
-//! Each function has three parts: the entry that modules get the address of, which notes where the
-//! call came from; one more for kernels with a [`Config::hook`](crate::Config::hook); and the
-//! function itself. Whatever finds the kernel dead returns [`Stop`], and the thread leaves the
-//! module.
+//! Each function has three parts. The entry, whose address modules get, stores the place of the
+//! call. A second entry is for kernels with a [`Config::hook`](crate::Config::hook). The third part
+//! is the function itself. If it finds the kernel dead, it returns [`Stop`], and the thread leaves
+//! the module.
 
 mod conf;
 mod event;
@@ -69,8 +69,8 @@ pub fn function(name: &str, release: Release, hooked: bool) -> Option<usize> {
     found.map(|symbol| if hooked { symbol.hooked } else { symbol.entry } as usize)
 }
 
-/// Runs the body of KPI function `name`. Another thread may run after it, before the module goes
-/// on. A thread that no other has a reason to wait for may also stay away here.
+/// Runs the body of KPI function `name`. Another thread may run after the body, before the module
+/// continues. A thread for which no other has a reason to wait may also stay away here.
 fn run<T>(name: &'static str, body: impl FnOnce(&Thread) -> Result<T, Stop>) -> T {
     let td = current();
     module_call::enter_kpi(td);
@@ -110,7 +110,7 @@ fn check_pointer(td: &Thread, call: &str, addr: usize) -> Result<(), Stop> {
     ))
 }
 
-/// What a hooked entry knows about its function.
+/// The data of a hooked entry.
 #[repr(C)]
 pub struct HookPoint {
     /// The plain entry. The first field, for `hooked_entry`.
@@ -138,8 +138,8 @@ extern "C" fn run_hook(point: &HookPoint, args: &[u64; 6]) -> HookResult {
     }
 }
 
-/// Asks the hook, with the arguments as they are in registers, and goes on to the plain entry or
-/// returns. r11 has the address of the [`HookPoint`].
+/// Calls the hook with the argument registers. Then it continues at the plain entry, or returns.
+/// r11 has the address of the [`HookPoint`].
 #[unsafe(naked)]
 unsafe extern "C" fn hooked_entry() {
     naked_asm!(

@@ -4,8 +4,8 @@
 //! Uses `image`, to find out whether a fault is in a module. What a thread or a process is for the
 //! kernel is the matter of the layers above.
 //!
-//! Locking: everything that blocks is in [`sync`], whose rules apply to all layers above. The
-//! mutex in [`usermem`] is a leaf. A signal handler takes no lock.
+//! Locking: everything that blocks is in [`sync`], whose rules apply to all layers above. The mutex
+//! in [`usermem`] is a leaf. The signal handler takes no lock.
 
 pub mod entry;
 pub mod fault;

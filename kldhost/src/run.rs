@@ -43,7 +43,7 @@ struct Hosted {
     module: KldId,
     name: String,
     mount: Mount,
-    /// Set when somebody unloads it.
+    /// Set by the thread that unloads it.
     unloading: AtomicBool,
 }
 
@@ -51,7 +51,7 @@ struct Hosted {
 ///
 /// # Errors
 ///
-/// For people, and final.
+/// A message for the user.
 pub fn run(arguments: Arguments) -> Result<(), String> {
     // Before the first thread is made, so that all threads leave the signals to the one that waits
     // for them.
@@ -75,7 +75,7 @@ pub fn run(arguments: Arguments) -> Result<(), String> {
         ));
         unload(&hosted).map_err(|error| format!("{} cannot be unloaded: {error}", hosted.name))?;
     }
-    // Those who wait for an answer get one.
+    // All programs that wait for an answer get one.
     hosted.mount.wait_idle();
     hosted.mount.unmount();
     match hosted.kernel.panic_report() {
@@ -124,8 +124,8 @@ fn start(arguments: Arguments) -> Result<Hosted, String> {
     })
 }
 
-/// The first release that a module may be loaded on. A file that cannot be read asks for none, and
-/// loading it reports why.
+/// The first release that the module can be loaded on. A file that cannot be read requires none;
+/// loading it reports the reason.
 fn asked_for(file: &Path) -> Option<Release> {
     let metadata = inspect::inspect(&image::read_file(file).ok()?)
         .ok()?
@@ -156,13 +156,13 @@ fn complain(message: &str) {
     say(&mut io::stderr(), &format!("kldhost: {message}"));
 }
 
-/// Prints a line. Whoever reads may have seen enough; that is no reason to stop.
+/// Prints a line. The reader may have closed the pipe, which is no reason to stop.
 fn say(to: &mut impl Write, line: &str) {
     let _ = writeln!(to, "{line}");
 }
 
-/// The first signal unloads the module. It may refuse, or never finish: a later one then ends this
-/// program all the same.
+/// The first signal unloads the module. The module may refuse, or the unload may hang. A later
+/// signal then ends this program.
 fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
     /// Signals that come this soon after the first are the same one, as timeout(1) sends it to the
     /// process and its group.

@@ -5,7 +5,7 @@
 pub struct Signal(pub i32);
 
 impl Signal {
-    /// The terminal is gone.
+    /// The terminal was closed.
     pub const HUP: Signal = Signal(1);
     /// Interrupt from the keyboard.
     pub const INT: Signal = Signal(2);
@@ -15,11 +15,11 @@ impl Signal {
     pub const ABRT: Signal = Signal(6);
     /// Ends the process, always.
     pub const KILL: Signal = Signal(9);
-    /// Write to a pipe that nobody reads.
+    /// Write to a pipe without readers.
     pub const PIPE: Signal = Signal(13);
     /// A timer has expired.
     pub const ALRM: Signal = Signal(14);
-    /// Asks the process to end.
+    /// Termination request.
     pub const TERM: Signal = Signal(15);
     /// A child has changed; ignored by default.
     pub const CHLD: Signal = Signal(20);

@@ -43,7 +43,7 @@ pub const POLLPRI: i16 = 0x0002;
 pub const POLLOUT: i16 = 0x0004;
 /// poll(2), result only: an error.
 pub const POLLERR: i16 = 0x0008;
-/// poll(2), result only: the device is gone.
+/// poll(2), result only: the device was destroyed.
 pub const POLLHUP: i16 = 0x0010;
 /// poll(2), result only: not an open descriptor.
 pub const POLLNVAL: i16 = 0x0020;
@@ -62,7 +62,7 @@ pub const POLLWRBAND: i16 = 0x0100;
 pub struct PollFd {
     /// The descriptor; a negative one is skipped.
     pub fd: Fd,
-    /// The events asked for.
+    /// The requested events.
     pub events: i16,
     /// The events found.
     pub revents: i16,

@@ -10,7 +10,7 @@ use crate::machine::sync::{Arc, SleepMutex};
 /// Descriptors that a process may have open, `kern.maxfilesperproc`.
 const LIMIT: usize = 4096;
 
-/// The table of a process. Its address stands for the process where a filter gets one.
+/// The table of a process. Where a filter gets a `struct proc *`, it gets this address.
 pub type Files = SleepMutex<FdTable>;
 
 /// The open descriptors of a process.
@@ -20,7 +20,7 @@ pub struct FdTable {
 }
 
 impl FdTable {
-    /// The file behind `fd`; EBADF if there is none.
+    /// The file of `fd`; EBADF if there is none.
     pub fn get(&self, fd: Fd) -> Result<FileRef, Errno> {
         usize::try_from(fd)
             .ok()

@@ -55,7 +55,7 @@ impl File {
         }
     }
 
-    /// `fo_close`: nobody refers to it any more.
+    /// `fo_close`: there is no reference to it left.
     fn close(self) -> Result<(), Errno> {
         let td = thread::current();
         match &self.kind {
@@ -79,7 +79,7 @@ impl FileRef {
         })))
     }
 
-    /// Drops the reference, and tells what closing gave.
+    /// Drops the reference, and returns the result of closing.
     pub fn release(self) -> Result<(), Errno> {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is not used, nor dropped, after.
@@ -105,7 +105,7 @@ impl Drop for FileRef {
     fn drop(&mut self) {
         // SAFETY: taken once, here.
         let file = unsafe { ManuallyDrop::take(&mut self.0) };
-        // The kernel has nobody to tell, either: fdrop()'s result is for close(2).
+        // The kernel also ignores the result of fdrop() here. Only close(2) returns it.
         let _ = FileRef::drop_arc(file);
     }
 }

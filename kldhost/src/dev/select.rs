@@ -1,8 +1,8 @@
-//! selinfo: who waits in poll(2) and select(2) for a device, selrecord(9).
+//! selinfo: the waiters in poll(2) and select(2) on a device, selrecord(9).
 //!
 //! The kernel's list of waiters is kept here, by the address of the `struct selinfo`. The structure
-//! itself says only whether there are any: `si_mtx` is set by the first selrecord(9), and the list
-//! head is non-null while anybody waits.
+//! itself only shows whether there are any. The first selrecord(9) sets `si_mtx`. The list head is
+//! non-null while there are waiters.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,9 +19,9 @@ use crate::machine::sync::atomic::AtomicBool;
 use crate::machine::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::machine::sync::{self, Arc, Instant, Mutex, SleepMutex};
 
-/// One who waits, `struct seltd`: a thread in poll(2) or select(2), or a callback.
+/// A waiter, `struct seltd`: a thread in poll(2) or select(2), or a callback.
 pub struct Poller {
-    /// `SELTD_PENDING`: something has happened since the last look.
+    /// `SELTD_PENDING`: there was a wakeup since the last check.
     pending: SleepMutex<bool>,
     /// Called when something happens, if it is not a thread.
     notify: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -47,7 +47,7 @@ pub struct PollRequest {
     recorded: RefCell<Vec<Arc<Selfd>>>,
 }
 
-/// `st_free1`, `st_free2`: so many selinfos can be recorded in one d_poll.
+/// `st_free1`, `st_free2`: the number of selinfos that one d_poll can record.
 const SELFDS: usize = 2;
 
 /// All waiters of a kernel, by selinfo.
@@ -124,7 +124,7 @@ impl PollRequest {
         }
     }
 
-    /// Runs `body`, with the request in `td_sel`; what was recorded meanwhile.
+    /// Runs `body` with the request in `td_sel`, and returns what was recorded during the call.
     pub fn serve<T>(self, td: &Thread, body: impl FnOnce() -> T) -> (T, Vec<Arc<Selfd>>) {
         let before = td.own().sel.replace((&raw const self).cast());
         let result = body();
@@ -175,8 +175,7 @@ pub fn record(td: &Thread, call: &str, selector: usize, sip: &Selinfo) -> Result
     Ok(())
 }
 
-/// `selwakeup`, `seldrain`: whoever waits on `sip` has to look again, and does not wait on it any
-/// more.
+/// `selwakeup`, `seldrain`: wakes the waiters on `sip`, and removes them from it.
 pub fn wakeup(kern: &Kern, sip: &Selinfo) {
     if sip.si_mtx.load(Relaxed).is_null() || sip.tdlist_first.load(SeqCst).is_null() {
         return;
@@ -214,7 +213,7 @@ impl Waiters {
         }
     }
 
-    /// Whether anybody waits on a selinfo at these addresses.
+    /// Whether there are waiters on a selinfo at these addresses.
     pub fn any(&self, within: impl Fn(usize) -> bool) -> bool {
         self.0.lock().keys().any(|&sip| within(sip))
     }

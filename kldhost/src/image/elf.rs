@@ -1,5 +1,5 @@
-//! Reads a relocatable ELF file for amd64 into checked tables. After this nothing in the file is
-//! trusted again: every index points at something and every slice lies in the file.
+//! Reads a relocatable ELF file for amd64 into checked tables. After that, nothing in the file has
+//! to be trusted. Every index is in range, and every slice is in the file.
 
 mod header;
 mod names;
@@ -37,7 +37,7 @@ pub(crate) struct Section<'a> {
     pub flags: elf::SectionFlags,
     pub size: u64,
     pub align: u64,
-    /// Its bytes; empty for SHT_NOBITS, else as long as `size` says.
+    /// Its bytes: empty for SHT_NOBITS, else `size` bytes.
     pub data: &'a [u8],
     /// Sorted by offset.
     pub relocations: Vec<Relocation>,
@@ -63,7 +63,7 @@ impl Section<'_> {
 pub(crate) enum Place {
     Undefined,
     Absolute(u64),
-    /// Storage that the loader shall reserve.
+    /// Storage that the loader reserves.
     Common {
         size: u64,
         align: u64,
@@ -215,7 +215,7 @@ fn section<'a>(
     })
 }
 
-/// Sections that share bytes could make a small file stand for any amount of work.
+/// With sections that share bytes, a small file could cause any amount of work.
 fn check_no_overlap(sections: &[Section], bytes: &[u8]) -> Result<(), LoadError> {
     let total: u64 = sections
         .iter()

@@ -15,7 +15,7 @@ use super::reloc;
 
 pub use self::sysinit::Sysinit;
 
-/// What a module's file says about itself.
+/// The contents of a module's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Bytes of the file.
@@ -158,7 +158,8 @@ fn relocations(object: &Object) -> Vec<RelocationCount> {
         .collect()
 }
 
-/// All undefined symbols but the bounds of the module's own sections, which its loader knows.
+/// All undefined symbols, except the bounds of the module's own sections, which the loader
+/// provides.
 fn undefined(object: &Object) -> Vec<String> {
     let is_bound = |name: &str| {
         let section = name

@@ -9,8 +9,8 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
 use super::layout::PAGE;
 
-/// Pages of this process, readable and writable at first, unmapped on drop. A page behind them that
-/// nobody can touch stops whatever runs over the end.
+/// Pages of this process, readable and writable at first, unmapped on drop. An inaccessible page
+/// follows them, and stops accesses beyond the end.
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     size: usize,
@@ -54,7 +54,7 @@ impl Mapping {
         self.start.as_ptr() as usize
     }
 
-    /// The bytes, for as long as nothing has been protected and no module runs in them.
+    /// The bytes, as long as nothing has been protected and no module runs in them.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: the mapping is `size` bytes, initialized by the system; `self` is its only owner.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.size) }
@@ -70,7 +70,7 @@ impl Mapping {
         if range.is_empty() {
             return Ok(());
         }
-        // SAFETY: the range lies in our own mapping, and no reference into it exists.
+        // SAFETY: the range is in this mapping, and no reference into it exists.
         unsafe { mprotect(self.start.add(range.start).cast(), range.len(), protection) }
     }
 }

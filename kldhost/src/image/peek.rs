@@ -1,5 +1,5 @@
-//! Follows pointers in a file that has not been loaded: where a relocation will put a pointer, it
-//! says to what.
+//! Follows pointers in a file that has not been loaded. The relocation of a pointer gives its
+//! target.
 
 use object::elf;
 

@@ -1,4 +1,4 @@
-//! Relocations: the five types that the FreeBSD module loader applies on amd64, and no others.
+//! Relocations: exactly the five types that the FreeBSD module loader applies on amd64.
 
 use object::elf;
 
@@ -59,7 +59,7 @@ impl Linker<'_> {
     ///
     /// # Errors
     ///
-    /// [`LoadError::Relocation`] when one lies outside of its section or does not reach its target.
+    /// [`LoadError::Relocation`] when one is outside of its section or does not reach its target.
     pub fn fill(&self, image: &mut [u8]) -> Result<(), LoadError> {
         for (section, start) in self.loaded() {
             image[start..start + section.data.len()].copy_from_slice(section.data);

@@ -3,7 +3,7 @@
 use crate::abi::release::Release;
 use crate::machine::sync::Arc;
 
-/// What kind of kernel it shall be.
+/// The configuration of a kernel.
 pub struct Config {
     /// Its release. Default: 15.0.
     pub release: Release,

@@ -17,7 +17,7 @@ struct State {
 }
 
 impl Console {
-    /// A console whose lines `sink` gets as well.
+    /// A console that also passes each line to `sink`.
     pub fn new(sink: Option<ConsoleSink>) -> Console {
         Console {
             state: Mutex::default(),

@@ -37,7 +37,7 @@ pub struct File {
     pub name: String,
     /// The file in memory.
     pub image: Image,
-    /// The modules in it whose MOD_LOAD has succeeded, last first.
+    /// The modules in the file whose MOD_LOAD has succeeded, last first.
     pub modules: Mutex<Vec<Module>>,
 }
 
@@ -169,7 +169,7 @@ impl Kern {
         Ok(())
     }
 
-    /// An address in a module as people read it: `echodev.ko: echo_read+0x4f`.
+    /// An address in a module in readable form: `echodev.ko: echo_read+0x4f`.
     pub fn symbolize(&self, addr: usize) -> Option<String> {
         let state = self.files.state.lock();
         state.files.iter().chain(&state.retired).find_map(|file| {

@@ -1,4 +1,4 @@
-//! What all locks have in common: who holds which, and the rules about that.
+//! The common part of all locks: which thread holds which lock, and the rules for this.
 
 use std::ffi::{CStr, c_char, c_int};
 
@@ -43,7 +43,7 @@ pub fn c_string(text: *const c_char) -> Option<String> {
     if text.is_null() {
         return None;
     }
-    // SAFETY: strings that modules hand over are terminated, and live as long as the module.
+    // SAFETY: strings of a module are terminated, and live as long as the module.
     Some(
         unsafe { CStr::from_ptr(text) }
             .to_string_lossy()
@@ -161,7 +161,7 @@ impl Thread {
         });
     }
 
-    /// The lock must be held as said.
+    /// The lock must be held in this mode.
     pub fn check_release(
         &self,
         call: &str,

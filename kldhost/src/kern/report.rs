@@ -1,4 +1,4 @@
-//! Panics: the report, and what happens to everybody else.
+//! Panics: the report, and the end of all other threads.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::machine::sync::atomic::Ordering::SeqCst;
 /// A panic: what a module did wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The KPI function, system call or fault that it came out in, such as `_sx_xunlock`.
+    /// The KPI function, system call or fault in which it was found, such as `_sx_xunlock`.
     pub call: String,
     /// What is wrong.
     pub message: String,
@@ -23,7 +23,7 @@ pub struct Report {
     pub place: Option<String>,
     /// The system call that the thread was in.
     pub syscall: String,
-    /// The process whose thread it was.
+    /// The process of the thread.
     pub pid: Pid,
     /// The thread.
     pub tid: Tid,
@@ -48,7 +48,7 @@ impl fmt::Display for Report {
 
 impl std::error::Error for Report {}
 
-/// The kernel is dead: whoever gets this goes back to user mode without touching anything.
+/// The kernel is dead. The caller returns to user mode without touching anything.
 #[derive(Debug, Clone, Copy)]
 pub struct Stop;
 
@@ -74,7 +74,7 @@ impl Kern {
         if self.is_dead() { Err(Stop) } else { Ok(()) }
     }
 
-    /// Panics: keeps the report if it is the first, and wakes everybody who sleeps, with [`Stop`].
+    /// Panics: keeps the report if it is the first, and wakes all sleeping threads, with [`Stop`].
     pub fn panic(&self, report: Report) -> Stop {
         {
             let mut first = self.report.lock();

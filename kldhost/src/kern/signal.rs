@@ -105,8 +105,8 @@ impl Signals {
     }
 }
 
-/// The signals that are discarded unless there is a handler. Job control is not implemented, so the
-/// stop signals, too.
+/// The signals that are discarded unless there is a handler. Job control is not implemented, so
+/// these include the stop signals.
 fn ignored_by_default(number: usize) -> bool {
     matches!(number, 16..=23 | 28 | 29)
 }

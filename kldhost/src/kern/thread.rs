@@ -28,7 +28,7 @@ pub use info::{ThreadInfo, ThreadState, Wmesg};
 /// leaves those the low bits.
 #[repr(C, align(64))]
 pub struct Thread {
-    /// Stands for the fields that FreeBSD has here: a module that looks into them finds null.
+    /// In place of the fields that FreeBSD has here. A module that reads them finds null.
     opaque: [usize; 256],
     /// The number of the thread.
     pub tid: Tid,
@@ -36,7 +36,7 @@ pub struct Thread {
     kernel_id: u64,
     kernel: Weak<Kern>,
     me: Weak<Thread>,
-    /// The process in whose system call it is; 0 in user mode.
+    /// The process whose system call it runs; 0 in user mode.
     pid: AtomicI32,
     /// Where it is in modules.
     pub places: Places,
@@ -55,17 +55,17 @@ pub struct Own {
     pub frames: RefCell<Vec<Frame>>,
     /// Locks held, oldest first.
     pub held: RefCell<Vec<Held>>,
-    /// Pairs of locks whose order was checked: the first was held, the second taken.
+    /// Pairs of locks whose order was checked: the first was held when the second was taken.
     pub ordered: RefCell<Vec<(usize, usize)>>,
     /// The value of the lock-order generation when `ordered` was valid.
     pub ordered_generation: Cell<usize>,
-    /// The signals of the process in whose system call it is; null in user mode.
+    /// The signals of the process whose system call it runs; null in user mode.
     signals: Cell<*const Signals>,
     /// The system call that it is in.
     pub syscall: Cell<&'static str>,
-    /// `td_fpop`: the file whose device method runs; null if none. It is the device layer's.
+    /// `td_fpop`: the file whose device method runs; null if none. It belongs to the device layer.
     pub fpop: Cell<*const c_void>,
-    /// The devices whose methods it is in.
+    /// The devices whose methods the thread is in.
     pub devices: RefCell<Vec<usize>>,
     /// `td_sel`: the request that selrecord(9) serves, in d_poll; null elsewhere. It is the device
     /// layer's.
@@ -89,7 +89,7 @@ pub struct Wait {
     pub catch: bool,
     /// Where it sleeps; `None` unless it does, with its lock released.
     pub asleep: Option<Wmesg>,
-    /// Why it shall wake.
+    /// Why it wakes up.
     pub wake: Option<Wake>,
     /// Signals sent to it that it has not taken, by number.
     pub pending: u128,
@@ -158,11 +158,11 @@ impl Thread {
 
     /// The kernel.
     pub fn kernel(&self) -> &Kern {
-        // SAFETY: a thread asks in a system call, where its `Process` keeps the kernel alive.
+        // SAFETY: a thread calls this in a system call, where its `Process` keeps the kernel alive.
         unsafe { &*self.kernel.as_ptr() }
     }
 
-    /// The process in whose system call it is; 0 in user mode.
+    /// The process whose system call it runs; 0 in user mode.
     pub fn pid(&self) -> Pid {
         self.pid.load(SeqCst)
     }
@@ -172,7 +172,7 @@ impl Thread {
         self.me.upgrade().expect("a thread that runs exists")
     }
 
-    /// For the thread itself: the signals of the process in whose system call it is.
+    /// For the thread itself: the signals of the process whose system call it runs.
     pub fn signals(&self) -> &Signals {
         let signals = self.own().signals.get();
         assert!(
@@ -183,7 +183,7 @@ impl Thread {
         unsafe { &*signals }
     }
 
-    /// The address that modules know it by.
+    /// The address that modules use for it.
     pub fn addr(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -200,7 +200,7 @@ impl Thread {
     }
 
     /// Enters the kernel, in a system call of process `pid`, which has these signals. They must
-    /// stay where they are until [`Thread::leave`].
+    /// stay in place until [`Thread::leave`].
     pub fn enter(&self, pid: Pid, signals: &Signals, syscall: &'static str) {
         self.pid.store(pid, SeqCst);
         pcpu::set_running(Running::new(self.curthread()));
@@ -236,7 +236,7 @@ impl Kern {
     }
 }
 
-/// All threads that a kernel knows.
+/// All threads of a kernel.
 #[derive(Default)]
 pub struct Threads(Mutex<Vec<Arc<Thread>>>);
 
@@ -267,7 +267,7 @@ thread_local! {
     static REGISTERED: RefCell<Vec<Registered>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The kernel thread that stands for the calling thread on this kernel.
+/// The kernel thread that represents the calling thread on this kernel.
 pub fn this_thread(kernel: &Arc<Kern>) -> Arc<Thread> {
     REGISTERED.with(|registered| {
         let mut registered = registered.borrow_mut();

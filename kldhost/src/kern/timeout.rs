@@ -9,12 +9,12 @@ pub enum Timeout {
     None,
     /// Until then.
     At(Instant),
-    /// For ever.
+    /// Without limit.
     Never,
 }
 
 impl Timeout {
-    /// From the argument of a system call: `None` is for ever.
+    /// From the argument of a system call: `None` means no limit.
     pub fn after(duration: Option<Duration>) -> Timeout {
         match duration {
             None => Timeout::Never,
@@ -26,7 +26,7 @@ impl Timeout {
         }
     }
 
-    /// The deadline of the sleep, which may be none; `None` if there shall be no sleep.
+    /// The deadline of the sleep, which may be none; `None` if the call does not sleep.
     pub fn deadline(self) -> Option<Option<Instant>> {
         match self {
             Timeout::None => None,

@@ -11,7 +11,7 @@ use crate::machine::sync::atomic::AtomicBool;
 use crate::machine::sync::atomic::Ordering::SeqCst;
 use crate::machine::usermem::{is_hung, is_user_region};
 
-/// A module whose uiomove(9) has failed so often in one system call goes on for ever.
+/// A module that ignores more failures of uiomove(9) than this in one system call loops.
 const MANY_FAILURES: u32 = 1000;
 
 /// `uiomove`: moves up to `n` bytes; 0 or EFAULT. A segment that faults is not advanced.
@@ -33,7 +33,7 @@ pub fn uiomove(
     }
     let (mut data, mut left) = (data, n as usize);
     while left > 0 && uio.uio_resid > 0 {
-        // SAFETY: uio_iov points to an iovec as long as uio_resid is not 0; the kernel made both.
+        // SAFETY: uio_iov points to an iovec while uio_resid is not 0. The kernel made both.
         let iov = unsafe { &mut *uio.uio_iov };
         let count = iov.iov_len.min(left);
         if count == 0 {
@@ -100,7 +100,7 @@ pub unsafe fn copy(
         return Ok(Errno::EFAULT);
     }
     fault_in(td, user, len)?;
-    // SAFETY: as the caller says; the user's side may fault.
+    // SAFETY: as required of the caller. The user's side may fault.
     let copied = unsafe { copy_user(to, from, len) };
     Ok(if copied.is_ok() {
         Errno(0)

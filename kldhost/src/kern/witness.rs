@@ -64,12 +64,13 @@ impl Witness {
         self.state.lock().locks.insert(lock);
     }
 
-    /// The lock at this address is gone.
+    /// The lock at this address was destroyed.
     pub fn lock_destroyed(&self, lock: usize) {
         self.memory_gone(|addr| addr == lock);
     }
 
-    /// Locks at these addresses are gone, destroyed or not.
+    /// The memory of locks at these addresses is no longer in use, whether they were destroyed or
+    /// not.
     pub fn memory_gone(&self, gone: impl Fn(usize) -> bool) {
         let mut state = self.state.lock();
         state.locks.retain(|&lock| !gone(lock));

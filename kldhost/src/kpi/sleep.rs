@@ -119,7 +119,7 @@ kpi! {
     fn pause_sbt(td, message: *const c_char, sbt: i64, _precision: i64, flags: c_int) -> c_int {
         // 0 means one tick.
         let sbt = if sbt == 0 { td.kernel().data.tick_sbt() } else { sbt };
-        // A channel that nobody else uses: the thread itself.
+        // A wait channel without other users: the thread itself.
         let how = Sleep {
             chan: td.addr(),
             queue: Queue::First,
@@ -131,8 +131,8 @@ kpi! {
     }
 
     fn sigdeferstop_impl(td, mode: c_int) -> c_int {
-        // Stop signals are ignored here anyway: what is looked at is that the thread does what it
-        // owes.
+        // Stop signals are ignored here in any case. This only checks that the thread undoes its
+        // mode.
         let stops = match mode {
             SIGDEFERSTOP_NOP => return Ok(SIGDEFERSTOP_VAL_NCHG),
             SIGDEFERSTOP_OFF => 0,

@@ -7,7 +7,7 @@ use super::{Kernel, Process};
 use crate::kern::report::Report;
 use crate::machine::sync::{Arc, Mutex, spawn};
 
-/// A closure that runs on a thread of its own, see [`Process::spawn`].
+/// A closure that runs on its own thread, see [`Process::spawn`].
 pub struct Call<T> {
     kernel: Kernel,
     result: Shared<T>,

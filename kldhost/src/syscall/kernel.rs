@@ -45,8 +45,8 @@ impl Kernel {
         self.kern.thread_infos()
     }
 
-    /// Waits until the threads in the kernel satisfy `condition`, which is asked each time a thread
-    /// goes to sleep, wakes, or enters or leaves the kernel.
+    /// Waits until the threads in the kernel satisfy `condition`. It is checked each time a thread
+    /// goes to sleep, wakes up, or enters or leaves the kernel.
     ///
     /// # Errors
     ///

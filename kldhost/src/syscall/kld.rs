@@ -170,8 +170,8 @@ fn load(td: &Thread, name: &str, bytes: &[u8]) -> Result<KldId, KldError> {
     Ok(file.id)
 }
 
-/// What FreeBSD prints about a file that is not for this kernel, or whose module is there
-/// already.
+/// The message of FreeBSD about a file that is not for this kernel, or whose module is already
+/// loaded.
 fn check_metadata(kern: &Kern, file: &str, metadata: &[Metadata]) -> Option<String> {
     metadata.iter().find_map(|record| match record {
         Metadata::Depend { on, min, max, .. }

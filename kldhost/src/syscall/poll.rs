@@ -72,8 +72,8 @@ impl<'a> Waiting<'a> {
             Err(Errno::ERESTART) => return Err(Errno::EINTR),
             Err(error) => return Err(error),
         }
-        // What has fired is looked at again, and nothing is registered any more: the next round
-        // does that.
+        // Descriptors that have fired are polled again. Nothing is registered after this, until the
+        // next scan.
         let (fired, waiting): (Vec<_>, Vec<_>) =
             self.selfds.drain(..).partition(|s| s.fired.load(SeqCst));
         Dev::of(self.td.kernel()).waiters.forget(&waiting);
@@ -82,7 +82,7 @@ impl<'a> Waiting<'a> {
         Ok(cookies)
     }
 
-    /// The next look is a scan again, which registers.
+    /// The next poll registers again.
     pub fn scan_again(&mut self) {
         self.rescan = false;
     }
@@ -108,8 +108,8 @@ fn poll_file(
 }
 
 impl Process {
-    /// poll(2); `timeout` in milliseconds, -1 to wait for ever. Returns how many descriptors have
-    /// events.
+    /// poll(2); `timeout` in milliseconds, -1 for no limit. Returns the number of descriptors that
+    /// have events.
     ///
     /// # Errors
     ///
@@ -171,7 +171,7 @@ impl Process {
                 Err(_) => POLLNVAL,
                 Ok(file) => {
                     let found = waiting.poll(&file, at, events)?;
-                    // POSIX wants POLLOUT never to come with POLLHUP.
+                    // POSIX forbids POLLOUT together with POLLHUP.
                     if found & POLLHUP != 0 {
                         found & !POLLOUT
                     } else {

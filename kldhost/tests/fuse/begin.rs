@@ -40,7 +40,7 @@ pub const TESTS: &[Test] = &[
     ("begin::what_the_module_prints", what_the_module_prints),
 ];
 
-/// The command fails within a second, with one line that says so.
+/// The command fails within a second, with one line that contains this.
 fn fails(command: &mut Command, says: &str) {
     let begin = Instant::now();
     let output = command.output().expect("it can be run");

@@ -54,7 +54,7 @@ fn a_sleeper_ends_with_a_signal() {
     let run = Run::echodev();
     let _writer = run.open(false, true, false);
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
-        // Whoever started this in the background may have had SIGINT ignored.
+        // A shell that starts the test in the background may have set SIGINT to be ignored.
         let mut cat = run
             .shell_command("exec env --default-signal cat echo")
             .spawn()

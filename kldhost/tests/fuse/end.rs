@@ -48,7 +48,7 @@ fn sleeper(run: &Run, script: &str) -> Child {
     child
 }
 
-/// What it says; it must fail.
+/// The output of the command, which must fail.
 fn complaint(mut child: Child) -> String {
     assert!(!wait(&mut child));
     let mut text = String::new();
@@ -74,7 +74,7 @@ fn unload_wakes_a_writer() {
 fn unload_wakes(run: Run, script: &str) {
     let child = sleeper(&run, script);
     run.signal(Signal::SIGTERM);
-    // It was asleep, or it was still on its way there, and met a device that is gone.
+    // It was asleep, or found the device destroyed on its way to sleep.
     let complaint = complaint(child);
     let told = ["No such device or address", "Input/output error"]
         .iter()
@@ -132,7 +132,7 @@ fn unload_wakes_who_polls() {
     });
     run.signal(Signal::SIGTERM);
     let (mut reader, found) = polling.join().unwrap();
-    // Whether it was still asking, or asleep already, when the mount went.
+    // The request was on its way, or the thread was already asleep, when the mount ended.
     assert!(
         found.intersects(PollFlags::POLLHUP | PollFlags::POLLERR),
         "{found:?}"

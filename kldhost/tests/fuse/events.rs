@@ -121,7 +121,7 @@ fn an_edge_for_each_change() {
     run.stop();
 }
 
-/// What is ready at first is one edge. After it, each side tells of its own changes only.
+/// Events that are ready at first are one edge. After it, each side reports only its own changes.
 fn each_side_has_its_edges() {
     let run = Run::echodev();
     let mut writer = run.open(false, true, true);

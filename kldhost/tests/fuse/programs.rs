@@ -1,4 +1,4 @@
-//! Programs that know nothing of this device.
+//! Ordinary programs, which have no code for this device.
 
 use std::path::Path;
 

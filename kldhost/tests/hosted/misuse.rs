@@ -1,7 +1,7 @@
 //! Each misuse of the KPI panics the kernel, with a report that names the call, the object and the
 //! place.
 //!
-//! The module is `testmods/misuse.c`, whose ioctls are the misuses, listed at its top.
+//! The module is `testmods/misuse.c`. Its ioctls are the misuses, and are listed at its top.
 
 use kldhost::{
     Call, Config, EV_ADD, EVFILT_READ, Errno, Fd, Kernel, Kevent, KldId, O_RDWR, Process, Report,
@@ -261,7 +261,7 @@ fn a_panic_ends_the_calls_of_others() {
         .wait_asleep(misuse.process.pid(), "select")
         .expect("it sleeps");
     assert_eq!(misuse.ioctl(26), Err(Errno::PANICKED));
-    // It may have ended with PANICKED before the report was looked at, or not.
+    // It may have ended with PANICKED before the report was read, or not.
     match sleeper.wait() {
         Ok(result) => assert_eq!(result, Err(Errno::PANICKED)),
         Err(report) => assert_eq!(*report, misuse.report()),

@@ -181,7 +181,7 @@ fn the_command_prints_a_report() {
     }
 }
 
-/// The command fails with one line on stderr, and nothing else.
+/// The command fails with one line on stderr, and no other output.
 fn assert_fails(file: &Path, why: &str) {
     let output = kldhost(file);
     let expected = format!("kldhost: {}: {why}\n", file.display());

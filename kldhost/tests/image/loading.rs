@@ -147,7 +147,7 @@ fn memory_is_protected() {
     let image = load(&sample()).unwrap();
     let write = |address: usize| {
         let byte = 0u8;
-        // SAFETY: nobody refers to the image's bytes, and a byte of data may become 0.
+        // SAFETY: there are no references to the image's bytes, and a byte of data may become 0.
         unsafe { fault::copy_user(address as *mut u8, &byte, 1) }
     };
     assert_eq!(write(image.symbol("answer").unwrap()), Err(Fault));

@@ -19,7 +19,7 @@ fn function(td: &Thread, note: NotePtr, member: Member) -> Result<usize, Stop> {
     Ok(address)
 }
 
-/// `f_event`. With `locked`, the lock of the kqueue is held meanwhile.
+/// `f_event`. With `locked`, the lock of the kqueue is held during the call.
 pub fn event(td: &Thread, note: NotePtr, hint: c_long, locked: bool) -> Result<bool, Stop> {
     let f_event = function(td, note, table::EVENT)?;
     let before = td.own().kq_locked.get();

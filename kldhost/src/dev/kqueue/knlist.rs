@@ -56,7 +56,7 @@ pub fn check_locked(td: &Thread, call: &str, knl: &Knlist) -> Result<(), Stop> {
     Err(td.misuse(call, message, name))
 }
 
-/// The list's lock, taken unless the caller says that it holds it already: then that is checked.
+/// The list's lock. It is taken, or checked if the caller states that it holds the lock.
 struct ListLock<'a> {
     knl: &'a Knlist,
     taken: bool,
@@ -109,7 +109,7 @@ fn check_no_kqueue(td: &Thread, call: &str) -> Result<(), Stop> {
     Err(td.misuse(call, "called in f_event, under a kqueue's lock", None))
 }
 
-/// `knote`: asks the filters of all knotes on the list.
+/// `knote`: calls the filters of all knotes on the list.
 pub fn knote(td: &Thread, knl: &Knlist, hint: c_long, how: c_int) -> Result<(), Stop> {
     check_no_kqueue(td, "knote")?;
     let list = ListLock::take(td, "knote", knl, how & KNF_LISTLOCKED != 0)?;
@@ -248,8 +248,8 @@ pub fn cleardel(td: &Thread, knl: &Knlist, is_locked: bool, kill: bool) -> Resul
         let Some(&note) = notes(knl).first() else {
             break;
         };
-        // The kqueue is locked before the list is unlocked, so the knote and its kqueue stay until
-        // the sleep.
+        // The kqueue is locked before the list is unlocked, so that the knote and its kqueue exist
+        // until the sleep.
         let kq = kqueue(note);
         let state = kq.state.lock();
         if !in_flux(note) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::machine::sync::Mutex;
 
-/// What the kernel knows about knlists, by address.
+/// The kernel's data about knlists, by address.
 #[derive(Default)]
 pub struct Knlists {
     /// How many knotes each has.

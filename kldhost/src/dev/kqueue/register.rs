@@ -50,7 +50,8 @@ impl Kqueue {
                     continue;
                 }
                 Some(note) => {
-                    // The file is let go while the kqueue is unlocked: it may be closed by that.
+                    // The reference to the file is dropped while the kqueue is unlocked, because
+                    // this may close the file.
                     let result = self.change(td, state, note, change);
                     drop(file);
                     result.map_err(Errno::from)
@@ -72,7 +73,7 @@ impl Kqueue {
             return Err(Errno::EBADF);
         }
         let note = Note::new(file.clone());
-        // SAFETY: just made, and only known here.
+        // SAFETY: just made, and not reachable from elsewhere.
         let kn = unsafe { &mut (*note).kn };
         kn.kn_ptr = std::ptr::from_ref(&*file).cast();
         kn.kn_kq = std::ptr::from_ref(self).cast();
@@ -152,7 +153,7 @@ impl Kqueue {
         self.look(td, note, knl)
     }
 
-    /// Asks the filter whether the event has happened already, and takes the knote out of flux.
+    /// Calls the filter, in case the event has already happened, and ends the flux of the knote.
     fn look(&self, td: &Thread, note: NotePtr, knl: *mut Knlist) -> Result<(), Stop> {
         let happened = status(note) & KN_DISABLED == 0 && filter::event(td, note, 0, false)?;
         let mut state = self.state.lock();
@@ -164,8 +165,8 @@ impl Kqueue {
         }
         change_status(note, 0, KN_SCAN);
         change_flux(note, -1);
-        // Under the kqueue's lock, so that nobody can drop the knote, and go on to unload, before
-        // this has returned.
+        // Under the lock of the kqueue, so that no thread can drop the knote, and proceed to
+        // unload, before this has returned.
         filter::unlock_list_of(td, knl)?;
         self.flux_wakeup(td, &mut state);
         Ok(())

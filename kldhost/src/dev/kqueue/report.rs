@@ -31,7 +31,7 @@ impl State {
     /// The knote after `note`, by descriptor, and of one descriptor the newest first. Without
     /// `note`, the first. A knote that the caller has had in flux is still there.
     pub fn after(&self, note: Option<NotePtr>) -> Option<NotePtr> {
-        // SAFETY: as the caller says, so it exists.
+        // SAFETY: as required of the caller, so it exists.
         let ident = note.map(|note| unsafe { (*note).kn.kn_kevent.ident });
         let rest = ident.and_then(|ident| {
             let list = self.notes.get(&ident)?;
@@ -146,7 +146,8 @@ pub fn report_kqueues(td: &Thread, of: &Files) -> Result<Vec<KnoteInfo>, Errno> 
     let mut all = Vec::new();
     let end = of.lock().end();
     for fd in 0..end {
-        // The table is not locked meanwhile, and the descriptor may be closed: the file is not.
+        // The table is not locked during the report. The descriptor may be closed, but not the
+        // file.
         let file = of.lock().get(fd);
         if let Ok(file) = file
             && let Kind::Kqueue(kq) = &file.kind
@@ -157,7 +158,7 @@ pub fn report_kqueues(td: &Thread, of: &Files) -> Result<Vec<KnoteInfo>, Errno> 
     Ok(all)
 }
 
-/// The part of a core dump that asks kqueues.
+/// The part of a core dump that reports kqueues.
 pub fn dump_kqueues(td: &Thread, of: &Files) -> Result<(), Stop> {
     if !td.kernel().release.reports_kqueues() {
         return Ok(());

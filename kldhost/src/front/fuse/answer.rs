@@ -55,7 +55,7 @@ impl Session {
                 | fuse_opcode::FUSE_RMDIR
                 | fuse_opcode::FUSE_RENAME,
             ) => Err(libc::EOPNOTSUPP),
-            // Linux does without, and does not ask again.
+            // Linux handles this error itself, and does not send the request again.
             _ => Err(libc::ENOSYS),
         };
         if let Err(error) = answered {
@@ -70,7 +70,7 @@ impl Session {
             .lookup(message.header.nodeid, name)
             .ok_or(libc::ENOENT)?;
         let attr = self.attr(node)?;
-        // Valid for no time: the next who comes by looks it up again.
+        // Valid for no time, so that each open looks the name up again.
         self.channel.reply(
             message.header.unique,
             &fuse_entry_out {

@@ -51,7 +51,7 @@ pub struct Session {
     ended: Condvar,
 }
 
-/// The open files, by the number that Linux knows them by.
+/// The open files, by their numbers in the FUSE protocol.
 #[derive(Default)]
 pub struct Files {
     open: HashMap<u64, Arc<OpenFile>>,
@@ -144,12 +144,11 @@ impl Session {
         }
     }
 
-    /// Answers a request whose place among others counts. False if it is none.
+    /// Answers a request that must be handled in order. Returns false for any other request.
     ///
-    /// Linux sends RELEASE when close(2) is about to return, and does not wait for the answer. Done
-    /// at once, it is done before whatever anybody does after that close; the price is that a
-    /// d_close that sleeps holds up all requests. An interrupt is for a request that came before
-    /// it.
+    /// Linux sends RELEASE when close(2) is about to return, and does not wait for the answer. When
+    /// it is handled at once, everything that happens after that close sees its effect. The price
+    /// is that a d_close that sleeps delays all requests. An interrupt is for an earlier request.
     fn answer_in_order(&self, message: &Message<'_>) -> bool {
         let unique = message.header.unique;
         match message.opcode() {
@@ -185,8 +184,8 @@ impl Session {
         let answer = fuse_init_out {
             max_readahead: asked.max_readahead,
             flags: asked.flags & flags,
-            // RELEASE counts as work in the background; it shall not queue up behind others, out of
-            // its order.
+            // RELEASE counts as background work. It must not queue behind other requests, out of
+            // order.
             max_background: u16::MAX,
             congestion_threshold: u16::MAX,
             max_write: MAX_DATA as u32,

@@ -7,8 +7,8 @@ use super::names::Names;
 use super::{Place, Section, Symbol, table};
 use crate::image::error::{LoadError, damaged, unsupported};
 
-/// The indices of the one symbol table and its strings. The FreeBSD loader, too, refuses a file
-/// that has several.
+/// The indices of the one symbol table and its strings. The FreeBSD loader also refuses a file that
+/// has several.
 pub fn symbol_table(
     headers: &[SectionHeader64<LE>],
     sections: &[Section],

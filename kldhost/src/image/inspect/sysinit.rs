@@ -80,8 +80,8 @@ fn record(object: &Object, names: &PlaceNames, entry: Option<Target>) -> Option<
             .pointer(index, offset + field)
             .map(|target| target_name(object, names, target))
     };
-    // struct sysinit begins with two ints. FreeBSD 14 has a list link behind them, null in a file;
-    // older kernels do not.
+    // struct sysinit begins with two ints. In FreeBSD 14, a list link follows them, which is null
+    // in a file. Older kernels do not have it.
     let function_at = if object.pointer(index, offset + 8).is_some() {
         8
     } else {

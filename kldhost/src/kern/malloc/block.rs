@@ -7,14 +7,14 @@ const GUARD: usize = 64;
 const GUARD_BYTE: u8 = 0xa5;
 /// What FreeBSD fills freed memory with: 0xdeadc0de, over and over.
 static JUNK: [u32; 256] = [0xdead_c0de_u32.to_le(); 256];
-/// Of larger freed blocks, only so many bytes are junk and checked.
+/// Of larger freed blocks, only this number of bytes is filled with junk and checked.
 const CHECKED: usize = 64 << 10;
 const PAGE: usize = 4096;
 
 /// A block of malloc(9) memory, in use or freed.
 #[derive(Clone, Copy)]
 pub struct Block {
-    /// The bytes asked for.
+    /// The requested bytes.
     pub size: usize,
     /// The address of its type.
     pub malloc_type: usize,
@@ -23,7 +23,7 @@ pub struct Block {
     /// Where it was allocated, later where it was freed.
     pub place: usize,
     layout: Layout,
-    /// Bytes in front of the block, in its layout.
+    /// Bytes before the block, in its layout.
     before: usize,
 }
 
@@ -91,8 +91,8 @@ impl Block {
         }
     }
 
-    /// How far outside of the block at `addr` the nearest byte is that was overwritten: negative in
-    /// front of it.
+    /// The offset of the nearest overwritten byte outside of the block at `addr`. It is negative
+    /// before the block.
     pub fn overrun(&self, addr: usize) -> Option<isize> {
         // SAFETY: the guards belong to the block.
         let (before, after) = unsafe {
@@ -131,7 +131,7 @@ impl Block {
 
     /// Gives the memory at `addr`, the block, back to the system.
     pub fn release(&self, addr: usize) {
-        // SAFETY: allocated with this layout, `before` bytes in front of the address.
+        // SAFETY: allocated with this layout, `before` bytes before the address.
         unsafe { dealloc((addr - self.before) as *mut u8, self.layout) };
     }
 }

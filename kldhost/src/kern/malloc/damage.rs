@@ -87,7 +87,7 @@ impl Kern {
         Some(Damage { message, object })
     }
 
-    /// Damage that has not come out yet.
+    /// Checks for damage that has not been reported.
     pub fn check_memory(&self, td: &Thread, call: &str) -> Result<(), Stop> {
         let heap = self.heap.0.lock();
         let in_use = heap

@@ -6,7 +6,7 @@ pub use std::sync::{Arc, Weak, atomic};
 pub use std::thread_local;
 pub use std::time::{Duration, Instant};
 
-/// Starts a thread. It is not joined: what it has to say comes through an [`Arc`].
+/// Starts a thread. It is not joined: results come through an [`Arc`].
 pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new()
         .name(name)
@@ -14,20 +14,20 @@ pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
         .expect("the operating system has no thread left");
 }
 
-/// Lets others run while waiting for something that is about to happen.
+/// Yields the processor, while waiting for something that is about to happen.
 pub fn spin() {
     std::hint::spin_loop();
 }
 
-/// Another thread may run here, as far as the kernel is concerned; `at` says where that is. The
-/// operating system needs no telling.
+/// Another thread may run here, as far as the kernel is concerned. `at` names the place. Threads of
+/// the operating system need no hint.
 #[inline(always)]
 pub fn switch(at: &'static str) {
     let _ = at;
 }
 
-/// As [`switch`]. If `may` holds, the thread may also stay away here for any length of time.
-/// Threads of the operating system do that by themselves, but seldom.
+/// As [`switch`]. If `may` returns true, the thread may also stay away here for any length of time.
+/// Threads of the operating system do so without a hint, but rarely.
 #[inline(always)]
 pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
     let _ = (at, may);

@@ -1,4 +1,4 @@
-//! What waits for a report of a kqueue that does not go on.
+//! Threads that wait for a report of a kqueue that is held up.
 
 use kldhost::sync::{Arc, Condvar, Mutex};
 use kldhost::*;
@@ -14,7 +14,7 @@ enum Stage {
     Detaching,
     /// A report has a knote in flux.
     Reporting,
-    /// The report may go on.
+    /// The report may continue.
     Released,
 }
 
@@ -142,7 +142,7 @@ fn an_unload_waits_for_a_report() {
 }
 
 /// A thread has detached a knote, and sleeps until a report is over. The list is empty, so nothing
-/// keeps the module, whose table is yet to be read.
+/// delays the unload of the module. Its table has yet to be read.
 #[test]
 fn a_table_that_goes_before_its_last_read_is_reported() {
     let hold = Arc::new(Hold::default());

@@ -1,5 +1,5 @@
-//! What is broken must be found: a kernel that swallows calls of the module stands in for a module
-//! that forgets them. And the seed that has led there must lead there again.
+//! The explorer must find bugs. A kernel that drops certain KPI calls has the effect of a module
+//! that forgets them. The seed of a failure must lead to the same failure again.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::stage::Setup;
 pub struct Broken {
     /// What the function's name begins with.
     pub call: &'static str,
-    /// The scenario in which that must come out.
+    /// The scenario in which the bug must be found.
     pub scenario: &'static str,
-    /// Whether the module is unloaded meanwhile.
+    /// Whether the module is unloaded during the scenario.
     pub unload: bool,
     /// By which strategies; one may need more luck than another.
     strategies: &'static [Strategy],
-    /// What must be said of it.
+    /// What the failure must contain.
     says: &'static str,
 }
 
@@ -57,7 +57,7 @@ pub const ALL: [Broken; 12] = [
     },
 ];
 
-/// So many schedules must be enough.
+/// The number of schedules within which the bug must be found.
 const ENOUGH: usize = 2000;
 
 impl Broken {

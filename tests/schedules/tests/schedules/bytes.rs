@@ -1,4 +1,5 @@
-//! The bytes that pass through the device: each says who wrote it, and as which of its bytes.
+//! The bytes that pass through the device. Each encodes its writer, and its position among that
+//! writer's bytes.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
@@ -23,7 +24,7 @@ pub struct Bytes {
     chunks: Mutex<Vec<Chunk>>,
     /// How many bytes each writer has tried to write.
     tried: [AtomicUsize; WRITERS],
-    /// How many were taken from it, as far as it was told.
+    /// The number of bytes that were accepted from it, by the results of its calls.
     taken: [AtomicUsize; WRITERS],
     /// Set when bytes are discarded.
     discarding: Mutex<bool>,
@@ -94,8 +95,8 @@ impl Bytes {
         }
     }
 
-    /// At the end: no byte of a writer was lost, doubled or overtaken by a later one. `cut` says
-    /// that not all had to come.
+    /// At the end: no byte of a writer was lost, duplicated or overtaken by a later one. With
+    /// `cut`, not all bytes had to arrive.
     pub fn check_all(&self, cut: bool) -> Result<(), String> {
         let chunks = self.chunks.lock().unwrap();
         let discarding = *self.discarding.lock().unwrap();

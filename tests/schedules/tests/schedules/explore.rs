@@ -18,8 +18,8 @@ use kldhost_shuttle::sync::execution;
 pub enum Strategy {
     /// At every switch, by chance.
     Random,
-    /// By the priorities of threads, which change at a few switches, by chance ("A Randomized
-    /// Scheduler with Probabilistic Guarantees of Finding Bugs", Burckhardt and others, 2010).
+    /// By the priorities of threads, which change at a few random switches ("A Randomized Scheduler
+    /// with Probabilistic Guarantees of Finding Bugs", Burckhardt and others, 2010).
     Pct,
 }
 
@@ -66,13 +66,13 @@ impl FromStr for Seed {
     }
 }
 
-/// So many schedules come from one seed.
+/// The number of schedules of one seed.
 pub const BATCH: usize = 100;
 
-/// The priorities of a schedule change so often, less one.
+/// The number of changes of priority in a schedule, plus one.
 const PCT_DEPTH: usize = 4;
 
-/// Large enough for the module and kldhost below it; a page behind it stops whoever goes on.
+/// Large enough for the module and for kldhost below it. An inaccessible page stops an overflow.
 const STACK: usize = 256 << 10;
 
 /// What was explored.
@@ -80,7 +80,7 @@ const STACK: usize = 256 << 10;
 pub struct Explored {
     /// Schedules.
     pub schedules: usize,
-    /// So many of them were different.
+    /// The number of different schedules.
     pub different: usize,
     /// Their steps, all together.
     pub steps: usize,
@@ -93,13 +93,13 @@ pub struct Failure {
     pub seed: Seed,
     /// What went wrong.
     pub what: String,
-    /// Who ran, and came where.
+    /// The steps of all threads.
     pub steps: Vec<String>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// So many steps say enough.
+        /// The number of steps that are printed.
         const SHOWN: usize = 80;
         let skipped = self.steps.len().saturating_sub(SHOWN);
         writeln!(
@@ -125,7 +125,7 @@ struct Log {
     seen: RefCell<HashSet<u64>>,
 }
 
-/// A scheduler that is asked only about threads that can run, and stops at the first failure.
+/// A scheduler that chooses only among threads that can run, and stops at the first failure.
 struct Explorer<S> {
     inner: S,
     strategy: Strategy,
@@ -144,8 +144,8 @@ impl<S: Scheduler> Scheduler for Explorer<S> {
             });
         }
         if self.begun && execution::failure().is_some() {
-            // shuttle's random scheduler has an advice of its own to give, unless it was asked
-            // until it has no more.
+            // shuttle's random scheduler prints advice of its own, unless it is called until it has
+            // no schedule left.
             while self.strategy == Strategy::Random && self.inner.new_execution().is_some() {}
             return None;
         }
@@ -172,11 +172,12 @@ impl<S: Scheduler> Scheduler for Explorer<S> {
 }
 
 /// Runs `scenario` on `count` schedules, those of `first` and of the seeds that follow, [`BATCH`]
-/// of each. It stops at the first that goes wrong: `scenario` has called
-/// [`fail`](kldhost_shuttle::sync::fail), a thread panics, nobody can run, or there is no end. The same seed
-/// leads to the same schedules.
+/// of each. It stops at the first failure: `scenario` has called
+/// [`fail`](kldhost_shuttle::sync::fail), a thread panics, no thread can run, or the schedule does
+/// not end. The same seed leads to the same schedules.
 ///
-/// `scenario` runs on the first thread of each execution, and should see all others end.
+/// `scenario` runs on the first thread of each execution, and should wait until all others have
+/// ended.
 ///
 /// # Errors
 ///
@@ -216,8 +217,8 @@ thread_local! {
     static SEED: Cell<Option<Seed>> = const { Cell::new(None) };
 }
 
-/// A panic below the module cannot unwind, and ends the process: who reads of it wants to know the
-/// seed.
+/// A panic below the module cannot unwind, and ends the process. The seed is therefore printed with
+/// the message.
 fn tell_seed_of_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

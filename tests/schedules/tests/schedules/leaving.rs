@@ -1,5 +1,5 @@
 //! Threads that stay away while they leave a module, `testmods/stays.c`. The explorer must find
-//! each way in which such a thread still runs or reads the module. The safe way must pass.
+//! each way in which such a thread still executes or reads the module. The safe way must pass.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,5 @@
-//! The scenarios. Each starts its threads and, when nothing moves any more, lets the last writers
-//! close, so that the readers end: what woke nobody when it should have, comes out before.
+//! The scenarios. Each starts its threads, and waits until no thread runs. Then the last writers
+//! close, so that the readers end. A missed wakeup is found before that.
 
 use kldhost_shuttle::sync::fail;
 use kldhost_shuttle::{EV_CLEAR, EVFILT_READ, Fd, O_NONBLOCK, Process, SigAction, Signal};
@@ -202,7 +202,7 @@ fn last_close(stage: &Stage) -> Vec<(Process, Fd)> {
     Vec::new()
 }
 
-/// The device full, two writers who wait or are about to, and its size changed three times.
+/// The device is full, two writers wait or are about to, and its size changes three times.
 fn resize_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
     let changer = full(stage, 1);
     let writers = [
@@ -218,7 +218,7 @@ fn resize_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
     writers.into_iter().chain([changer]).collect()
 }
 
-/// The device full, two writers who wait or are about to, and everything discarded twice.
+/// The device is full, two writers wait or are about to, and all bytes are discarded twice.
 fn clear_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
     let changer = full(stage, 1);
     let writers = [
@@ -244,7 +244,7 @@ fn full(stage: &Stage, n: usize) -> (Process, Fd) {
     (process, fd)
 }
 
-/// Threads that come to poll(2), while others make happen what they wait for.
+/// Threads that enter poll(2), while others cause the events.
 fn poll_against_events(stage: &Stage) -> Vec<(Process, Fd)> {
     let writer = start_writer(stage, "writer 1", 1, &[2]);
     let (process, fd) = stage.writer(O_NONBLOCK);
@@ -258,7 +258,7 @@ fn poll_against_events(stage: &Stage) -> Vec<(Process, Fd)> {
     vec![(process, fd), writer]
 }
 
-/// Threads that come to kevent(2), while others make happen what they wait for.
+/// Threads that enter kevent(2), while others cause the events.
 fn kevent_against_events(stage: &Stage) -> Vec<(Process, Fd)> {
     let writer = start_writer(stage, "writer 1", 1, &[2]);
     let (process, fd) = stage.writer(O_NONBLOCK);
@@ -288,9 +288,9 @@ fn kqueue_of_two(stage: &Stage) -> Vec<(Process, Fd)> {
     vec![writer]
 }
 
-/// The kqueue of a thread that waits is reported, as procstat(1) does. Nothing else happens but
-/// unloading: the kernel passes over a knote that is being reported, so a change of the device
-/// could go unnoticed.
+/// The kqueue of a waiting thread is reported, as procstat(1) does. Nothing else happens, except
+/// unloading. The kernel skips a knote that is being reported, so a change of the device could be
+/// missed.
 fn report_of_a_waiter(stage: &Stage) -> Vec<(Process, Fd)> {
     let writer = stage.writer(0);
     let waiters = ["kevent 0", "kevent 1"].into_iter().zip([0, EV_CLEAR]);
@@ -364,8 +364,7 @@ fn start_kevent_reader(stage: &Stage, name: &str, flags: u16) -> Process {
     process
 }
 
-/// A thread that sends signals to a process, which handles them: with `restart`, as SA_RESTART
-/// says.
+/// A thread that sends signals to a process, which handles them. `restart` is SA_RESTART.
 fn start_signals(stage: &Stage, process: &Process, restart: bool, signals: &'static [Signal]) {
     for &signal in signals {
         if let Err(error) = process.sigaction(signal, SigAction::Handler { restart }) {

@@ -20,7 +20,7 @@ pub const PATH: &str = "/dev/echo";
 /// What a thread that waits in poll(2) or kevent(2) waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// A byte, or that nobody writes.
+    /// A byte, or the end of the file because there is no writer.
     Read,
     /// Room.
     Write,
@@ -51,9 +51,9 @@ struct Inner {
     /// Set when that is about to happen, and when it has happened.
     unloading: AtomicBool,
     unloaded: AtomicBool,
-    /// Looks at the device.
+    /// The process that queries the device.
     probe: Mutex<(Process, Fd)>,
-    /// All processes: what they have open stays open when their threads end.
+    /// All processes. Their open files stay open when their threads end.
     processes: Mutex<Vec<Process>>,
     /// Descriptors that are open for writing.
     writers: AtomicUsize,
@@ -64,7 +64,7 @@ struct Inner {
     reports: AtomicBool,
     /// Threads that have not ended, by name.
     unfinished: Mutex<Vec<String>>,
-    /// What has gone wrong in them.
+    /// The failures of the threads.
     wrong: Mutex<Vec<String>>,
     /// What they wait for in poll(2) or kevent(2), by process.
     wanted: Mutex<Vec<(Pid, Side)>>,
@@ -168,7 +168,7 @@ impl Stage {
         }
     }
 
-    /// revoke(2). From now on, calls may find the device gone.
+    /// revoke(2). From now on, calls may fail as on a destroyed device.
     pub fn revoke(&self, process: &Process) -> Result<(), String> {
         self.0.revoking.store(true, SeqCst);
         match process.revoke(PATH) {
@@ -249,7 +249,7 @@ impl Stage {
     }
 
     /// Starts the thread that unloads the module. In half of the schedules, another thread leaves
-    /// the device meanwhile.
+    /// the device at the same time.
     pub fn start_unload(&self) {
         self.0.unloading.store(true, SeqCst);
         if choose(2) == 0

@@ -9,7 +9,7 @@ use kldhost_shuttle::{
 
 use super::{Side, Stage, open};
 
-/// An int that the device tells.
+/// An int that the device returns.
 fn int(process: &Process, fd: Fd, request: u64) -> Result<usize, Errno> {
     let mut value = [0; 4];
     process.ioctl(fd, request, &mut value)?;
@@ -17,7 +17,7 @@ fn int(process: &Process, fd: Fd, request: u64) -> Result<usize, Errno> {
 }
 
 impl Stage {
-    /// Lets all threads run until nothing moves, and sees that nobody waits without need.
+    /// Lets all threads run until none can, and checks that no thread waits without need.
     pub fn settle(&self) {
         quiesce(|| self.look());
     }
@@ -66,7 +66,7 @@ impl Stage {
         }
     }
 
-    /// What must be true whenever nobody can run.
+    /// The rules that hold each time no thread can run.
     fn look(&self) -> Result<(), String> {
         let inner = &*self.0;
         if let Some(report) = inner.kernel.panic_report() {
@@ -97,8 +97,8 @@ impl Stage {
         }
         let is_unloading = |&(_, wmesg): &(Pid, &str)| matches!(wmesg, "echoun" | "devdrn");
         if inner.unloaded.load(SeqCst) || asleep.iter().any(is_unloading) {
-            // A waiter whose knote was being reported has missed its KNOTE, and gets another while
-            // unloading waits.
+            // A waiter whose knote was being reported has missed its KNOTE. It gets another one
+            // during the unload.
             let missed =
                 inner.reports.load(SeqCst) && asleep.iter().any(|(_, wmesg)| *wmesg == "echoun");
             let may_sleep =
@@ -111,8 +111,8 @@ impl Stage {
         self.look_at_device(&asleep)
     }
 
-    /// Nobody may sleep while what it waits for is there; and the device has what was written and
-    /// not read.
+    /// No thread may be asleep if its condition already holds. The device must hold the bytes that
+    /// were written and not read.
     fn look_at_device(&self, asleep: &[(Pid, &str)]) -> Result<(), String> {
         let inner = &*self.0;
         let mut probe = inner.probe.lock().unwrap();
