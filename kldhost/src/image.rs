@@ -161,7 +161,7 @@ fn linker_sets(linker: &Linker, image: &[u8]) -> Result<HashMap<String, Vec<usiz
             .collect();
         if sets.insert(name.to_owned(), pointers).is_some() {
             return Err(unsupported(format!(
-                "it has two sections set_{name}, and FreeBSD would see only the first"
+                "it has two sections set_{name}, and FreeBSD would use only the first"
             )));
         }
     }

@@ -103,11 +103,7 @@ fn check_pointer(td: &Thread, call: &str, addr: usize) -> Result<(), Stop> {
     if (4096..1 << 47).contains(&addr) {
         return Ok(());
     }
-    Err(td.misuse(
-        call,
-        format!("page fault: the pointer given is {addr:#x}"),
-        None,
-    ))
+    Err(td.misuse(call, format!("page fault: the pointer is {addr:#x}"), None))
 }
 
 /// The data of a hooked entry.

@@ -68,7 +68,7 @@ pub fn run(arguments: Arguments) -> Result<(), String> {
     });
     let end = hosted.mount.wait_end();
     if end == End::Unmounted && !hosted.unloading.swap(true, SeqCst) {
-        complain(&format!(
+        warn(&format!(
             "{} was unmounted; unloading {}",
             hosted.mount.dir().display(),
             hosted.name
@@ -90,7 +90,7 @@ fn start(arguments: Arguments) -> Result<Hosted, String> {
         .release
         .or_else(|| asked_for(&arguments.file))
         .unwrap_or_default();
-    let console: ConsoleSink = Arc::new(|line| say(&mut io::stderr(), line));
+    let console: ConsoleSink = Arc::new(|line| print_line(&mut io::stderr(), line));
     let config = Config {
         release,
         tunables: arguments.tunables,
@@ -149,15 +149,15 @@ fn announce(kernel: &Kernel, name: &str, dir: &Path) {
             devices.join(" ")
         ),
     };
-    say(&mut io::stdout(), &line);
+    print_line(&mut io::stdout(), &line);
 }
 
-fn complain(message: &str) {
-    say(&mut io::stderr(), &format!("kldhost: {message}"));
+fn warn(message: &str) {
+    print_line(&mut io::stderr(), &format!("kldhost: {message}"));
 }
 
 /// Prints a line. The reader may have closed the pipe, which is no reason to stop.
-fn say(to: &mut impl Write, line: &str) {
+fn print_line(to: &mut impl Write, line: &str) {
     let _ = writeln!(to, "{line}");
 }
 
@@ -173,8 +173,8 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
             if first.elapsed() < SAME {
                 continue;
             }
-            complain(&format!(
-                "{} is still being unloaded; ending all the same",
+            warn(&format!(
+                "{} is still being unloaded; ending without that",
                 hosted.name
             ));
             hosted.mount.unmount();
@@ -188,8 +188,8 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
                 // The main thread reports it.
                 Err(Errno::PANICKED) => unloader.mount.unmount(),
                 Err(error) => {
-                    complain(&format!(
-                        "{} cannot be unloaded: {error}; it stays",
+                    warn(&format!(
+                        "{} cannot be unloaded: {error}; it stays loaded",
                         unloader.name
                     ));
                     unloader.unloading.store(false, SeqCst);
@@ -201,7 +201,7 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
 
 fn unload(hosted: &Hosted) -> Result<(), Errno> {
     for sleeper in hosted.mount.sleepers() {
-        complain(&format!(
+        warn(&format!(
             "waking process {} ({})",
             sleeper.pid, sleeper.wmesg
         ));

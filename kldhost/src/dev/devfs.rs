@@ -133,7 +133,7 @@ impl Devfs {
         if written.is_err() {
             return Err(td.misuse(
                 call,
-                "the cdevsw is in read-only memory; the kernel writes to it",
+                "the cdevsw is in read-only memory, but the kernel writes to it",
                 name,
             ));
         }
@@ -154,7 +154,7 @@ impl Devfs {
         };
         let name = Some(device.name.clone());
         if device.cdev.si_flags.load(SeqCst) & SI_NAMED == 0 {
-            return Err(td.misuse(call, "the device is destroyed already", name));
+            return Err(td.misuse(call, "the device was already destroyed", name));
         }
         if td.own().devices.borrow().contains(&device.addr()) {
             return Err(td.misuse(

@@ -78,7 +78,7 @@ impl Poller {
         std::ptr::from_ref(self).addr()
     }
 
-    fn happened(&self, kern: &Kern) {
+    fn wake(&self, kern: &Kern) {
         let before = std::mem::replace(&mut *self.pending.lock(), true);
         match &self.notify {
             Some(notify) if !before => notify(),
@@ -146,7 +146,7 @@ pub fn record(td: &Thread, call: &str, selector: usize, sip: &Selinfo) -> Result
         return Err(td.misuse(call, "called outside of d_poll", None));
     };
     if selector != td.addr() {
-        return Err(td.misuse(call, "the thread given is not curthread", None));
+        return Err(td.misuse(call, "the thread is not curthread", None));
     }
     if request.rescan {
         return Ok(());
@@ -189,7 +189,7 @@ pub fn wakeup(kern: &Kern, sip: &Selinfo) {
     };
     for selfd in woken {
         selfd.fired.store(true, SeqCst);
-        selfd.poller.happened(kern);
+        selfd.poller.wake(kern);
     }
 }
 

@@ -77,15 +77,15 @@ impl Mount {
     /// Linux.
     pub fn sleepers(&self) -> Vec<Sleeper> {
         let threads = self.session.kernel.threads();
-        let flights = self.session.flights();
-        let asleep = flights.into_iter().filter_map(|flight| {
+        let requests = self.session.requests();
+        let asleep = requests.into_iter().filter_map(|request| {
             match &threads
                 .iter()
-                .find(|thread| thread.tid == flight.tid)?
+                .find(|thread| thread.tid == request.tid)?
                 .state
             {
                 ThreadState::Sleeping { wmesg } => Some(Sleeper {
-                    pid: flight.pid,
+                    pid: request.pid,
                     wmesg: wmesg.clone(),
                 }),
                 ThreadState::Running => None,

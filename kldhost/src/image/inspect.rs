@@ -87,15 +87,14 @@ pub fn inspect(bytes: &[u8]) -> Result<Report, LoadError> {
         .any(|record| matches!(record, Metadata::Module { .. }))
     {
         remarks.push(
-            "it declares no module; FreeBSD would load it all the same, and run its sysinits"
-                .into(),
+            "it declares no module; FreeBSD would still load it, and run its sysinits".into(),
         );
     }
     if !metadata
         .iter()
         .any(|record| matches!(record, Metadata::Depend { on, .. } if on == "kernel"))
     {
-        remarks.push("it asks for no kernel version; any kernel would load it".into());
+        remarks.push("it has no kernel version; any kernel would load it".into());
     }
     let names = sysinit::place_names(&object);
     let mut sysinits = sysinit::read(&object, &names, "sysinit_set", &mut remarks)?;

@@ -109,7 +109,7 @@ impl End {
     fn place(&mut self, size: u64, align: u64, what: &str) -> Result<usize, LoadError> {
         if align > PAGE as u64 {
             return Err(unsupported(format!(
-                "{what} wants an alignment of {align}, and {PAGE} is the most there is"
+                "{what} needs an alignment of {align}, and the largest is {PAGE}"
             )));
         }
         let start = self.0.next_multiple_of(align);

@@ -104,7 +104,7 @@ impl Linker<'_> {
             .offset
             .checked_add(width)
             .filter(|&end| end <= section.data.len() as u64);
-        let end = start + end.ok_or("it lies beyond the end of the section")? as usize;
+        let end = start + end.ok_or("it is beyond the end of the section")? as usize;
         let place = end - width as usize;
         let symbol = self
             .symbol_address(relocation.symbol)

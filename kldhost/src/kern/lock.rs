@@ -105,7 +105,7 @@ impl Thread {
         if !lock.is_initialised() || !self.kernel().witness.is_lock(lock.addr()) {
             return Ok(());
         }
-        Err(self.misuse(call, "the lock is initialised already", lock_name(lock)))
+        Err(self.misuse(call, "the lock is already initialised", lock_name(lock)))
     }
 
     /// To be called before a lock is taken: it must be initialised and not held, and its order must
@@ -142,7 +142,7 @@ impl Thread {
                     "shared"
                 };
                 let message = format!(
-                    "the lock is held {how} by this thread already, since {}",
+                    "the lock is already held {how} by this thread, since {}",
                     self.kernel().place(held.place)
                 );
                 Err(self.misuse(call, message, lock_name(lock)))

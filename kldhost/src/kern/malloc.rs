@@ -145,7 +145,7 @@ impl Kern {
             return Ok(0);
         }
         let message =
-            format!("M_WAITOK of {size} bytes, more than the machine has left: waits without end");
+            format!("M_WAITOK of {size} bytes, more than the machine has left: waits forever");
         Err(td.misuse(call, message, name))
     }
 

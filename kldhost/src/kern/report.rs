@@ -134,7 +134,7 @@ impl Thread {
             ),
             FaultKind::Execute => (
                 "page fault",
-                format!("execution at {addr:#x}, where there is no code"),
+                format!("execution at {addr:#x}, which is not code"),
             ),
             FaultKind::Protection => (
                 "general protection fault",
@@ -142,7 +142,7 @@ impl Thread {
             ),
             FaultKind::IllegalInstruction => (
                 "illegal instruction",
-                "the CPU does not know it".to_string(),
+                "the CPU does not have it".to_string(),
             ),
             FaultKind::Arithmetic => (
                 "arithmetic trap",

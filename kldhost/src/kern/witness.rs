@@ -105,7 +105,7 @@ impl Thread {
                 drop(state);
                 let other = kernel.name_of_lock(held.lock).unwrap_or_default();
                 let message = format!(
-                    "lock order reversal: \"{other}\" is held, and was taken after this lock before, at {}",
+                    "lock order reversal: \"{other}\" is held, but was earlier taken after this lock, at {}",
                     kernel.place(place)
                 );
                 return Err(self.misuse(call, message, lock_name(lock)));

@@ -55,7 +55,7 @@ fn sleep(td: &Thread, how: Sleep, lock: *const Lock, drop_it: bool) -> Result<c_
     const CALL: &str = "_sleep";
     td.check_may_sleep(CALL, lock.addr())?;
     if how.chan == 0 {
-        return Err(td.misuse(CALL, "the channel is a null pointer", None));
+        return Err(td.misuse(CALL, "the wait channel is a null pointer", None));
     }
     if lock.is_null() {
         return Ok(errno(td.kernel().sleep(td, how, || Ok(()))?));
@@ -137,7 +137,7 @@ kpi! {
             SIGDEFERSTOP_NOP => return Ok(SIGDEFERSTOP_VAL_NCHG),
             SIGDEFERSTOP_OFF => 0,
             _ if (SIGDEFERSTOP_OFF..=SIGDEFERSTOP_ERESTART).contains(&mode) => mode,
-            _ => return Err(td.misuse("sigdeferstop", "there is no such mode", None)),
+            _ => return Err(td.misuse("sigdeferstop", "no such mode", None)),
         };
         let before = td.own().stops.replace(stops);
         Ok(if before == stops { SIGDEFERSTOP_VAL_NCHG } else { before })

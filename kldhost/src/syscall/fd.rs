@@ -115,11 +115,11 @@ impl Process {
             let change = |flag| Some(flag & !FCNTLFLAGS | flags & FCNTLFLAGS);
             // The closure always gives a value.
             let _ = file.flag.fetch_update(SeqCst, SeqCst, change);
-            tell(td, &file, FIONBIO, O_NONBLOCK)?;
-            let refused = tell(td, &file, FIOASYNC, O_ASYNC);
+            pass_flag(td, &file, FIONBIO, O_NONBLOCK)?;
+            let refused = pass_flag(td, &file, FIOASYNC, O_ASYNC);
             if refused.is_err() {
                 file.flag.fetch_and(!O_NONBLOCK, SeqCst);
-                match tell(td, &file, FIONBIO, O_NONBLOCK) {
+                match pass_flag(td, &file, FIONBIO, O_NONBLOCK) {
                     Err(Errno::PANICKED) => return Err(Errno::PANICKED),
                     // FreeBSD also ignores this result.
                     _ => return refused,
@@ -141,7 +141,7 @@ impl Process {
 }
 
 /// Passes the state of a flag to the device, by an ioctl(2) with an int.
-fn tell(td: &Thread, file: &File, request: u64, flag: i32) -> Result<(), Errno> {
+fn pass_flag(td: &Thread, file: &File, request: u64, flag: i32) -> Result<(), Errno> {
     let mut value = file.flag.load(SeqCst) & flag;
     Errno::check(file.ioctl(td, request, (&raw mut value).cast())?.0)
 }

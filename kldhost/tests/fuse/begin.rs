@@ -131,7 +131,7 @@ fn no_root() {
         .arg(&mount)
         .uid(65534)
         .gid(65534);
-    fails(&mut command, "(it takes root, with CAP_SYS_ADMIN)");
+    fails(&mut command, "(this needs root, with CAP_SYS_ADMIN)");
     assert_unmounted(&mount);
 }
 

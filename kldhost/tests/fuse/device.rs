@@ -21,8 +21,8 @@ pub const TESTS: &[Test] = &[
         a_sleeper_ends_with_a_signal,
     ),
     (
-        "device::a_blocked_writer_hinders_nobody",
-        a_blocked_writer_hinders_nobody,
+        "device::a_blocked_writer_does_not_block_others",
+        a_blocked_writer_does_not_block_others,
     ),
     (
         "device::one_description_reads_while_it_writes",
@@ -67,7 +67,7 @@ fn a_sleeper_ends_with_a_signal() {
     run.stop();
 }
 
-fn a_blocked_writer_hinders_nobody() {
+fn a_blocked_writer_does_not_block_others() {
     let run = Run::echodev();
     let mut writer = run
         .shell_command("exec head -c 65 /dev/zero > echo")

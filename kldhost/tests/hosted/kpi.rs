@@ -137,7 +137,7 @@ fn each_misuse_is_reported() {
         (
             103,
             "sx_init_flags",
-            "the lock is initialised already",
+            "the lock is already initialised",
             Some("kpi sx"),
         ),
         (107, "_sleep", "without a lock or a timeout", None),
@@ -162,7 +162,7 @@ fn each_misuse_is_reported() {
         (
             112,
             "malloc",
-            "M_WAITOK of 536870913 bytes, more than the machine has left: waits without end",
+            "M_WAITOK of 536870913 bytes, more than the machine has left: waits forever",
             Some("kpi"),
         ),
         (
@@ -187,7 +187,7 @@ fn each_misuse_is_reported() {
 }
 
 #[test]
-fn freeing_memory_that_somebody_sleeps_on_is_reported() {
+fn freeing_memory_that_a_thread_sleeps_on_is_reported() {
     let kpi = Kpi::new();
     let fd = kpi.fd;
     let sleeper = kpi

@@ -74,9 +74,9 @@ fn each_misuse_in_a_call_is_reported() {
         (3, ("_sx_sunlock", "not held by this thread", a)),
         (
             4,
-            ("_sx_xlock", "held exclusively by this thread already", a),
+            ("_sx_xlock", "already held exclusively by this thread", a),
         ),
-        (5, ("_sx_xlock", "held shared by this thread already", a)),
+        (5, ("_sx_xlock", "already held shared by this thread", a)),
         (
             6,
             ("_sx_xlock", "lock order reversal: \"misuse b\" is held", a),
@@ -197,7 +197,7 @@ fn a_write_to_freed_memory_is_found_on_request() {
     check(
         18,
         &report,
-        ("check_memory", "was written to after that", Some("misuse")),
+        ("check_memory", "was written to afterwards", Some("misuse")),
     )
     .unwrap();
 }
@@ -219,7 +219,7 @@ fn knotes_at_unload_are_reported() {
 }
 
 #[test]
-fn a_leak_is_printed_and_told() {
+fn a_leak_is_printed_and_listed() {
     let misuse = Misuse::new();
     assert_eq!(misuse.ioctl(27), Ok(()));
     assert_eq!(misuse.unload(), Ok(()));

@@ -93,7 +93,7 @@ fn kill_ends_a_blocked_call_and_closes_the_descriptors() {
 }
 
 #[test]
-fn poll_and_kevent_tell_what_can_be_done() {
+fn poll_and_kevent_report_ready_sides() {
     let (kernel, _id) = common::boot("plain", Config::default());
     let process = kernel.process();
     let fd = process.open("/dev/plain", O_RDWR).unwrap();

@@ -163,7 +163,7 @@ fn a_module_uses_up_its_stack() {
 const DEATH: &str = "KLDHOST_TEST_DEATH";
 
 #[test]
-fn foreign_faults_end_the_process() {
+fn faults_outside_of_modules_end_the_process() {
     if let Ok(how) = env::var(DEATH) {
         die(&how);
     }
@@ -179,7 +179,7 @@ fn death(how: &str) -> (Option<i32>, String) {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([
         "--exact",
-        "faults::foreign_faults_end_the_process",
+        "faults::faults_outside_of_modules_end_the_process",
         "--nocapture",
     ]);
     let output = command.env(DEATH, how).output().unwrap();

@@ -184,9 +184,9 @@ fn absolute_and_weak_symbols() {
     let mut ko = Ko::new();
     let data = ko.section(".data", "WA", &[0xff; 16], 8);
     let fixed = ko.absolute("fixed", 0x1234);
-    let nobody = ko.weak("nobody");
+    let missing = ko.weak("missing");
     ko.relocate(data, 0, R_X86_64_64, fixed, 0);
-    ko.relocate(data, 8, R_X86_64_64, nobody, 0);
+    ko.relocate(data, 8, R_X86_64_64, missing, 0);
     let here = ko.data("here", data, 0);
     ko.relocate(data, 16, R_X86_64_NONE, here, 0);
     let image = load(&ko).unwrap();

@@ -50,7 +50,7 @@ pub fn lock_list(td: &Thread, knl: *const Knlist) -> Result<(), Stop> {
     unsafe { module_call::call(td, lock, [arg.addr(), 0, 0, 0, 0, 0])? };
     let taken = td.own().held.borrow().get(before).map(|held| held.lock);
     if let Some(taken) = taken.filter(|&taken| taken != arg.addr()) {
-        Dev::of(td.kernel()).knlists.learn_lock(knl.addr(), taken);
+        Dev::of(td.kernel()).knlists.set_lock(knl.addr(), taken);
     }
     Ok(())
 }

@@ -148,7 +148,7 @@ pub fn add(td: &Thread, knl: &Knlist, kn: *mut Knote, is_locked: bool) -> Result
     check_no_kqueue(td, "knlist_add")?;
     let note = kn.cast::<Note>();
     if status(note) & KN_DETACHED == 0 {
-        return Err(td.misuse("knlist_add", "the knote is on a knlist already", None));
+        return Err(td.misuse("knlist_add", "the knote is already on a knlist", None));
     }
     let list = ListLock::take(td, "knlist_add", knl, is_locked)?;
     // SAFETY: the knote is in flux: it is being attached by this thread.

@@ -20,7 +20,7 @@ impl Knlists {
     }
 
     /// Remembers the lock of a knlist.
-    pub fn learn_lock(&self, knl: usize, lock: usize) {
+    pub fn set_lock(&self, knl: usize, lock: usize) {
         self.locks.lock().insert(knl, lock);
     }
 

@@ -113,7 +113,7 @@ impl Kqueue {
         Dev::of(td.kernel()).tables.hold(note);
         table::check_new(td, note)?;
         let knl = filter::lock_list_of(td, note)?;
-        Ok(self.look(td, note, knl)?)
+        Ok(self.check_event(td, note, knl)?)
     }
 
     /// Changes a knote that is there. Comes with the kqueue locked.
@@ -150,11 +150,11 @@ impl Kqueue {
         }
         kn.kn_sfflags = change.fflags as i32;
         kn.kn_sdata = change.data;
-        self.look(td, note, knl)
+        self.check_event(td, note, knl)
     }
 
     /// Calls the filter, in case the event has already happened, and ends the flux of the knote.
-    fn look(&self, td: &Thread, note: NotePtr, knl: *mut Knlist) -> Result<(), Stop> {
+    fn check_event(&self, td: &Thread, note: NotePtr, knl: *mut Knlist) -> Result<(), Stop> {
         let happened = status(note) & KN_DISABLED == 0 && filter::event(td, note, 0, false)?;
         let mut state = self.state.lock();
         if happened {

@@ -164,7 +164,7 @@ impl Kqueue {
             change_status(note, 0, KN_SCAN);
         }
         change_flux(note, -1);
-        // Under the lock of the kqueue, as in `look`.
+        // Under the lock of the kqueue, as in `check_event`.
         filter::unlock_list_of(td, knl)?;
         Ok((state, event))
     }

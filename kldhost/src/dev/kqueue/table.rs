@@ -177,7 +177,7 @@ pub fn check_isfd(td: &Thread, note: NotePtr) -> Result<(), Stop> {
     Err(td.misuse_at(
         0,
         ISFD.name,
-        "the table is not of a filter of descriptors",
+        "the table is not that of a filter of descriptors",
         table_name(td, table),
     ))
 }

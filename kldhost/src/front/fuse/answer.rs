@@ -198,7 +198,7 @@ impl Session {
         let (poll, _) = message.parse::<fuse_poll_in>().ok_or(libc::EINVAL)?;
         let file = self.files.lock().get(poll.fh)?;
         let revents = file
-            .poll(&poll, &self.happened, &self.channel)
+            .poll(&poll, &self.pending, &self.channel)
             .map_err(|error| self.error(error))?;
         self.channel.reply(
             message.header.unique,

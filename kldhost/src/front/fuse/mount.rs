@@ -37,10 +37,10 @@ pub enum MountError {
         dir: PathBuf,
     },
     /// There is no FUSE here.
-    #[error("/dev/fuse: {} (Linux has its fuse module not loaded, or keeps it from this container)", .0.desc())]
+    #[error("/dev/fuse: {} (the fuse module of Linux is not loaded, or this container has no access to it)", .0.desc())]
     NoFuse(Errno),
     /// The right to mount is missing.
-    #[error("mount on {}: {} (it takes root, with CAP_SYS_ADMIN)", dir.display(), error.desc())]
+    #[error("mount on {}: {} (this needs root, with CAP_SYS_ADMIN)", dir.display(), error.desc())]
     Mount {
         /// The mount point.
         dir: PathBuf,

@@ -48,7 +48,7 @@ enum How {
 
 /// Files with events, for the thread that notifies Linux.
 #[derive(Default)]
-pub struct Happened {
+pub struct Pending {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -59,14 +59,14 @@ struct State {
     over: bool,
 }
 
-impl Happened {
+impl Pending {
     fn add(&self, file: Weak<OpenFile>) {
         self.state.lock().files.push_back(file);
         self.changed.notify_one();
     }
 
-    /// Notifies Linux of events, until [`Happened::end`].
-    pub fn serve(self: &Arc<Happened>, channel: &Channel) {
+    /// Notifies Linux of events, until [`Pending::end`].
+    pub fn serve(self: &Arc<Pending>, channel: &Channel) {
         let mut state = self.state.lock();
         while !state.over {
             let Some(file) = state.files.pop_front() else {
@@ -75,13 +75,13 @@ impl Happened {
             };
             drop(state);
             if let Some(file) = file.upgrade() {
-                file.happened(self, channel);
+                file.pending(self, channel);
             }
             state = self.state.lock();
         }
     }
 
-    /// Ends [`Happened::serve`].
+    /// Ends [`Pending::serve`].
     pub fn end(&self) {
         self.state.lock().over = true;
         self.changed.notify_all();
@@ -100,13 +100,13 @@ impl OpenFile {
     pub fn poll(
         self: &Arc<OpenFile>,
         request: &fuse_poll_in,
-        happened: &Arc<Happened>,
+        pending: &Arc<Pending>,
         channel: &Channel,
     ) -> Result<u32, Errno> {
         let events = to_freebsd(request.events);
         if request.flags & FUSE_POLL_SCHEDULE_NOTIFY != 0 {
             // Before the poll, so that no event between the two is missed.
-            self.wait_for(request.kh, events, happened, channel)?;
+            self.wait_for(request.kh, events, pending, channel)?;
         }
         let mut fds = [PollFd::new(self.fd, events)];
         self.process.poll(&mut fds, 0)?;
@@ -143,7 +143,7 @@ impl OpenFile {
         self: &Arc<OpenFile>,
         kh: u64,
         events: i16,
-        happened: &Arc<Happened>,
+        pending: &Arc<Pending>,
         channel: &Channel,
     ) -> Result<(), Errno> {
         let mut guard = self.watch.lock();
@@ -175,7 +175,7 @@ impl OpenFile {
                 Err(_) => watch.how = How::Selinfo,
             }
         }
-        self.arm(watch, events, happened)
+        self.arm(watch, events, pending)
     }
 
     fn add_knotes(&self, kq: Fd, filters: &[i16]) -> Result<(), Errno> {
@@ -200,25 +200,25 @@ impl OpenFile {
         self: &Arc<OpenFile>,
         watch: &mut Watch,
         events: i16,
-        happened: &Arc<Happened>,
+        pending: &Arc<Pending>,
     ) -> Result<(), Errno> {
         let (fd, events) = match watch.how {
             How::Kqueue(kq, _) => (kq, POLLIN),
             How::NotYet | How::Selinfo => (self.fd, events),
         };
-        let (file, queue) = (Arc::downgrade(self), happened.clone());
+        let (file, queue) = (Arc::downgrade(self), pending.clone());
         let (ready, armed) =
             self.process
                 .poll_watch(fd, events, Arc::new(move || queue.add(file.clone())))?;
         watch.armed = Some(armed);
         if ready != 0 && fd != self.fd {
-            happened.add(Arc::downgrade(self));
+            pending.add(Arc::downgrade(self));
         }
         Ok(())
     }
 
     /// The registered call-back was called.
-    fn happened(self: &Arc<OpenFile>, happened: &Arc<Happened>, channel: &Channel) {
+    fn pending(self: &Arc<OpenFile>, pending: &Arc<Pending>, channel: &Channel) {
         let mut watch = self.watch.lock();
         match watch.how {
             How::NotYet => {}
@@ -230,7 +230,7 @@ impl OpenFile {
                     }
                     // This fails when the kernel has panicked. Other code then notifies the waiting
                     // programs.
-                    let _ = self.arm(&mut watch, 0, happened);
+                    let _ = self.arm(&mut watch, 0, pending);
                 }
                 Err(_) => watch.armed = None,
             },

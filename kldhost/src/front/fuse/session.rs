@@ -9,7 +9,7 @@ use super::errno::to_linux;
 use super::file::OpenFile;
 use super::lead::Lead;
 use super::names::Names;
-use super::poll::Happened;
+use super::poll::Pending;
 use crate::abi::errno::Errno;
 use crate::abi::syscall::Tid;
 use crate::kern::interrupt::Interrupt;
@@ -28,7 +28,7 @@ pub enum End {
 
 /// A request that is being served.
 #[derive(Clone)]
-pub struct Flight {
+pub struct Request {
     /// The thread that made the call, by Linux's number.
     pub pid: i32,
     /// The hosted kernel's thread that serves it.
@@ -43,10 +43,10 @@ pub struct Session {
     pub(super) channel: Channel,
     pub(super) names: Names,
     pub(super) files: Mutex<Files>,
-    pub(super) happened: Arc<Happened>,
+    pub(super) pending: Arc<Pending>,
     lead: Lead,
-    flights: Mutex<HashMap<u64, Flight>>,
-    landed: Condvar,
+    requests: Mutex<HashMap<u64, Request>>,
+    finished: Condvar,
     end: Mutex<Option<End>>,
     ended: Condvar,
 }
@@ -85,17 +85,17 @@ impl Session {
             channel,
             names: Names::new(kernel.clone()),
             files: Mutex::default(),
-            happened: Arc::default(),
+            pending: Arc::default(),
             lead: Lead::default(),
-            flights: Mutex::default(),
-            landed: Condvar::new(),
+            requests: Mutex::default(),
+            finished: Condvar::new(),
             end: Mutex::default(),
             ended: Condvar::new(),
         });
         session.add_thread();
-        let teller = session.clone();
+        let notifier = session.clone();
         spawn("fuse poll".into(), move || {
-            teller.happened.serve(&teller.channel)
+            notifier.pending.serve(&notifier.channel)
         });
         session
     }
@@ -115,8 +115,8 @@ impl Session {
                 continue;
             };
             self.answer(&message, &mut output);
-            self.flights.lock().remove(&message.header.unique);
-            self.landed.notify_all();
+            self.requests.lock().remove(&message.header.unique);
+            self.finished.notify_all();
         }
     }
 
@@ -130,12 +130,12 @@ impl Session {
             };
             let message = Message::new(&input[..len])?;
             if !self.answer_in_order(&message) {
-                let flight = Flight {
+                let request = Request {
                     pid: message.header.pid as i32,
                     tid: this_thread(&self.kernel.kern).tid,
                     token: Interrupt::new(),
                 };
-                self.flights.lock().insert(message.header.unique, flight);
+                self.requests.lock().insert(message.header.unique, request);
                 if self.lead.give() {
                     self.add_thread();
                 }
@@ -156,9 +156,9 @@ impl Session {
             Some(fuse_opcode::FUSE_FORGET | fuse_opcode::FUSE_BATCH_FORGET) => {}
             Some(fuse_opcode::FUSE_INTERRUPT) => {
                 if let Some((interrupt, _)) = message.parse::<fuse_interrupt_in>()
-                    && let Some(flight) = self.flights.lock().get(&interrupt.unique)
+                    && let Some(request) = self.requests.lock().get(&interrupt.unique)
                 {
-                    flight.token.interrupt();
+                    request.token.interrupt();
                 }
             }
             Some(fuse_opcode::FUSE_RELEASE) => {
@@ -198,10 +198,10 @@ impl Session {
 
     /// The token that interrupts the request.
     pub(super) fn token(&self, unique: u64) -> Interrupt {
-        self.flights
+        self.requests
             .lock()
             .get(&unique)
-            .map(|flight| flight.token.clone())
+            .map(|request| request.token.clone())
             .unwrap_or_default()
     }
 
@@ -214,17 +214,21 @@ impl Session {
     }
 
     /// The requests that are being served.
-    pub fn flights(&self) -> Vec<Flight> {
-        self.flights.lock().values().cloned().collect()
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().values().cloned().collect()
     }
 
     /// Waits until no request is being served; false if that has not come true within `limit`.
     pub fn wait_idle(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
-        let mut flights = self.flights.lock();
-        while !flights.is_empty() {
-            if self.landed.wait_until(&mut flights, deadline).timed_out() {
-                return flights.is_empty();
+        let mut requests = self.requests.lock();
+        while !requests.is_empty() {
+            if self
+                .finished
+                .wait_until(&mut requests, deadline)
+                .timed_out()
+            {
+                return requests.is_empty();
             }
         }
         true
@@ -252,7 +256,7 @@ impl Session {
         self.ended.notify_all();
         if how == End::Unmounted {
             self.lead.end();
-            self.happened.end();
+            self.pending.end();
         }
     }
 }

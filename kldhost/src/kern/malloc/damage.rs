@@ -45,7 +45,7 @@ impl Kern {
                 let freed = heap.freed.iter().rev().find(|(freed, _)| *freed == addr);
                 let message = match freed {
                     Some((_, block)) => format!(
-                        "the memory was freed before, at {}",
+                        "the memory was already freed, at {}",
                         self.place(block.place)
                     ),
                     None => "malloc(9) did not return this address".to_string(),
@@ -80,7 +80,7 @@ impl Kern {
             self.place(block.place)
         );
         let message = match (block.written_after_free(addr), block.overrun(addr)) {
-            (Some(at), _) => format!("byte {at} {where_freed} was written to after that"),
+            (Some(at), _) => format!("byte {at} {where_freed} was written to afterwards"),
             (None, Some(at)) => format!("byte {at} {where_freed} was written to"),
             (None, None) => return None,
         };

@@ -11,7 +11,7 @@ pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new()
         .name(name)
         .spawn(body)
-        .expect("the operating system has no thread left");
+        .expect("the operating system cannot start a thread");
 }
 
 /// Yields the processor, while waiting for something that is about to happen.

@@ -88,7 +88,7 @@ fn held_report(release: Release) -> (Filters, Fd, Arc<Hold>, Report) {
 }
 
 #[test]
-fn whoever_drops_a_knote_waits_for_its_report() {
+fn dropping_a_knote_waits_for_its_report() {
     type Way = fn(&Process, Fd, Fd) -> Result<(), Errno>;
     let ways: [Way; 2] = [|process, _, fd| process.close(fd), delete];
     for release in [Release::V14_4, Release::V15_0, Release::V15_1] {

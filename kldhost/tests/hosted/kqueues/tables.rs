@@ -98,7 +98,7 @@ fn a_table_that_is_none_is_reported() {
     );
     assert_eq!(
         report.message,
-        "the table is not of a filter of descriptors"
+        "the table is not that of a filter of descriptors"
     );
     let report = refused(Release::V15_0, NOWHERE);
     assert_eq!(

@@ -22,22 +22,22 @@ pub struct Broken {
     /// By which strategies; one may need more luck than another.
     strategies: &'static [Strategy],
     /// What the failure must contain.
-    says: &'static str,
+    expected: &'static str,
 }
 
-const fn broken(call: &'static str, scenario: &'static str, says: &'static str) -> Broken {
+const fn broken(call: &'static str, scenario: &'static str, expected: &'static str) -> Broken {
     Broken {
         call,
         scenario,
         unload: false,
         strategies: &[Strategy::Random, Strategy::Pct],
-        says,
+        expected,
     }
 }
 
 /// What is tried.
 pub const ALL: [Broken; 12] = [
-    broken("wakeup", "crowd", "lost wake-up"),
+    broken("wakeup", "crowd", "lost wakeup"),
     broken("wakeup", "last_close", "0 writers"),
     broken("wakeup_one", "read_once", "sleeps on echord"),
     broken("wakeup_one", "write_once", "sleeps on echowr"),
@@ -88,8 +88,11 @@ impl Broken {
                     self.call
                 ));
             };
-            if !failure.what.contains(self.says) {
-                return Err(format!("it should say \"{}\": {failure}", self.says));
+            if !failure.what.contains(self.expected) {
+                return Err(format!(
+                    "the failure should contain \"{}\": {failure}",
+                    self.expected
+                ));
             }
             let again = play(scenario, &setup, failure.seed, BATCH);
             if again.as_ref() != Err(&failure) {

@@ -119,12 +119,14 @@ impl Bytes {
             let mut once = all.clone();
             once.dedup();
             if once != all || all.last().is_some_and(|&last| last >= tried) {
-                return Err(format!("of writer {writer}, {tried} bytes, came {came:?}"));
+                return Err(format!(
+                    "of writer {writer}, {tried} bytes: {came:?} arrived"
+                ));
             }
             if !discarding && (!all.iter().copied().eq(0..all.len()) || !cut && all.len() != tried)
             {
                 return Err(format!(
-                    "of writer {writer}, {tried} bytes, came only {came:?}"
+                    "of writer {writer}, {tried} bytes: only {came:?} arrived"
                 ));
             }
             let in_order = read.iter().all(|(_, places)| places.is_sorted());
@@ -136,7 +138,7 @@ impl Bytes {
             });
             if !in_order || overtaken {
                 return Err(format!(
-                    "of writer {writer}, {tried} bytes, came out of order {came:?}"
+                    "of writer {writer}, {tried} bytes: {came:?} arrived out of order"
                 ));
             }
         }

@@ -219,7 +219,7 @@ thread_local! {
 
 /// A panic below the module cannot unwind, and ends the process. The seed is therefore printed with
 /// the message.
-fn tell_seed_of_panics() {
+fn print_seed_of_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = take_hook();
@@ -239,7 +239,7 @@ fn run(
     seed: Seed,
     scenario: impl Fn() + Send + Sync + 'static,
 ) -> Result<(), Box<Failure>> {
-    tell_seed_of_panics();
+    print_seed_of_panics();
     SEED.set(Some(seed));
     let mut config = Config::new();
     config.stack_size = STACK;

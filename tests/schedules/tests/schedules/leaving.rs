@@ -16,7 +16,7 @@ pub struct Way {
     /// The number of the way in `testmods/stays.c`.
     number: u32,
     /// What the report must contain; `None` if it is safe.
-    says: Option<&'static str>,
+    expected: Option<&'static str>,
 }
 
 /// All of them.
@@ -24,32 +24,32 @@ pub const ALL: [Way; 6] = [
     Way {
         name: "safe",
         number: 0,
-        says: None,
+        expected: None,
     },
     Way {
         name: "detach",
         number: 1,
-        says: Some("is still in stays.ko: stays_detach_returns"),
+        expected: Some("is still in stays.ko: stays_detach_returns"),
     },
     Way {
         name: "unlock",
         number: 2,
-        says: Some("is still in stays.ko: stays_unlock_returns"),
+        expected: Some("is still in stays.ko: stays_unlock_returns"),
     },
     Way {
         name: "destructor",
         number: 3,
-        says: Some("is still in stays.ko: stays_dtor_returns"),
+        expected: Some("is still in stays.ko: stays_dtor_returns"),
     },
     Way {
         name: "table",
         number: 4,
-        says: Some("stays.ko"),
+        expected: Some("stays.ko"),
     },
     Way {
         name: "table_freed",
         number: 5,
-        says: Some("knotes still refer to a filter's table"),
+        expected: Some("knotes still refer to a filter's table"),
     },
 ];
 
@@ -84,13 +84,13 @@ impl Way {
                     },
                     ENOUGH,
                 ),
-                self.says,
+                self.expected,
             ) {
                 (Ok(()), None) => {}
                 (Ok(()), Some(_)) => {
                     return Err(format!("{ENOUGH} {strategy} schedules went well"));
                 }
-                (Err(failure), Some(says)) if failure.what.contains(says) => {
+                (Err(failure), Some(expected)) if failure.what.contains(expected) => {
                     let again = self.play(&module, failure.seed, BATCH);
                     if again.as_ref() != Err(&failure) {
                         return Err(format!("{failure}\nbut then: {again:?}"));

@@ -203,7 +203,7 @@ pub fn wait_and_read(stage: &Stage, process: &Process, fd: Fd, kq: Fd) -> Result
             break;
         }
         if event.flags & EV_EOF == 0 && event.data == 0 {
-            return Err(format!("kevent: {event:?} tells of nothing"));
+            return Err(format!("kevent: {event:?} reports no change"));
         }
     }
     Ok(())

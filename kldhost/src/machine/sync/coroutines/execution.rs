@@ -61,10 +61,13 @@ pub fn next(
             able.retain(|task| usize::from(task.id()) != MAIN);
         }
         if execution.failure.is_none() && able.is_empty() {
-            execution.failure = Some(format!("nobody can run: {}", execution.places(unfinished)));
+            execution.failure = Some(format!(
+                "no thread can run: {}",
+                execution.places(unfinished)
+            ));
         } else if execution.failure.is_none() && execution.steps.len() > MAX_STEPS {
             let places = execution.places(unfinished);
-            execution.failure = Some(format!("there is no end after {MAX_STEPS} steps: {places}"));
+            execution.failure = Some(format!("it does not end after {MAX_STEPS} steps: {places}"));
         }
         if execution.failure.is_some() {
             execution.over = true;

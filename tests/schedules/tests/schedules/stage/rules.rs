@@ -19,7 +19,7 @@ fn int(process: &Process, fd: Fd, request: u64) -> Result<usize, Errno> {
 impl Stage {
     /// Lets all threads run until none can, and checks that no thread waits without need.
     pub fn settle(&self) {
-        quiesce(|| self.look());
+        quiesce(|| self.check());
     }
 
     /// The end: all threads must have ended, and the module goes without a trace.
@@ -67,7 +67,7 @@ impl Stage {
     }
 
     /// The rules that hold each time no thread can run.
-    fn look(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         let inner = &*self.0;
         if let Some(report) = inner.kernel.panic_report() {
             return Err(report.to_string());
@@ -81,7 +81,7 @@ impl Stage {
             .map(|td| match &td.state {
                 ThreadState::Sleeping { wmesg } if wmesg != "echo" => Ok((td.pid, wmesg.as_str())),
                 _ => Err(format!(
-                    "process {} waits for a lock that nobody releases",
+                    "process {} waits for a lock that no thread releases",
                     td.pid
                 )),
             })
@@ -108,12 +108,12 @@ impl Stage {
                 Err(format!("unload: process {pid} still sleeps on {wmesg}"))
             });
         }
-        self.look_at_device(&asleep)
+        self.check_device(&asleep)
     }
 
     /// No thread may be asleep if its condition already holds. The device must hold the bytes that
     /// were written and not read.
-    fn look_at_device(&self, asleep: &[(Pid, &str)]) -> Result<(), String> {
+    fn check_device(&self, asleep: &[(Pid, &str)]) -> Result<(), String> {
         let inner = &*self.0;
         let mut probe = inner.probe.lock().unwrap();
         let mut writers = inner.writers.load(SeqCst);
@@ -136,7 +136,7 @@ impl Stage {
                     .collect(),
                 _ => {
                     return Err(format!(
-                        "process {pid} sleeps on {wmesg}, where nobody should stay"
+                        "process {pid} sleeps on {wmesg}, where no thread may sleep"
                     ));
                 }
             };
@@ -146,7 +146,7 @@ impl Stage {
             };
             if sides.is_empty() || sides.iter().any(ready) {
                 return Err(format!(
-                    "lost wake-up: process {pid} sleeps on {wmesg} with {held} bytes held, room for {room}, {writers} writers"
+                    "lost wakeup: process {pid} sleeps on {wmesg} with {held} bytes held, room for {room}, {writers} writers"
                 ));
             }
         }
