@@ -93,10 +93,11 @@ impl Device {
         td.own().devices.borrow_mut().push(self.addr());
         // SAFETY: the module's cdevsw lives until its devices are destroyed, which waits for this
         // thread.
+        let sw = unsafe { &*sw };
         Some(InDevice {
             td,
             device: self,
-            sw: unsafe { &*sw },
+            sw,
         })
     }
 

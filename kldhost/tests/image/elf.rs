@@ -147,7 +147,7 @@ impl Ko {
 ///
 /// - `.text`: `answer` returns 42, and `ask` returns the result of the import `oracle`;
 /// - `.rodata`: strings; `.data`: records, and `pointers`, which has the addresses of `answer`,
-/// `oracle`, `zeros`, `shared`, and the start and the end of `set_sysinit_set`;
+///   `oracle`, `zeros`, `shared`, and the start and the end of `set_sysinit_set`;
 /// - `.bss`: `zeros`; common storage: `shared`;
 /// - the module `sample`, version 3, for kernel 1500068 to 1599999, with one sysinit.
 pub fn sample() -> Ko {
