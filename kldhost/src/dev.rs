@@ -1,4 +1,4 @@
-//! Devices and what is open on them: devfs(5), open files, selinfo, kqueues.
+//! Devices and their open files: devfs(5), selinfo, kqueues.
 //!
 //! Uses the layers up to `kern`. [`Dev`] is the state of this layer, which each kernel has one of.
 //! Its methods, and the functions here, take the thread that calls; [`Dev::of`] finds the state.
@@ -37,7 +37,7 @@ pub struct Dev {
     knote_triv_copy: Option<usize>,
 }
 
-// SAFETY: the raw pointer in `knlist_lock` is a name; what changes is atomic or locked.
+// SAFETY: the raw pointer in `knlist_lock` is a name. All other data is atomic or locked.
 unsafe impl Send for Dev {}
 // SAFETY: as above.
 unsafe impl Sync for Dev {}

@@ -1,4 +1,4 @@
-//! The public interface: booting a kernel, loading modules, and examining what they did.
+//! The public interface: booting a kernel, loading modules, and examining their effects.
 //!
 //! Uses all layers before it. The methods of [`Kernel`] that processes and fronts need are with
 //! the system calls; here are those for the users of this crate alone. It has no locks.
@@ -65,8 +65,8 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// What the threads are doing instead, if that has not come true within ten seconds or the
-    /// kernel has panicked.
+    /// The state of the threads, if this does not happen within ten seconds, or if the kernel has
+    /// panicked.
     pub fn wait_asleep(&self, pid: Pid, wmesg: &str) -> Result<(), String> {
         let asleep = |td: &ThreadInfo| matches!(&td.state, ThreadState::Sleeping { wmesg: at } if at == wmesg);
         let found = self.wait_threads(Duration::from_secs(10), |all| {

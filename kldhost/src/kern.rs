@@ -1,11 +1,11 @@
-//! The core of the kernel: threads and their locks, sleep queues, malloc(9), loaded files, the
-//! checks of witness(4), and the reports of what a module did wrong.
+//! The core of the kernel: threads and their locks, sleep queues, malloc(9), loaded files, and the
+//! checks of witness(4). Reports of misuse by a module are also here.
 //!
 //! The layer has the name of FreeBSD's directory `sys/kern`. A module `core` would make `core::`
 //! ambiguous in this crate.
 //!
-//! Uses `abi`, `image` and `machine`. [`Kern`] is the state of a kernel. It also has the state of
-//! the device layer, which it cannot name. A thread gets to it with [`Thread::kernel`].
+//! Uses `abi`, `image` and `machine`. [`Kern`] is the state of a kernel. [`Thread::kernel`] returns
+//! it. It also contains the state of the device layer, which it cannot name.
 //!
 //! Locking: the lock of a sleep queue comes before [`Thread::wait`]. The mutexes of the console, of
 //! witness, and of the lists of threads and files are leaves. The mutex of the heap is held while
@@ -59,7 +59,7 @@ pub struct Kern {
     dead: AtomicBool,
     /// The first panic's report.
     report: Mutex<Option<Report>>,
-    /// What was printed.
+    /// The console.
     pub console: cons::Console,
     kenv: kenv::Kenv,
     threads: thread::Threads,

@@ -31,9 +31,9 @@ use crate::machine::sync;
 /// A symbol of the kernel.
 pub struct Symbol {
     name: &'static str,
-    /// What a module gets.
+    /// The address for modules.
     entry: unsafe extern "C" fn(),
-    /// What a module gets when there is a hook.
+    /// The address for modules if there is a hook.
     hooked: unsafe extern "C" fn(),
 }
 
@@ -86,7 +86,7 @@ fn run<T>(name: &'static str, body: impl FnOnce(&Thread) -> Result<T, Stop>) -> 
 /// A pointer that a module gave, to something that must be there.
 fn arg<'a, T>(td: &Thread, call: &str, pointer: *const T) -> Result<&'a T, Stop> {
     check_pointer(td, call, pointer.addr())?;
-    // SAFETY: the KPI demands that it point to one; what can be seen from the address alone was
+    // SAFETY: the KPI requires a valid pointer. The part that can be checked by address was
     // checked.
     Ok(unsafe { &*pointer })
 }
@@ -169,7 +169,7 @@ unsafe extern "C" fn hooked_entry() {
     )
 }
 
-/// Defines KPI functions. `td` is the thread that calls; the body gives `Result<_, Stop>`.
+/// Defines KPI functions. `td` is the thread that calls. The body returns `Result<_, Stop>`.
 macro_rules! kpi {
     ($($(#[$doc:meta])* fn $name:ident($td:ident $(, $arg:ident: $type:ty)* $(,)?) -> $return:ty $body:block)*) => {
         $($(#[$doc])* mod $name {

@@ -20,7 +20,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print what a module is made of: names, versions, sections, relocations, symbols, sysinits
+    /// Print the contents of a module: names, versions, sections, relocations, symbols, sysinits
     Inspect {
         /// The module's file
         #[arg(value_name = "X.ko")]

@@ -164,8 +164,8 @@ fn print_line(to: &mut impl Write, line: &str) {
 /// The first signal unloads the module. The module may refuse, or the unload may hang. A later
 /// signal then ends this program.
 fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
-    /// Signals that come this soon after the first are the same one, as timeout(1) sends it to the
-    /// process and its group.
+    /// Signals within this time after the first count as the same one, because timeout(1) sends it
+    /// to the process and its group.
     const SAME: Duration = Duration::from_secs(1);
     let mut first = Instant::now();
     while signals.wait().is_ok() {

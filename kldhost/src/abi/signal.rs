@@ -1,4 +1,4 @@
-//! Signals (`<sys/signal.h>`), and what they do to a process.
+//! Signals (`<sys/signal.h>`), and their effects on a process.
 
 /// A signal, by FreeBSD's number (`<sys/signal.h>`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,7 +36,7 @@ impl Signal {
     }
 }
 
-/// What a process does on a signal, sigaction(2).
+/// The action of a process on a signal, sigaction(2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigAction {
     /// `SIG_DFL`: most signals end the process.

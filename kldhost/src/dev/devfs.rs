@@ -203,7 +203,7 @@ impl Devfs {
         self.state.lock().all.get(&cdev.addr()).cloned()
     }
 
-    /// What is in `/dev`, by name.
+    /// The devices in `/dev`, by name.
     pub fn nodes(&self) -> Vec<DeviceNode> {
         let state = self.state.lock();
         let node = |device: &Arc<Device>| {
@@ -249,7 +249,7 @@ pub struct DeviceNode {
     pub mode: u32,
 }
 
-/// `prep_devname`: strips leading slashes and doubled ones, and refuses what cannot be a name.
+/// `prep_devname`: strips leading and doubled slashes, and refuses an invalid name.
 fn clean_name(name: &str) -> Result<String, Errno> {
     if name.len() > SPECNAMELEN {
         return Err(Errno::ENAMETOOLONG);

@@ -1,4 +1,4 @@
-//! A device and what is open on it: `struct cdev`, its vnode, its files.
+//! A device and its open files: `struct cdev`.
 
 use std::ffi::c_int;
 
@@ -22,10 +22,10 @@ pub const FREVOKE: i32 = 0x0020_0000;
 /// `S_IFCHR`, which d_open and d_close get as the type of device.
 const S_IFCHR: usize = 0o020000;
 
-/// A device: `struct cdev`, followed by what modules do not see.
+/// A device: `struct cdev`, followed by fields that modules do not see.
 #[repr(C)]
 pub struct Device {
-    /// What modules see. They hold pointers to it and change `si_drv1`, `si_drv2`.
+    /// The part that modules see. They hold pointers to it and change `si_drv1`, `si_drv2`.
     pub cdev: Cdev,
     /// Its name, without `/dev/`.
     pub name: String,
@@ -35,7 +35,7 @@ pub struct Device {
     pub privs: Mutex<Vec<Arc<PrivSlot>>>,
 }
 
-// SAFETY: the raw pointers in `cdev` are the module's, and not followed here; what changes is
+// SAFETY: the raw pointers in `cdev` are the module's, and are not followed here. All other data is
 // atomic or locked.
 unsafe impl Send for Device {}
 // SAFETY: as above.
@@ -49,7 +49,7 @@ pub struct DevFile {
     pub device: Arc<Device>,
     /// `f_cdevpriv`.
     pub private: Arc<PrivSlot>,
-    /// Set when d_open has succeeded, so that d_close is due.
+    /// Set when d_open has succeeded, so that d_close has to be called.
     opened: AtomicBool,
 }
 

@@ -77,7 +77,7 @@ impl FdTable {
         usize::try_from(fd).is_ok_and(|fd| fd < LIMIT)
     }
 
-    /// Puts a file at a descriptor, in place of the one that is there, which is returned.
+    /// Puts a file at a descriptor, and returns the file that was there.
     pub fn replace(&mut self, fd: Fd, file: FileRef) -> Option<FileRef> {
         self.put(fd as usize, file)
     }
@@ -106,8 +106,8 @@ impl FdTable {
         self.open.iter().flatten().filter_map(kqueue).collect()
     }
 
-    /// `fdcopy`: the table of a child of fork(2) has the same files, but for kqueues. Those that
-    /// are to be copied are begun here.
+    /// `fdcopy`: the table of a child of fork(2). It has the same files, except for kqueues. Copies
+    /// of kqueues are started here.
     pub fn fork(&self) -> (FdTable, Vec<Copying>) {
         let mut copying = Vec::new();
         let mut inherit = |file: &FileRef| match &file.kind {

@@ -20,10 +20,11 @@ pub const FWRITE: i32 = 2;
 
 /// `FMASK`: the flags of open(2) that a description keeps.
 pub const FMASK: i32 = FREAD | FWRITE | FCNTLFLAGS;
-/// `FCNTLFLAGS`: those that fcntl(2) may change: O_NONBLOCK, O_APPEND, O_ASYNC, O_FSYNC, O_DIRECT.
+/// `FCNTLFLAGS`: the flags that fcntl(2) may change. These are O_NONBLOCK, O_APPEND, O_ASYNC,
+/// O_FSYNC, O_DIRECT.
 pub const FCNTLFLAGS: i32 = O_NONBLOCK | O_APPEND | O_ASYNC | 0x80 | 0x0001_0000;
 
-/// What is open.
+/// The open object.
 pub enum Kind {
     /// A device.
     Device(DevFile),
@@ -37,7 +38,7 @@ pub struct File {
     pub flag: AtomicI32,
     /// `f_offset`: where the next read(2) or write(2) starts, for devices that care.
     pub offset: AtomicI64,
-    /// What is open.
+    /// The open object.
     pub kind: Kind,
 }
 

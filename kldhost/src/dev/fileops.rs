@@ -1,4 +1,4 @@
-//! What can be done with an open file: `struct fileops` of devices and kqueues.
+//! The operations on an open file: `struct fileops` of devices and kqueues.
 //!
 //! The kernel itself answers calls on a device that was destroyed. read(2) and write(2) fail with
 //! EIO and kevent(2) with ENXIO. poll(2) returns POLLHUP. ioctl(2) fails with ENXIO, or with ENOTTY
@@ -158,7 +158,7 @@ fn dead_poll(events: i16) -> i16 {
     }
 }
 
-/// What it finds on a device without d_poll.
+/// The events of poll(2) on a device without d_poll.
 fn no_poll(events: i16) -> i16 {
     if events & !POLLSTANDARD != 0 {
         POLLNVAL

@@ -122,7 +122,7 @@ impl Kqueue {
         }
     }
 
-    /// Waits for a knote in flux to settle. The kqueue comes back unlocked.
+    /// Waits until a knote in flux settles. On return, the kqueue is unlocked.
     fn wait_flux(&self, td: &Thread, mut state: Locked<'_>, wmesg: &str) -> Result<(), Stop> {
         state.flux_wait = true;
         // Neither a signal nor a deadline ends it.
@@ -133,7 +133,7 @@ impl Kqueue {
         Ok(())
     }
 
-    /// `knote_enqueue`: the knote is to be reported.
+    /// `knote_enqueue`: queues the knote for a report.
     fn enqueue(&self, td: &Thread, state: &mut State, note: NotePtr) {
         state.queue.push_back(Entry::Note(note));
         state.count += 1;

@@ -38,7 +38,7 @@ pub struct Selfd {
     pub fired: AtomicBool,
 }
 
-/// What selrecord(9) does in the d_poll that runs.
+/// The request that selrecord(9) serves, in a d_poll.
 pub struct PollRequest {
     poller: Arc<Poller>,
     cookie: usize,
@@ -54,7 +54,7 @@ const SELFDS: usize = 2;
 #[derive(Default)]
 pub struct Waiters(Mutex<HashMap<usize, Vec<Arc<Selfd>>>>);
 
-/// What the list head points to while there are waiters: nothing that may be followed.
+/// The value of the list head while there are waiters. It must not be followed.
 const SOMEBODY: usize = 0x10;
 
 impl Poller {
@@ -194,7 +194,7 @@ pub fn wakeup(kern: &Kern, sip: &Selinfo) {
 }
 
 impl Waiters {
-    /// `seltdclear`: takes what was recorded off the selinfos.
+    /// `seltdclear`: removes these records from their selinfos.
     pub fn forget(&self, selfds: &[Arc<Selfd>]) {
         sync::switch("seltdclear");
         let mut waiters = self.0.lock();
@@ -205,8 +205,8 @@ impl Waiters {
             list.retain(|other| !Arc::ptr_eq(other, selfd));
             if list.is_empty() {
                 waiters.remove(&selfd.sip);
-                // SAFETY: a selinfo that is listed exists: its memory is not freed, nor its module
-                // unloaded, while it is.
+                // SAFETY: a selinfo exists while it is listed. Its memory is not freed, and its
+                // module is not unloaded.
                 let sip = unsafe { &*(selfd.sip as *const Selinfo) };
                 sip.tdlist_first.store(null_mut(), SeqCst);
             }

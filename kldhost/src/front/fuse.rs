@@ -98,7 +98,7 @@ impl Mount {
     ///
     /// # Errors
     ///
-    /// What the threads of the hosted kernel do instead, after ten seconds or if it has panicked.
+    /// The state of the threads of the hosted kernel, after ten seconds or if it has panicked.
     pub fn wait_asleep(&self, pid: i32, wmesg: &str) -> Result<(), String> {
         let is_it = |sleeper: &Sleeper| sleeper.pid == pid && sleeper.wmesg == wmesg;
         self.session

@@ -28,11 +28,11 @@ pub enum LoadError {
     Relocation {
         /// The type, such as `R_X86_64_GOTPCREL`.
         kind: String,
-        /// What it refers to.
+        /// The symbol that it refers to.
         symbol: String,
         /// Section and offset of the place to be changed.
         place: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// Symbols that neither the module nor the kernel defines; all of them, sorted.

@@ -1,5 +1,4 @@
-//! What a module takes from elsewhere: the symbols that its relocations need and that it does not
-//! define.
+//! The imports of a module: the symbols that its relocations need and that it does not define.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +11,7 @@ use super::reloc;
 /// Addresses below this are reached by every relocation from within an image.
 const NEAR: usize = 1 << 31;
 
-/// What an undefined symbol resolves to.
+/// The value of an undefined symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Import {
     /// The address itself.

@@ -1,4 +1,4 @@
-//! What a module is made of, read from its file. Nothing is loaded or executed.
+//! The contents of a module's file. Nothing is loaded or executed.
 
 mod print;
 mod sysinit;
@@ -30,11 +30,11 @@ pub struct Report {
     pub relocations: Vec<RelocationCount>,
     /// Symbols that it takes from the kernel or other modules, sorted.
     pub undefined: Vec<String>,
-    /// What runs when it is loaded, in the order in which it runs.
+    /// The functions that run at load, in the order of execution.
     pub sysinits: Vec<Sysinit>,
-    /// What runs when it is unloaded, in the order in which it runs.
+    /// The functions that run at unload, in the order of execution.
     pub sysuninits: Vec<Sysinit>,
-    /// What could not be read, and what is odd about it.
+    /// Unreadable parts, and unusual properties.
     pub remarks: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ pub struct SectionInfo {
     pub write: bool,
     /// Whether it holds instructions.
     pub execute: bool,
-    /// Whether the file gives its bytes; else it is all zeros.
+    /// Whether the file contains its bytes. Otherwise, they are zeros.
     pub in_file: bool,
 }
 
@@ -70,8 +70,8 @@ pub struct RelocationCount {
 ///
 /// # Errors
 ///
-/// [`LoadError`] when it is not a relocatable ELF file for amd64, or damaged beyond reading. What
-/// merely cannot be found in it becomes a remark.
+/// [`LoadError`] when it is not a relocatable ELF file for amd64, or is too damaged to read. A part
+/// that cannot be found becomes a remark.
 pub fn inspect(bytes: &[u8]) -> Result<Report, LoadError> {
     let object = Object::parse(bytes)?;
     let mut remarks = Vec::new();

@@ -1,4 +1,4 @@
-//! Where each section of a module goes in its image.
+//! The place of each section of a module in its image.
 //!
 //! The image has three parts, each on its own pages: executable, read-only, and writable.
 

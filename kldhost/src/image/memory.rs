@@ -27,7 +27,7 @@ impl Mapping {
     ///
     /// # Errors
     ///
-    /// What mmap(2) and mprotect(2) return: ENOMEM when the low 2 GB are full.
+    /// Errors of mmap(2) and mprotect(2): ENOMEM when the low 2 GB are full.
     pub fn new(size: usize) -> Result<Mapping, Errno> {
         let length = NonZeroUsize::new(size + PAGE).ok_or(Errno::EINVAL)?;
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_32BIT;
@@ -60,11 +60,11 @@ impl Mapping {
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.size) }
     }
 
-    /// Changes what may be done with a range of whole pages, which may be empty.
+    /// Changes the protection of a range of whole pages, which may be empty.
     ///
     /// # Errors
     ///
-    /// What mprotect(2) returns.
+    /// Errors of mprotect(2).
     pub fn protect(&self, range: Range<usize>, protection: ProtFlags) -> Result<(), Errno> {
         assert!(range.end <= self.size + PAGE && range.start.is_multiple_of(PAGE));
         if range.is_empty() {
@@ -77,7 +77,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: nothing outlives the owner of the image; the range is exactly what was mapped.
+        // SAFETY: nothing outlives the owner of the image. The range is exactly the mapped one.
         let unmapped = unsafe { munmap(self.start.cast(), self.size + PAGE) };
         debug_assert_eq!(unmapped, Ok(()));
     }

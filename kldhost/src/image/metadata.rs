@@ -1,5 +1,4 @@
-//! The `modmetadata_set` of a module (`<sys/module.h>`): what it is, what it needs, what it
-//! provides.
+//! The `modmetadata_set` of a module (`<sys/module.h>`): its name, its dependencies, its versions.
 
 use super::elf::Object;
 use super::error::LoadError;

@@ -147,7 +147,7 @@ fn narrow(value: i64) -> Result<i32, &'static str> {
     i32::try_from(value).map_err(|_| "the target is out of its reach of 2 GB")
 }
 
-/// `jmp *2(%rip); ud2; .quad target`: gets from an image to anywhere.
+/// `jmp *2(%rip); ud2; .quad target`: a jump from an image to any address.
 fn stub(target: usize) -> [u8; STUB] {
     let mut stub = [0xff, 0x25, 2, 0, 0, 0, 0x0f, 0x0b, 0, 0, 0, 0, 0, 0, 0, 0];
     stub[8..].copy_from_slice(&(target as u64).to_le_bytes());

@@ -1,4 +1,4 @@
-//! The console: what was printed, by line.
+//! The console: the printed text, by line.
 
 use super::config::ConsoleSink;
 use crate::machine::sync::Mutex;

@@ -1,4 +1,4 @@
-//! The loaded files and their modules, kld(4): what runs in them, and which address is in which.
+//! The loaded files and their modules, kld(4): calls of their functions, and the addresses in them.
 
 use std::ffi::c_int;
 
@@ -100,7 +100,7 @@ impl File {
         Ok(())
     }
 
-    /// Sends an event to a module; what its handler returns.
+    /// Sends an event to a module, and returns the result of its handler.
     pub fn module_event(&self, td: &Thread, module: &Module, event: c_int) -> Result<Errno, Stop> {
         // SAFETY: moduledata, in the image.
         let data = unsafe { &*(module.data as *const Moduledata) };

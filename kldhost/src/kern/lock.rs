@@ -24,12 +24,12 @@ pub struct Held {
     pub place: usize,
 }
 
-/// How a lock is to be taken.
+/// The mode in which to take a lock.
 #[derive(Debug, Clone, Copy)]
 pub struct Acquire {
     /// Exclusively, or shared.
     pub exclusive: bool,
-    /// Whether to wait for it.
+    /// Whether to wait for the lock.
     pub may_block: bool,
 }
 
@@ -230,8 +230,8 @@ impl Thread {
         Err(self.misuse(call, wrong, lock_name(lock)))
     }
 
-    /// Whatever sleeps, or may, must not hold a mutex (other than the one that it releases), nor be
-    /// called from a filter's f_event under a kqueue's lock.
+    /// A function that sleeps, or may, must not be called with a mutex held, except the one that it
+    /// releases. It must not be called from a filter's f_event under a kqueue's lock.
     pub fn check_may_sleep(&self, call: &str, interlock: usize) -> Result<(), Stop> {
         if self.own().kq_locked.get() {
             return Err(self.misuse(
@@ -259,8 +259,8 @@ impl Thread {
         }
     }
 
-    /// No lock may be held when `what` returns to the kernel, other than those that were held
-    /// before it was called.
+    /// No lock may be held when `what` returns to the kernel, except those that were held before it
+    /// was called.
     pub fn check_no_locks(&self, what: &str, before: usize) -> Result<(), Stop> {
         let held = self.own().held.borrow().get(before).copied();
         match held {
@@ -280,7 +280,7 @@ impl Thread {
 impl Kern {
     /// The name of an initialised lock.
     pub fn name_of_lock(&self, lock: usize) -> Option<String> {
-        // SAFETY: a lock is only named while a thread holds it, so it is there.
+        // SAFETY: a lock is only named while a thread holds it, so it exists.
         self.witness
             .is_lock(lock)
             .then(|| lock_name(unsafe { &*(lock as *const Lock) }))

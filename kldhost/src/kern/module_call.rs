@@ -12,8 +12,8 @@ use crate::machine::sync::atomic::AtomicUsize;
 use crate::machine::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::machine::{pcpu, sync};
 
-/// The most calls into modules that may nest. A nested one comes from a KPI function that the
-/// outer one has called.
+/// The largest number of calls into modules that may nest. A nested call comes from a KPI function
+/// that the outer one has called.
 pub const NESTED: usize = 16;
 
 /// Where a thread is, for each call into a module that has not returned, outermost first.
@@ -90,7 +90,7 @@ pub unsafe fn call(td: &Thread, function: usize, args: [usize; 6]) -> Result<usi
 pub fn leave(td: &Thread) -> ! {
     let frame = td.own().frames.borrow().last().copied();
     match frame {
-        // SAFETY: the frame is live: it is popped when its `call` returns.
+        // SAFETY: the frame is live, because it is popped when its `call` returns.
         Some(frame) => unsafe { frame.abandon() },
         None => unreachable!("a KPI function runs outside of a module call"),
     }

@@ -10,14 +10,14 @@ use crate::machine::fault::{FaultInfo, FaultKind};
 use crate::machine::pcpu;
 use crate::machine::sync::atomic::Ordering::SeqCst;
 
-/// A panic: what a module did wrong, and where.
+/// A panic: the misuse by a module, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The KPI function, system call or fault in which it was found, such as `_sx_xunlock`.
     pub call: String,
-    /// What is wrong.
+    /// The misuse.
     pub message: String,
-    /// What it is wrong with: the name of a lock, malloc type or device.
+    /// The object of the misuse: the name of a lock, malloc type or device.
     pub object: Option<String>,
     /// The place in the module, such as `echodev.ko: echo_read+0x4f`.
     pub place: Option<String>,
@@ -93,8 +93,8 @@ impl Kern {
 }
 
 impl Thread {
-    /// Panics over what the module did in the KPI call that this thread is in. `object` is what it
-    /// did it to.
+    /// Panics because of a misuse in the KPI call that this thread is in. `object` is the object of
+    /// the misuse.
     pub fn misuse(&self, call: &str, message: impl Into<String>, object: Option<String>) -> Stop {
         self.misuse_at(pcpu::caller(), call, message, object)
     }

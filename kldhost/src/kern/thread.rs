@@ -1,7 +1,6 @@
 //! Threads, as the kernel sees them: `struct thread`.
 //!
-//! A thread of the operating system gets one for each kernel that it makes system calls on, with
-//! the first of them.
+//! A thread of the operating system gets one for each kernel on which it makes system calls.
 
 mod info;
 
@@ -24,8 +23,8 @@ use crate::machine::sync::{Arc, Condvar, Mutex, Weak, thread_local};
 
 pub use info::{ThreadInfo, ThreadState, Wmesg};
 
-/// A thread. Its address is what `curthread` gives, and the owner in lock words; the alignment
-/// leaves those the low bits.
+/// A thread. Its address is the value of `curthread`, and the owner in lock words. The alignment
+/// leaves the low bits of lock words free.
 #[repr(C, align(64))]
 pub struct Thread {
     /// In place of the fields that FreeBSD has here. A module that reads them finds null.
@@ -40,7 +39,7 @@ pub struct Thread {
     pid: AtomicI32,
     /// Where it is in modules.
     pub places: Places,
-    /// What the thread waits for and is sent.
+    /// The sleep of the thread, and the signals sent to it.
     pub wait: Mutex<Wait>,
     /// Signalled when `wait.wake` is set.
     pub woken: Condvar,
@@ -49,7 +48,7 @@ pub struct Thread {
     own: Own,
 }
 
-/// What only the thread itself uses.
+/// State that only the thread itself uses.
 pub struct Own {
     /// Calls into the module that have not returned, outermost first.
     pub frames: RefCell<Vec<Frame>>,
@@ -72,7 +71,7 @@ pub struct Own {
     pub sel: Cell<*const c_void>,
     /// Whether the lock of a kqueue is held, while a filter's f_event runs.
     pub kq_locked: Cell<bool>,
-    /// The memory that the process has given to this system call.
+    /// The memory that the process has passed to this system call.
     pub arguments: RefCell<Arguments>,
     /// In kldload(2): why MOD_LOAD failed, as printed, and its errno.
     pub mod_load: Cell<Option<(String, Errno)>>,
@@ -82,7 +81,7 @@ pub struct Own {
     pub uiomove_failures: Cell<u32>,
 }
 
-/// What a thread waits for, and what has been sent to it.
+/// The sleep of a thread, and the signals sent to it.
 #[derive(Default)]
 pub struct Wait {
     /// Set while it sleeps, or is about to: whether signals interrupt it.
@@ -147,7 +146,7 @@ impl Thread {
         }
     }
 
-    /// What only the thread itself uses.
+    /// State that only the thread itself uses.
     pub fn own(&self) -> &Own {
         debug_assert!(
             std::ptr::eq(pcpu::curthread(), self.curthread()),
@@ -247,8 +246,8 @@ impl Threads {
     }
 }
 
-/// This thread of the operating system as a kernel thread; taken off that kernel's list when it
-/// ends.
+/// The kernel thread of a thread of the operating system. It is removed from the list of its kernel
+/// when that thread ends.
 struct Registered(Arc<Thread>);
 
 impl Drop for Registered {

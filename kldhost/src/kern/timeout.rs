@@ -19,7 +19,7 @@ impl Timeout {
         match duration {
             None => Timeout::Never,
             Some(Duration::ZERO) => Timeout::None,
-            // What is beyond the clock's range will not come.
+            // A time beyond the range of the clock is never reached.
             Some(duration) => Instant::now()
                 .checked_add(duration)
                 .map_or(Timeout::Never, Timeout::At),

@@ -51,8 +51,8 @@ pub fn uiomove(
         };
         let moved = match uio.uio_segflg {
             UIO_NOCOPY => Ok(()),
-            // SAFETY: one side is what the module gave, the other what the process gave, which may
-            // fault.
+            // SAFETY: one side is the memory of the module, the other that of the process, which
+            // may fault.
             _ => unsafe { copy_user(to, from, count) },
         };
         if moved.is_err() {
@@ -79,7 +79,7 @@ fn failed(td: &Thread, call: &str) -> Result<Errno, Stop> {
     Ok(Errno::EFAULT)
 }
 
-/// `copyin`, `copyout`: 0 or EFAULT. `user` is the process's address, wherever it got it from.
+/// `copyin`, `copyout`: 0 or EFAULT. `user` is the address in the process.
 ///
 /// # Safety
 ///
@@ -142,7 +142,7 @@ impl Kern {
     }
 }
 
-/// The memory that a process has given to the system call that runs.
+/// The memory that a process has passed to the current system call.
 #[derive(Default)]
 pub struct Arguments(Vec<(usize, usize)>);
 

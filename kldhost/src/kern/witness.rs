@@ -15,14 +15,14 @@ use crate::machine::sync::atomic::Ordering::SeqCst;
 #[derive(Default)]
 pub struct Witness {
     state: Mutex<State>,
-    /// Changes when an order is forgotten: what threads remember is void then.
+    /// Changes when an order is removed. Orders that threads have cached are then invalid.
     generation: AtomicUsize,
 }
 
 #[derive(Default)]
 struct State {
     locks: HashSet<usize>,
-    /// What was taken while the key was held, and where.
+    /// The locks that were taken while the key was held, with the places.
     after: HashMap<usize, HashMap<usize, usize>>,
 }
 

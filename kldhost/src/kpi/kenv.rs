@@ -1,4 +1,4 @@
-//! getenv(9), and what TUNABLE_*() makes of it.
+//! getenv(9), and the functions of TUNABLE_*().
 
 use std::ffi::{c_char, c_int, c_void};
 

@@ -16,7 +16,7 @@ fn print(td: &Thread, text: &str) -> c_int {
 ///
 /// # Safety
 ///
-/// They must be what comes next.
+/// They must be the next arguments.
 unsafe fn formatted(args: &mut VaList) -> String {
     // SAFETY: as required of the caller.
     unsafe {

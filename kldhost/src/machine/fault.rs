@@ -1,4 +1,4 @@
-//! Faults: user copies that may fail, and module code that goes wrong.
+//! Faults: user copies that may fail, and faults of module code.
 //!
 //! The place of a SIGSEGV (or SIGBUS, SIGILL, SIGFPE) decides what happens. A user copy reports an
 //! error to its caller. A fault in module code is passed to the function of [`set_handler`].
@@ -10,7 +10,7 @@ mod signal;
 pub use self::copy::{Fault, copy_user};
 pub use self::signal::{install, set_handler};
 
-/// What the faulting instruction was doing.
+/// The operation of the faulting instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub enum FaultKind {
@@ -37,6 +37,6 @@ pub struct FaultInfo {
     /// The instruction in the module. After a call to a bad address ([`FaultKind::Execute`]), the
     /// return address of that call if it can be found, else `addr`.
     pub pc: usize,
-    /// What it was doing.
+    /// The operation.
     pub kind: FaultKind,
 }

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr::null;
 
-/// What is true of the thread that runs here.
+/// The state of the thread that runs here.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Running {
@@ -46,12 +46,12 @@ thread_local! {
         const { Pcpu { running: Cell::new(Running::new(null())), gs_is_set: Cell::new(false) } };
 }
 
-/// What runs here.
+/// The state of the thread that runs here.
 pub fn running() -> Running {
     PCPU.with(|pcpu| pcpu.running.get())
 }
 
-/// Makes `running` what runs here.
+/// Sets the state of the thread that runs here.
 pub fn set_running(running: Running) {
     PCPU.with(|pcpu| {
         if !pcpu.gs_is_set.replace(true) {

@@ -1,5 +1,5 @@
-//! User memory: what a process hands to read(2), write(2), ioctl(2). Copies to and from it may
-//! fault at any byte.
+//! User memory: the arguments of read(2), write(2), ioctl(2). Copies to and from it may fault at
+//! any byte.
 
 mod buffer;
 

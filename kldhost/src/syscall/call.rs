@@ -13,7 +13,7 @@ pub struct Call<T> {
     result: Shared<T>,
 }
 
-/// What the thread leaves: nothing yet, a result, or a panic.
+/// The result of the thread: none yet, a value, or a panic.
 type Shared<T> = Arc<Mutex<Option<Result<T, Box<dyn Any + Send>>>>>;
 
 impl<T> Call<T> {

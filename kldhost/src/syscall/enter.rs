@@ -1,4 +1,4 @@
-//! The way into the kernel and back: what every system call has in common.
+//! The way into the kernel and back: the common part of all system calls.
 
 use super::proc::Proc;
 use crate::abi::errno::Errno;

@@ -15,8 +15,8 @@ impl Process {
     /// # Errors
     ///
     /// EINVAL: the access mode is none. ENOENT: no such device (with O_CREAT EOPNOTSUPP: devfs
-    /// creates no files). EEXIST: O_CREAT|O_EXCL. ENOTDIR: O_DIRECTORY. ENXIO: the device is going.
-    /// EMFILE: too many are open. What the device's d_open returns.
+    /// creates no files). EEXIST: O_CREAT|O_EXCL. ENOTDIR: O_DIRECTORY. ENXIO: the device is being
+    /// destroyed. EMFILE: too many are open. Errors of the device's d_open.
     pub fn open(&self, path: &str, flags: i32) -> Result<Fd, Errno> {
         if flags & O_ACCMODE == O_ACCMODE {
             return Err(Errno::EINVAL);
@@ -113,7 +113,7 @@ impl Process {
         self.call("fcntl", |td| {
             let file = self.file(fd)?;
             let change = |flag| Some(flag & !FCNTLFLAGS | flags & FCNTLFLAGS);
-            // The closure always gives a value.
+            // The closure always returns a value.
             let _ = file.flag.fetch_update(SeqCst, SeqCst, change);
             pass_flag(td, &file, FIONBIO, O_NONBLOCK)?;
             let refused = pass_flag(td, &file, FIOASYNC, O_ASYNC);

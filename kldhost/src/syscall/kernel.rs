@@ -30,7 +30,7 @@ impl Kernel {
         Process::new(self)
     }
 
-    /// What is in `/dev`, by name.
+    /// The devices in `/dev`, by name.
     pub fn devices(&self) -> Vec<DeviceNode> {
         Dev::of(&self.kern).devfs.nodes()
     }
@@ -50,8 +50,8 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// What the threads are doing instead, if that has not come true within `limit` or the kernel
-    /// has panicked.
+    /// The state of the threads, if this does not happen within `limit`, or if the kernel has
+    /// panicked.
     pub fn wait_threads(
         &self,
         limit: Duration,

@@ -40,8 +40,8 @@ impl Process {
         })
     }
 
-    /// sysctl(3) `kern.proc.kq`: the knotes of all kqueues of process `pid`, each as it is when its
-    /// turn comes.
+    /// sysctl(3) `kern.proc.kq`: the knotes of all kqueues of process `pid`. Each knote is reported
+    /// at a different moment.
     ///
     /// # Errors
     ///

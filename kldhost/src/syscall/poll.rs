@@ -33,7 +33,7 @@ impl Drop for PollWatch {
 pub struct Waiting<'a> {
     td: &'a Thread,
     poller: Arc<Poller>,
-    /// What it is registered on, `st_selq`.
+    /// Its registrations, `st_selq`.
     selfds: Vec<Arc<Selfd>>,
     /// `SELTD_RESCAN`: set after the first sleep.
     rescan: bool,
@@ -183,10 +183,10 @@ impl Process {
         Ok(())
     }
 
-    /// Polls one descriptor without waiting, and has `notify` called once when poll(2) would be
-    /// woken; it is called by the thread that wakes, with the module's locks held, and must not
-    /// call into the kernel. When the events are there already, `notify` is not called. Dropping
-    /// the [`PollWatch`] ends it.
+    /// Polls one descriptor without waiting, and registers `notify`. It is called once, when
+    /// poll(2) would be woken, by the thread that wakes. That thread holds locks of the module, so
+    /// `notify` must not call into the kernel. If there are events already, `notify` is not
+    /// registered. Dropping the [`PollWatch`] ends the registration.
     ///
     /// # Errors
     ///

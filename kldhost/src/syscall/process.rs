@@ -21,7 +21,7 @@ use crate::machine::sync::Arc;
 #[derive(Clone)]
 pub struct Process(Arc<Handle>);
 
-/// What the clones share.
+/// The shared part of all clones.
 struct Handle {
     kernel: Kernel,
     process: Arc<Proc>,

@@ -1,5 +1,4 @@
-//! The device on the mount: what system calls of Linux do there that the conformance suite does not
-//! make.
+//! The device on the mount: system calls of Linux that the conformance suite does not make.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -97,8 +96,7 @@ fn one_description_reads_while_it_writes() {
     run.stop();
 }
 
-/// The writer is uncounted before close(2) returns, so that what comes after it never meets the
-/// writer.
+/// The writer is uncounted before close(2) returns, so a later call does not find the writer.
 fn close_is_over_when_it_returns() {
     let run = Run::echodev();
     let mut reader = run.open(true, false, true);

@@ -21,9 +21,9 @@ fn has(program: &str) -> bool {
     std::env::split_paths(&path).any(|dir| Path::new(&dir).join(program).is_file())
 }
 
-/// Runs `writer` and `reader`, shell commands on the device, at the same time; what the reader
-/// prints. Something else has the device open for writing until the writer is done, so that the
-/// reader does not meet the end before the beginning.
+/// Runs `writer` and `reader`, shell commands on the device, at the same time. Returns the output
+/// of the reader. The test holds the device open for writing until the writer is done, so that the
+/// reader does not reach the end of the file too early.
 fn through(run: &Run, writer: &str, reader: &str) -> String {
     run.shell(&format!(
         "exec 7<> echo; ({reader}) 7>&- & ({writer}) 7>&-; exec 7>&-; wait"

@@ -102,7 +102,7 @@ impl Run {
         opened.expect("the device can be opened")
     }
 
-    /// Runs a shell command in the mounted directory; what it prints on both outputs.
+    /// Runs a shell command in the mounted directory, and returns its stdout and stderr.
     pub fn shell(&self, script: &str) -> String {
         let output = self.shell_command(script).output().expect("sh");
         text(&output)

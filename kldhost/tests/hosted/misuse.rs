@@ -48,7 +48,7 @@ impl Misuse {
     }
 }
 
-/// What is expected of a report: the call, a part of the message, the object.
+/// The expected report: the call, a part of the message, the object.
 type Expected = (&'static str, &'static str, Option<&'static str>);
 
 fn check(n: u64, report: &Report, (call, message, object): Expected) -> Result<(), String> {
@@ -90,7 +90,7 @@ fn each_misuse_in_a_call_is_reported() {
             13,
             ("destroy_dev", "it would wait for itself", Some("misuse")),
         ),
-        (14, ("free", "was freed before", memory)),
+        (14, ("free", "was already freed", memory)),
         (
             15,
             (

@@ -26,7 +26,7 @@ fn on_fault(fault: &FaultInfo) -> ! {
     }
 }
 
-/// Loads a module of this machine code, `.data` with `ret` at its start among it, and runs it from
+/// Loads a module of this machine code, with a `.data` that has `ret` at its start. Runs it from
 /// `start`, on a thread with or without a GS base.
 fn crash(code: &[u8], gs_base: bool) -> (Image, FaultInfo) {
     let mut ko = Ko::new();

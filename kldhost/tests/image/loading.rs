@@ -1,4 +1,4 @@
-//! Loading: what a module finds in memory, and what is refused with which words.
+//! Loading: the memory that a module finds.
 
 use crate::elf::{Ko, sample};
 use kldhost::fault::{self, Fault};

@@ -102,7 +102,7 @@ fn impossible_sections_are_refused() {
     );
     assert_eq!(
         one(".text", "AX", 8192),
-        "cannot be loaded: .text wants an alignment of 8192, and 4096 is the most there is"
+        "cannot be loaded: .text needs an alignment of 8192, and the largest is 4096"
     );
     assert_eq!(
         one(".comment", "", 1),
@@ -218,7 +218,7 @@ fn exactly_one_symbol_table_is_taken() {
     );
 }
 
-/// Gives the first section of one type another.
+/// Changes the type of the first section of one type.
 fn retype_section(bytes: &mut [u8], from: u32, to: u32) {
     const E_SHOFF: usize = 40;
     const SH_TYPE: usize = 4;

@@ -57,7 +57,7 @@ pub fn lock_list(td: &Thread, knl: *const Knlist) -> Result<(), Stop> {
 
 /// `kl_unlock`.
 pub fn unlock_list(td: &Thread, knl: *const Knlist) -> Result<(), Stop> {
-    // SAFETY: as above: it was locked before.
+    // SAFETY: as above. The list was locked before.
     let (unlock, arg) = unsafe { ((*knl).kl_unlock, (*knl).kl_lockarg) };
     // SAFETY: as above.
     unsafe { module_call::call(td, unlock, [arg.addr(), 0, 0, 0, 0, 0])? };

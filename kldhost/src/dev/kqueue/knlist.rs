@@ -13,7 +13,7 @@ use crate::kern::thread::Thread;
 use crate::machine::sync::atomic::Ordering::Relaxed;
 
 fn kqueue<'a>(note: NotePtr) -> &'a Kqueue {
-    // SAFETY: set when the knote was made; a kqueue drops its knotes before it goes.
+    // SAFETY: set when the knote was made. A kqueue drops its knotes before it is freed.
     unsafe { &*(*note).kn.kn_kq.cast::<Kqueue>() }
 }
 
@@ -151,7 +151,7 @@ pub fn add(td: &Thread, knl: &Knlist, kn: *mut Knote, is_locked: bool) -> Result
         return Err(td.misuse("knlist_add", "the knote is already on a knlist", None));
     }
     let list = ListLock::take(td, "knlist_add", knl, is_locked)?;
-    // SAFETY: the knote is in flux: it is being attached by this thread.
+    // SAFETY: the knote is in flux, because this thread is attaching it.
     unsafe { (*note).kn.kn_selnext = knl.kl_list.load(Relaxed) };
     knl.kl_list.store(kn, Relaxed);
     Dev::of(td.kernel()).knlists.count(addr(knl), 1);
@@ -163,7 +163,7 @@ pub fn add(td: &Thread, knl: &Knlist, kn: *mut Knote, is_locked: bool) -> Result
     Ok(())
 }
 
-/// Takes the knote off the list, which is locked.
+/// Removes the knote from the list, which is locked.
 fn unlink(td: &Thread, knl: &Knlist, note: NotePtr) {
     let remaining: Vec<NotePtr> = notes(knl)
         .into_iter()
@@ -216,8 +216,8 @@ pub fn destroy(td: &Thread, knl: &Knlist) -> Result<(), Stop> {
     Ok(())
 }
 
-/// `knlist_cleardel`: takes all knotes off the list, and with `kill` drops them. Waits for those in
-/// flux.
+/// `knlist_cleardel`: removes all knotes from the list, and with `kill` drops them. Waits for
+/// knotes in flux.
 pub fn cleardel(td: &Thread, knl: &Knlist, is_locked: bool, kill: bool) -> Result<(), Stop> {
     const CALL: &str = "knlist_cleardel";
     check_no_kqueue(td, CALL)?;

@@ -1,4 +1,4 @@
-//! What the kernel remembers about knlists, which are the module's memory.
+//! The kernel's own data about knlists, which are in the memory of the module.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::machine::sync::Mutex;
 pub struct Knlists {
     /// How many knotes each has.
     notes: Mutex<HashMap<usize, usize>>,
-    /// The lock that its lock function takes, where that is not what the module gave as the lock.
+    /// The lock that its lock function takes, if it differs from the lock of knlist_init(9).
     pub locks: Mutex<HashMap<usize, usize>>,
 }
 

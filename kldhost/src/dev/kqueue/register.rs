@@ -116,7 +116,7 @@ impl Kqueue {
         Ok(self.check_event(td, note, knl)?)
     }
 
-    /// Changes a knote that is there. Comes with the kqueue locked.
+    /// Changes an existing knote. The kqueue is locked on entry.
     fn change(
         &self,
         td: &Thread,

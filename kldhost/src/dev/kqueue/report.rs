@@ -19,11 +19,11 @@ use crate::machine::sync;
 pub struct KnoteInfo {
     /// The descriptor of its kqueue.
     pub kq: Fd,
-    /// What is watched. The `data` are those of the last event.
+    /// The event. Its `data` are those of the last report.
     pub event: Kevent,
     /// `KNOTE_STATUS_*`.
     pub status: i32,
-    /// What the filter has added, `knt_extdata`.
+    /// Data that the filter has added, `knt_extdata`.
     pub extdata: i32,
 }
 
@@ -92,7 +92,7 @@ impl Kqueue {
 }
 
 /// `kern_proc_kqueue_report_one`, while the knote is in flux and its kqueue unlocked. The filter
-/// may add to the report, which then gets the memory that it needs.
+/// may add to the report. The report then gets the memory that it needs.
 fn report_one(td: &Thread, of: &Files, note: NotePtr, info: &mut KinfoKnote) -> Result<(), Errno> {
     let f_userdump = table::read(td, note, table::USERDUMP)?;
     if f_userdump != 0 {
@@ -165,7 +165,7 @@ pub fn dump_kqueues(td: &Thread, of: &Files) -> Result<(), Stop> {
     }
     match report_kqueues(td, of) {
         Err(Errno::PANICKED) => Err(Stop),
-        // The dump goes without that note.
+        // The dump continues without that note.
         _ => Ok(()),
     }
 }

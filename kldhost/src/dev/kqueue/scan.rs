@@ -112,7 +112,7 @@ impl Kqueue {
         Ok(found)
     }
 
-    /// Reports a knote that was taken off the queue, if its event still stands.
+    /// Reports a knote that was removed from the queue, if its event is still active.
     fn report<'a>(
         &'a self,
         td: &Thread,

@@ -16,7 +16,7 @@ use crate::kern::thread::Thread;
 use crate::machine::fault::copy_user;
 use crate::machine::sync::Mutex;
 
-/// What `kn_fop` is until the device's d_kqfilter has set it, `file_filtops`.
+/// The value of `kn_fop` until d_kqfilter of the device has set it, `file_filtops`.
 static FILE_FILTOPS: Filterops = Filterops {
     f_isfd: 1,
     f_attach: 0,
@@ -65,7 +65,7 @@ fn first_table(release: Release) -> usize {
     }
 }
 
-/// Whether the kernel calls this word of a table, and what it calls it.
+/// The name of the method that the kernel calls at this word of a table, if it calls one.
 fn reads(release: Release, offset: usize) -> Option<&'static str> {
     let read = [
         (USERDUMP, release.reports_kqueues()),
@@ -76,8 +76,8 @@ fn reads(release: Release, offset: usize) -> Option<&'static str> {
         .map(|(member, _)| member.name)
 }
 
-/// The tables that knotes refer to, and how many do. A knote does so until the kernel has read its
-/// table for the last time, which is after it was taken off every list.
+/// The tables to which knotes refer, with the number of knotes. A knote refers to its table until
+/// the kernel has read it for the last time. This is after the knote was removed from every list.
 #[derive(Default)]
 pub struct Tables(Mutex<Vec<(usize, usize)>>);
 
@@ -182,8 +182,8 @@ pub fn check_isfd(td: &Thread, note: NotePtr) -> Result<(), Stop> {
     ))
 }
 
-/// Checks a table that a knote has got from d_kqfilter: what follows it must be zeroes, except for
-/// members that this release has.
+/// Checks a table that d_kqfilter has set. The words after it must be zeroes, except for members
+/// that this release has.
 pub fn check_new(td: &Thread, note: NotePtr) -> Result<(), Stop> {
     check_isfd(td, note)?;
     let (kernel, table) = (td.kernel(), address(note));

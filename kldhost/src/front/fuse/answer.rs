@@ -8,7 +8,7 @@ use super::session::Session;
 use crate::machine::sync::Arc;
 use crate::syscall::IoctlArg;
 
-/// No error is answered, because the answer has been given; or an error, by Linux's number.
+/// `Ok` if the answer has been sent; otherwise an error, by Linux's number.
 type Answered = Result<(), i32>;
 
 impl Session {
@@ -84,7 +84,7 @@ impl Session {
     }
 
     /// The attributes of a node. The size of an open device is the number of bytes that it has to
-    /// read: what Linux answers FIONREAD from.
+    /// read. Linux answers FIONREAD from this.
     fn attr(&self, node: u64) -> Result<fuse_attr, i32> {
         let file = self.files.lock().of_node(node);
         let size = match file {

@@ -1,5 +1,5 @@
-//! The connection to Linux's FUSE driver: `/dev/fuse`, where each read(2) gives one request and
-//! each write(2) takes one reply. The structures are those of `<linux/fuse.h>`.
+//! The connection to Linux's FUSE driver: `/dev/fuse`. Each read(2) returns one request, and each
+//! write(2) sends one reply. The structures are those of `<linux/fuse.h>`.
 
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Read, Write};
@@ -42,7 +42,7 @@ impl Channel {
         loop {
             match (&self.0).read(buffer) {
                 Ok(len) => return Ok(len),
-                // ENOENT: the request was given up while it was read.
+                // ENOENT: the request was aborted during the read.
                 Err(error)
                     if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::NotFound) => {}
                 Err(_) => return Err(Disconnected),
@@ -100,7 +100,7 @@ impl<'a> Message<'a> {
         self.header.opcode.try_into().ok()
     }
 
-    /// The structure that the request has after its header, and what follows it.
+    /// The structure after the header of the request, and the bytes that follow it.
     pub fn parse<T: FromBytes>(&self) -> Option<(T, &'a [u8])> {
         T::read_from_prefix(self.body).ok()
     }

@@ -47,8 +47,8 @@ fn to_linux(code: u64) -> Option<u32> {
     if code & IOC_OUT != 0 {
         request |= LINUX_READ;
     }
-    // Codes that are no such encoding, and those of the other system, do not come back as they
-    // were.
+    // Codes that are no such encoding, and codes of the other system, do not survive the round
+    // trip.
     (to_freebsd(request) == Some(code)).then_some(request)
 }
 

@@ -38,7 +38,8 @@ impl Lead {
         !state.over
     }
 
-    /// Gives the lead to another thread. True if there is none, and the caller has to start one.
+    /// Passes the lead to another thread. Returns true if there is none, and the caller has to
+    /// start one.
     #[must_use]
     pub fn give(&self) -> bool {
         let mut state = self.state.lock();

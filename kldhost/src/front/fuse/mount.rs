@@ -21,7 +21,7 @@ pub enum MountError {
     Directory {
         /// The mount point.
         dir: PathBuf,
-        /// What is wrong.
+        /// The error.
         error: Errno,
     },
     /// Something is in the directory, and would be hidden.

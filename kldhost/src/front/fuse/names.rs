@@ -1,4 +1,4 @@
-//! What is in the mounted directory: the devices of the kernel, with their names below `/dev`.
+//! The contents of the mounted directory: the devices of the kernel, with their names below `/dev`.
 //!
 //! Each lookup of a device returns a new node. Linux holds a lock of the inode during a write, and
 //! a thread that waits for the lock cannot be interrupted. With one node for all, a write that
@@ -30,7 +30,7 @@ pub struct Names {
     time: u64,
 }
 
-/// What a name refers to.
+/// The object of a name.
 enum Kind {
     Directory,
     Device { uid: u32, gid: u32, mode: u32 },

@@ -28,7 +28,7 @@ const SAME: u32 = 0xff;
 /// How one file is waited for.
 #[derive(Default)]
 pub struct Watch {
-    /// What Linux calls the file.
+    /// The number of the file in the FUSE protocol.
     kh: u64,
     how: How,
     /// The call-back that is registered.
@@ -96,7 +96,7 @@ impl Watch {
 }
 
 impl OpenFile {
-    /// Answers the question what is ready; Linux's bits.
+    /// Returns the ready events, in Linux's bits.
     pub fn poll(
         self: &Arc<OpenFile>,
         request: &fuse_poll_in,
@@ -133,7 +133,7 @@ impl OpenFile {
         self.process.close(kq)?;
         match found {
             Err(Errno::PANICKED) => Err(Errno::PANICKED),
-            // A device without d_kqfilter gives an EV_ERROR.
+            // A device without d_kqfilter returns an EV_ERROR.
             Ok(1) => Ok(event[0].flags & (EV_EOF | EV_ERROR) == EV_EOF),
             _ => Ok(false),
         }

@@ -120,8 +120,9 @@ impl Session {
         }
     }
 
-    /// As the leader: takes the next request that may have to wait, and gives the lead away. What
-    /// must be done in the order of arrival is done on the way. `None` at the end.
+    /// As the leader: takes the next request that may have to wait, and passes the lead on.
+    /// Requests that must be handled in the order of arrival are answered before that. `None` at
+    /// the end.
     fn take_request(self: &Arc<Session>, input: &mut [u8]) -> Option<usize> {
         loop {
             let Ok(len) = self.channel.receive(input) else {
@@ -165,7 +166,7 @@ impl Session {
                 let file = message
                     .parse::<fuse_release_in>()
                     .and_then(|(release, _)| self.files.lock().open.remove(&release.fh));
-                // What d_close returns goes nowhere: close(2) does not wait for it.
+                // The result of d_close is dropped, because close(2) does not wait for it.
                 if let Some(Err(Errno::PANICKED)) = file.map(|file| file.close()) {
                     self.finish(End::Panicked);
                 }
@@ -218,7 +219,7 @@ impl Session {
         self.requests.lock().values().cloned().collect()
     }
 
-    /// Waits until no request is being served; false if that has not come true within `limit`.
+    /// Waits until no request is being served. Returns false if this takes longer than `limit`.
     pub fn wait_idle(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         let mut requests = self.requests.lock();

@@ -18,7 +18,7 @@ pub struct Sysinit {
     pub order: u32,
     /// Its name, or section and offset when it has none.
     pub function: String,
-    /// The argument that it gets, named likewise; `None` for a null pointer.
+    /// Its argument, named likewise; `None` for a null pointer.
     pub argument: Option<String>,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn place_names<'a>(object: &Object<'a>) -> PlaceNames<'a> {
     names
 }
 
-/// The records of a linker set, as they are in it. What cannot be read goes to `remarks`.
+/// The records of a linker set, in the order of the set. Unreadable records go to `remarks`.
 ///
 /// # Errors
 ///

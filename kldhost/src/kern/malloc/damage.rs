@@ -1,4 +1,4 @@
-//! What is wrong with malloc(9) memory: the checks of redzone(9) and memguard(9).
+//! Damage of malloc(9) memory: the checks of redzone(9) and memguard(9).
 
 use super::State;
 use super::block::Block;
@@ -8,7 +8,7 @@ use crate::kern::lock::c_string;
 use crate::kern::report::Stop;
 use crate::kern::thread::Thread;
 
-/// What is wrong with memory: a message, the type, and where that memory was allocated or freed.
+/// Damage: a message, and the malloc type.
 pub struct Damage {
     /// The message.
     pub message: String,
@@ -57,7 +57,7 @@ impl Kern {
         Err(td.misuse(call, damage.message, damage.object))
     }
 
-    /// What is wrong with a block in use.
+    /// Damage of a block in use.
     fn overrun_damage(&self, heap: &State, addr: usize, block: &Block) -> Option<Damage> {
         let at = block.overrun(addr)?;
         let message = format!(
@@ -71,7 +71,7 @@ impl Kern {
         })
     }
 
-    /// What is wrong with a freed block.
+    /// Damage of a freed block.
     pub(super) fn freed_damage(&self, heap: &State, addr: usize, block: &Block) -> Option<Damage> {
         let object = heap.name(block.malloc_type);
         let where_freed = format!(

@@ -30,8 +30,9 @@ static HANDLER: AtomicUsize = AtomicUsize::new(0);
 pub fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // On the alternate stack that std gives every thread, since a module may have used up the
-        // other. Not deferred, since the handler itself reads memory that may be bad.
+        // The handler runs on the alternate stack that std sets up for every thread, because a
+        // module may have used up the other. Its signal is not blocked, because the handler itself
+        // reads memory that may be bad.
         let flags = SaFlags::SA_SIGINFO | SaFlags::SA_ONSTACK | SaFlags::SA_NODEFER;
         let action = SigAction::new(SigHandler::SigAction(on_signal), flags, SigSet::empty());
         for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {

@@ -1,8 +1,8 @@
 //! The engine of tests/schedules. Everything here belongs to one execution. A thread of the
 //! operating system runs one execution at a time.
 //!
-//! A [`Mutex`] is never held over a switch, so it is an ordinary one. Nothing is weaker than
-//! sequentially consistent here: what the processor may reorder is not explored.
+//! A [`Mutex`] is never held over a switch, so it is an ordinary one. All memory accesses are
+//! sequentially consistent here. Reordering by the processor is not explored.
 
 mod clock;
 mod condvar;
@@ -46,7 +46,7 @@ pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
 /// a switch.
 pub fn spin() {}
 
-/// Which of `n` sleepers goes first, by index: any may have the highest priority.
+/// The index of the sleeper to wake first, of `n`. Any sleeper may have the highest priority.
 pub fn choose(n: usize) -> usize {
     if n < 2 {
         0

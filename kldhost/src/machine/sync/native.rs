@@ -33,7 +33,7 @@ pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
     let _ = (at, may);
 }
 
-/// Which of `n` sleepers of the same priority goes first, by index: the oldest.
+/// The index of the sleeper to wake first, of `n` with the same priority: the oldest.
 #[inline(always)]
 pub fn choose(n: usize) -> usize {
     let _ = n;

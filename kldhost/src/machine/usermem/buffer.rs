@@ -1,4 +1,4 @@
-//! What a process gives to a system call: addresses and lengths.
+//! The buffers that a process passes to a system call: addresses and lengths.
 
 use std::marker::PhantomData;
 

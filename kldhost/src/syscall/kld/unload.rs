@@ -35,7 +35,7 @@ pub fn unload(td: &Thread, file: &Arc<File>, force: bool) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Nothing may still point into a module that goes.
+/// Nothing may still point into a module that is unloaded.
 fn check_nothing_left(td: &Thread, file: &File) -> Result<(), Stop> {
     let (kern, dev) = (td.kernel(), Dev::of(td.kernel()));
     let ours = |addr: usize| file.image.contains(addr);

@@ -5,7 +5,7 @@ use kldhost::*;
 
 use super::{Filters, TAIL};
 
-/// How far a test has come.
+/// The progress of a test.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 enum Stage {
     #[default]
@@ -40,7 +40,7 @@ impl Hold {
         })
     }
 
-    /// Reports a stage, and waits until the test has come farther.
+    /// Reports a stage, and waits for the next one.
     fn pass(&self, stage: Stage) {
         self.reach(stage);
         let mut now = self.stage.lock();

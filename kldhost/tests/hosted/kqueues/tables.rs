@@ -1,4 +1,5 @@
-//! The tables of filters: what the kernel of each release reads, and what must follow a table.
+//! The tables of filters: the members that the kernel of each release reads, and the words after a
+//! table.
 
 use kldhost::*;
 

@@ -1,4 +1,4 @@
-//! Waiting: poll(2), select(2), kevent(2), and what ends a sleep.
+//! Waiting in poll(2), select(2) and kevent(2), and the ends of a sleep.
 
 use kldhost::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use kldhost::sync::{Arc, Duration};

@@ -13,7 +13,7 @@ use crate::stage::Setup;
 /// A call that is swallowed.
 #[derive(Clone, Copy)]
 pub struct Broken {
-    /// What the function's name begins with.
+    /// The start of the function's name.
     pub call: &'static str,
     /// The scenario in which the bug must be found.
     pub scenario: &'static str,
@@ -21,7 +21,7 @@ pub struct Broken {
     pub unload: bool,
     /// By which strategies; one may need more luck than another.
     strategies: &'static [Strategy],
-    /// What the failure must contain.
+    /// The text that the failure must contain.
     expected: &'static str,
 }
 
@@ -35,7 +35,7 @@ const fn broken(call: &'static str, scenario: &'static str, expected: &'static s
     }
 }
 
-/// What is tried.
+/// All of them.
 pub const ALL: [Broken; 12] = [
     broken("wakeup", "crowd", "lost wakeup"),
     broken("wakeup", "last_close", "0 writers"),
@@ -65,7 +65,7 @@ impl Broken {
     ///
     /// # Errors
     ///
-    /// What was not found, or otherwise the second time.
+    /// The failure that was not found, or that differs the second time.
     pub fn find(self, scenario: Scenario, setup: &Setup) -> Result<(), String> {
         let swallow = move |call: &KpiCall| call.name.starts_with(self.call).then_some(0);
         let setup = Setup {

@@ -10,7 +10,7 @@ use kldhost_shuttle::sync::steps;
 /// Writers there can be.
 const WRITERS: usize = 4;
 
-/// What a read(2) has returned.
+/// The result of a read(2).
 struct Chunk {
     /// When it was called, and when it returned, in steps.
     called: usize,
@@ -18,7 +18,7 @@ struct Chunk {
     bytes: Vec<u8>,
 }
 
-/// What was written, and what was read.
+/// The bytes that were written and read.
 #[derive(Default)]
 pub struct Bytes {
     chunks: Mutex<Vec<Chunk>>,
@@ -36,7 +36,7 @@ fn decode(byte: u8) -> (usize, usize) {
 }
 
 impl Bytes {
-    /// The next `n` bytes of a writer, which is about to write them. Those that were not taken
+    /// The next `n` bytes of a writer, which is about to write them. Bytes that were not accepted
     /// before come again.
     pub fn next(&self, writer: usize, n: usize) -> Vec<u8> {
         let first = self.taken[writer].load(SeqCst);

@@ -23,12 +23,12 @@ pub enum Strategy {
     Pct,
 }
 
-/// Where schedules come from.
+/// The source of schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seed {
     /// How they are chosen.
     pub strategy: Strategy,
-    /// What chance begins with.
+    /// The seed of the random numbers.
     pub number: u64,
 }
 
@@ -75,7 +75,7 @@ const PCT_DEPTH: usize = 4;
 /// Large enough for the module and for kldhost below it. An inaccessible page stops an overflow.
 const STACK: usize = 256 << 10;
 
-/// What was explored.
+/// The explored schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Explored {
     /// Schedules.
@@ -91,7 +91,7 @@ pub struct Explored {
 pub struct Failure {
     /// The seed that leads there.
     pub seed: Seed,
-    /// What went wrong.
+    /// The failure.
     pub what: String,
     /// The steps of all threads.
     pub steps: Vec<String>,
@@ -118,7 +118,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What the executions of [`explore`] leave.
+/// The results of the executions of [`explore`].
 #[derive(Default)]
 struct Log {
     explored: Cell<Explored>,
@@ -181,7 +181,7 @@ impl<S: Scheduler> Scheduler for Explorer<S> {
 ///
 /// # Errors
 ///
-/// The schedule that goes wrong.
+/// The schedule that fails.
 pub fn explore(
     first: Seed,
     count: usize,

@@ -11,11 +11,11 @@ use kldhost_shuttle::{Config, EV_ADD, EVFILT_READ, Errno, Kernel, Kevent, O_RDWR
 /// A way to leave the module.
 #[derive(Clone, Copy)]
 pub struct Way {
-    /// What is wrong.
+    /// The fault.
     pub name: &'static str,
     /// The number of the way in `testmods/stays.c`.
     number: u32,
-    /// What the report must contain; `None` if it is safe.
+    /// The text that the report must contain; `None` if the way is safe.
     expected: Option<&'static str>,
 }
 
@@ -68,7 +68,7 @@ impl Way {
     ///
     /// # Errors
     ///
-    /// What was not found, or should not have been.
+    /// The failure that was not found, or that was not expected.
     pub fn try_it(self) -> Result<(), String> {
         let file = file();
         let module = std::fs::read(&file)

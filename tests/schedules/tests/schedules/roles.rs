@@ -1,5 +1,5 @@
-//! What the threads of the scenarios do. Each ends well when the module is unloaded under it, if it
-//! may be.
+//! The roles of the threads in the scenarios. Each also ends well when the module is unloaded, if
+//! the scenario allows it.
 
 use conformance::abi::{ECHODEV_CLEAR, ECHODEV_SBUFSIZE};
 use kldhost_shuttle::sync::{choose, steps};
@@ -61,7 +61,7 @@ pub fn read_once_only(stage: &Stage, process: &Process, fd: Fd, size: usize) -> 
     }
 }
 
-/// Reads what there is, without waiting. False at the end of the file.
+/// Reads all bytes without waiting. Returns false at the end of the file.
 fn drain(stage: &Stage, process: &Process, fd: Fd) -> Result<bool, String> {
     loop {
         match read_some(stage, process, fd, 2)? {

@@ -17,7 +17,7 @@ use crate::roles::start_leaver;
 /// The device.
 pub const PATH: &str = "/dev/echo";
 
-/// What a thread that waits in poll(2) or kevent(2) waits for.
+/// The event that a thread in poll(2) or kevent(2) waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// A byte, or the end of the file because there is no writer.
@@ -26,7 +26,7 @@ pub enum Side {
     Write,
 }
 
-/// What a stage is set up with.
+/// The configuration of a stage.
 #[derive(Clone)]
 pub struct Setup {
     /// The module's file.
@@ -66,7 +66,7 @@ struct Inner {
     unfinished: Mutex<Vec<String>>,
     /// The failures of the threads.
     wrong: Mutex<Vec<String>>,
-    /// What they wait for in poll(2) or kevent(2), by process.
+    /// The events that they wait for in poll(2) or kevent(2), by process.
     wanted: Mutex<Vec<(Pid, Side)>>,
     /// How many signals each process was sent.
     signals: Mutex<Vec<(Process, Signal, usize)>>,
@@ -140,7 +140,7 @@ impl Stage {
         (process, fd)
     }
 
-    /// open(2) for writing, by a thread that may come too late.
+    /// open(2) for writing, by a thread that may be too late.
     pub fn open_writer(&self, process: &Process) -> Result<Option<Fd>, String> {
         match process.open(PATH, O_WRONLY) {
             Ok(fd) => {
@@ -189,8 +189,8 @@ impl Stage {
             )
     }
 
-    /// Whether the module is unloaded while the scenario plays, so that threads have to close what
-    /// they use.
+    /// Whether the module is unloaded during the scenario. Threads then have to close their
+    /// descriptors.
     pub fn unloads(&self) -> bool {
         self.0.unload
     }
@@ -219,7 +219,7 @@ impl Stage {
         });
     }
 
-    /// Notes what the threads of `process` wait for in poll(2) and kevent(2).
+    /// Records the events that the threads of `process` wait for in poll(2) and kevent(2).
     pub fn wants(&self, process: &Process, side: Side) {
         self.0.wanted.lock().unwrap().push((process.pid(), side));
     }

@@ -1,4 +1,4 @@
-//! What must be true whenever nothing moves, and in the end.
+//! The rules that must hold each time no thread can run, and at the end.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -22,7 +22,7 @@ impl Stage {
         quiesce(|| self.check());
     }
 
-    /// The end: all threads must have ended, and the module goes without a trace.
+    /// The end: all threads must have ended, and the unload must leave nothing behind.
     pub fn finish(&self) {
         self.check_ended();
         if !self.0.unload {

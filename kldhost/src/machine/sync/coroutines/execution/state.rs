@@ -7,7 +7,7 @@ use crate::machine::sync::Instant;
 /// The thread that an execution begins with, by its number.
 pub const MAIN: usize = 0;
 
-/// A step: a thread, by its number, has come to a switch, or waits.
+/// A step: a thread, by its number, has reached a switch, or waits.
 pub type Step = (usize, &'static str);
 
 pub struct Execution {
