@@ -1,11 +1,12 @@
-//! Devices and what is open on them: devfs(5), open files, selinfo, kqueues.
+//! Devices and their open files: devfs(5), selinfo, kqueues.
 //!
 //! Uses the layers up to `kern`. [`Dev`] is the state of this layer, which each kernel has one of.
 //! Its methods, and the functions here, take the thread that calls; [`Dev::of`] finds the state.
 //!
-//! Locking: a knlist's lock (the module's) comes before that of a kqueue, and that before the
-//! mutexes of selinfo, devfs and the tables here. The latter are leaves. No lock of this layer is
-//! held while a method of a device runs, except that of a kqueue while knote(9) asks a filter.
+//! Locking: a knlist's lock (the module's) comes before that of a kqueue. The lock of a kqueue
+//! comes before the mutexes of selinfo, devfs and the tables here, which are leaves. No lock of
+//! this layer is held while a method of a device runs. The lock of a kqueue is held while knote(9)
+//! calls a filter.
 
 pub mod cdevpriv;
 pub mod devfs;
@@ -24,7 +25,7 @@ use crate::kern::{Kern, mtx};
 pub struct Dev {
     /// The devices by name.
     pub devfs: devfs::Devfs,
-    /// Who waits on selinfos.
+    /// The waiters on selinfos.
     pub waiters: select::Waiters,
     /// The filters' tables that knotes refer to.
     pub tables: kqueue::Tables,
@@ -36,7 +37,7 @@ pub struct Dev {
     knote_triv_copy: Option<usize>,
 }
 
-// SAFETY: the raw pointer in `knlist_lock` is a name; what changes is atomic or locked.
+// SAFETY: the raw pointer in `knlist_lock` is a name. All other data is atomic or locked.
 unsafe impl Send for Dev {}
 // SAFETY: as above.
 unsafe impl Sync for Dev {}
@@ -54,7 +55,7 @@ impl Dev {
         }
     }
 
-    /// Makes the layer's own lock known to the kernel that it was made for.
+    /// Registers the layer's own lock with `kern`, which was booted with this state.
     pub fn boot(&self, kern: &Kern) {
         kern.witness.lock_initialised(self.knlist_lock.addr());
     }

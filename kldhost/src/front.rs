@@ -1,6 +1,6 @@
-//! The fronts: what offers a hosted kernel's devices to other programs.
+//! The fronts, which offer the devices of a hosted kernel to other programs.
 //!
-//! Uses the layers up to `syscall`. A front makes system calls of the hosted kernel, on threads of
-//! its own. Its locks are its own, and none is held during a system call that may sleep.
+//! Uses the layers up to `syscall`. A front makes system calls of the hosted kernel, on threads
+//! that it starts. It holds none of its locks during a system call that may sleep.
 
 pub mod fuse;

@@ -1,4 +1,4 @@
-//! The public interface: booting a kernel, loading modules, and examining what they did.
+//! The public interface: booting a kernel, loading modules, and examining their effects.
 //!
 //! Uses all layers before it. The methods of [`Kernel`] that processes and fronts need are with
 //! the system calls; here are those for the users of this crate alone. It has no locks.
@@ -26,12 +26,13 @@ impl Kernel {
         Kernel::with(kern)
     }
 
-    /// kldload(8) by a process of its own: loads the module in file `path`, on the calling thread.
+    /// kldload(8) by a new process: loads the module in file `path`, on the calling thread.
     ///
     /// # Errors
     ///
-    /// See [`KldError`]. As in FreeBSD, a module whose MOD_LOAD fails has got MOD_UNLOAD, its
-    /// sysuninits were run, and the errno is ENOEXEC; [`KldError::Refused`] has the module's own.
+    /// See [`KldError`]. As in FreeBSD, a module whose MOD_LOAD fails gets MOD_UNLOAD, and its
+    /// sysuninits are run. The errno is then ENOEXEC. [`KldError::Refused`] has the errno of the
+    /// module.
     pub fn kldload(&self, path: &Path) -> Result<KldId, KldError> {
         self.process().kldload(path)
     }
@@ -45,8 +46,8 @@ impl Kernel {
         self.process().kldload_bytes(name, bytes)
     }
 
-    /// kldunload(8) by a process of its own, on the calling thread. The memory of the module stays
-    /// mapped, but cannot be accessed any more, for as long as the kernel lives.
+    /// kldunload(8) by a new process, on the calling thread. As long as the kernel lives, the
+    /// memory of the module stays mapped, but is inaccessible.
     ///
     /// # Errors
     ///
@@ -64,8 +65,8 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// What the threads are doing instead, if that has not come true within ten seconds or the
-    /// kernel has panicked.
+    /// The state of the threads, if this does not happen within ten seconds, or if the kernel has
+    /// panicked.
     pub fn wait_asleep(&self, pid: Pid, wmesg: &str) -> Result<(), String> {
         let asleep = |td: &ThreadInfo| matches!(&td.state, ThreadState::Sleeping { wmesg: at } if at == wmesg);
         let found = self.wait_threads(Duration::from_secs(10), |all| {
@@ -113,8 +114,8 @@ impl Kernel {
         self.kern.leaks()
     }
 
-    /// Looks for damage now that would else be found when the memory is freed, or at unload:
-    /// overrun blocks, writes to freed ones.
+    /// Checks for damage now that would otherwise be found when the memory is freed, or at unload:
+    /// overrun blocks, and writes to freed ones.
     ///
     /// # Errors
     ///

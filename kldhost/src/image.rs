@@ -1,8 +1,8 @@
 //! A kernel module (ET_REL, amd64) in the memory of this process.
 //!
 //! The image is placed below 2 GB, so that the sign-extended 32-bit addresses of the kernel code
-//! model hold. Undefined symbols that lie farther away are reached through jump stubs, which serves
-//! functions; **kernel data** that a module may refer to must itself lie below 2 GB.
+//! model hold. Undefined symbols that are farther away are reached through jump stubs. A stub
+//! serves functions only. **Kernel data** that a module refers to must itself be below 2 GB.
 
 mod elf;
 mod error;
@@ -41,7 +41,7 @@ pub(crate) use self::registry::is_module;
 /// Its text is readable and executable, its constants are readable, its data is readable and
 /// writable.
 pub struct Image {
-    // Dropped first: no fault is looked up in an image that is going away.
+    // Dropped first, so that no fault is attributed to an image that is being unmapped.
     registration: Registration,
     memory: Mapping,
     size: usize,
@@ -51,8 +51,9 @@ pub struct Image {
 }
 
 impl Image {
-    /// Loads a module from the bytes of its file. `resolve` gives the address of a kernel symbol;
-    /// see the module's documentation for where data may lie. Nothing of the module is executed.
+    /// Loads a module from the bytes of its file. `resolve` returns the address of a kernel symbol.
+    /// The documentation of this module states where data may be. No code of the loaded file is
+    /// executed.
     ///
     /// # Errors
     ///
@@ -119,16 +120,16 @@ impl Image {
         }
     }
 
-    /// Whether `addr` lies in the image.
+    /// Whether `addr` is in the image.
     pub fn contains(&self, addr: usize) -> bool {
         (self.memory.address()..self.memory.address() + self.size).contains(&addr)
     }
 
-    /// Takes the module out of use: its memory cannot be accessed any more, but stays reserved, so
-    /// that whoever still has an address in it faults. Symbols can still be looked up.
+    /// Takes the module out of use. Its memory becomes inaccessible, but stays reserved, so that
+    /// any access through an old address faults. Symbols can still be found.
     pub fn retire(&self) {
-        // Changing the protection of a mapping that exists only fails for want of kernel memory:
-        // then a stray access goes unseen.
+        // Changing the protection of an existing mapping fails only when the host kernel has no
+        // memory. Stray accesses are then not detected.
         let _ = self.memory.protect(
             0..self.size.next_multiple_of(layout::PAGE),
             ProtFlags::PROT_NONE,
@@ -160,7 +161,7 @@ fn linker_sets(linker: &Linker, image: &[u8]) -> Result<HashMap<String, Vec<usiz
             .collect();
         if sets.insert(name.to_owned(), pointers).is_some() {
             return Err(unsupported(format!(
-                "it has two sections set_{name}, and FreeBSD would see only the first"
+                "it has two sections set_{name}, and FreeBSD would use only the first"
             )));
         }
     }

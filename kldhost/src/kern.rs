@@ -1,15 +1,15 @@
-//! The core of the kernel: threads and their locks, sleep queues, malloc(9), loaded files, the
-//! checks of witness(4), and the reports of what a module did wrong.
+//! The core of the kernel: threads and their locks, sleep queues, malloc(9), loaded files, and the
+//! checks of witness(4). Reports of misuse by a module are also here.
 //!
 //! The layer has the name of FreeBSD's directory `sys/kern`. A module `core` would make `core::`
 //! ambiguous in this crate.
 //!
-//! Uses `abi`, `image` and `machine`. [`Kern`] is the state of a kernel. It also has the state of
-//! the device layer, which it cannot name. A thread gets to it with [`Thread::kernel`].
+//! Uses `abi`, `image` and `machine`. [`Kern`] is the state of a kernel. [`Thread::kernel`] returns
+//! it. It also contains the state of the device layer, which it cannot name.
 //!
-//! Locking: the lock of a sleep queue comes before [`Thread::wait`]. The mutexes of the heap, the
-//! console, the list of threads, the list of files, and of witness are leaves, except that the
-//! heap's is held while addresses are looked up in the list of files.
+//! Locking: the lock of a sleep queue comes before [`Thread::wait`]. The mutexes of the console, of
+//! witness, and of the lists of threads and files are leaves. The mutex of the heap is held while
+//! addresses are looked up in the list of files.
 //!
 //! [`Thread::kernel`]: thread::Thread::kernel
 //! [`Thread::wait`]: thread::Thread::wait
@@ -47,7 +47,7 @@ use report::Report;
 
 /// The state of a kernel, as far as this layer has it.
 pub struct Kern {
-    /// Tells kernels apart.
+    /// Distinguishes kernels.
     id: u64,
     /// See [`Config::release`].
     pub release: Release,
@@ -59,15 +59,15 @@ pub struct Kern {
     dead: AtomicBool,
     /// The first panic's report.
     report: Mutex<Option<Report>>,
-    /// What was printed.
+    /// The console.
     pub console: cons::Console,
     kenv: kenv::Kenv,
     threads: thread::Threads,
     next_tid: AtomicI32,
     faults: uio::Faults,
-    /// Who sleeps.
+    /// The sleeping threads.
     pub sleepq: sleepq::SleepQueues,
-    /// For those outside who wait for something to happen.
+    /// For threads outside of the kernel that wait for a change in it.
     pub events: events::Events,
     /// Locks and their order.
     pub witness: witness::Witness,

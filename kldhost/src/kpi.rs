@@ -1,9 +1,9 @@
 //! The kernel functions that modules call, at the C ABI, by FreeBSD's names.
 //!
-//! Each function has three parts: the entry that modules get the address of, which notes where the
-//! call came from; one more for kernels with a [`Config::hook`](crate::Config::hook); and the
-//! function itself. Whatever finds the kernel dead returns [`Stop`], and the thread leaves the
-//! module.
+//! Each function has three parts. The entry, whose address modules get, stores the place of the
+//! call. A second entry is for kernels with a [`Config::hook`](crate::Config::hook). The third part
+//! is the function itself. If it finds the kernel dead, it returns [`Stop`], and the thread leaves
+//! the module.
 
 mod conf;
 mod event;
@@ -31,9 +31,9 @@ use crate::machine::sync;
 /// A symbol of the kernel.
 pub struct Symbol {
     name: &'static str,
-    /// What a module gets.
+    /// The address for modules.
     entry: unsafe extern "C" fn(),
-    /// What a module gets when there is a hook.
+    /// The address for modules if there is a hook.
     hooked: unsafe extern "C" fn(),
 }
 
@@ -69,8 +69,8 @@ pub fn function(name: &str, release: Release, hooked: bool) -> Option<usize> {
     found.map(|symbol| if hooked { symbol.hooked } else { symbol.entry } as usize)
 }
 
-/// Runs the body of KPI function `name`. Another thread may run after it, before the module goes
-/// on. A thread that no other has a reason to wait for may also stay away here.
+/// Runs the body of KPI function `name`. Another thread may run after the body, before the module
+/// continues. A thread for which no other has a reason to wait may also stay away here.
 fn run<T>(name: &'static str, body: impl FnOnce(&Thread) -> Result<T, Stop>) -> T {
     let td = current();
     module_call::enter_kpi(td);
@@ -86,7 +86,7 @@ fn run<T>(name: &'static str, body: impl FnOnce(&Thread) -> Result<T, Stop>) -> 
 /// A pointer that a module gave, to something that must be there.
 fn arg<'a, T>(td: &Thread, call: &str, pointer: *const T) -> Result<&'a T, Stop> {
     check_pointer(td, call, pointer.addr())?;
-    // SAFETY: the KPI demands that it point to one; what can be seen from the address alone was
+    // SAFETY: the KPI requires a valid pointer. The part that can be checked by address was
     // checked.
     Ok(unsafe { &*pointer })
 }
@@ -103,14 +103,10 @@ fn check_pointer(td: &Thread, call: &str, addr: usize) -> Result<(), Stop> {
     if (4096..1 << 47).contains(&addr) {
         return Ok(());
     }
-    Err(td.misuse(
-        call,
-        format!("page fault: the pointer given is {addr:#x}"),
-        None,
-    ))
+    Err(td.misuse(call, format!("page fault: the pointer is {addr:#x}"), None))
 }
 
-/// What a hooked entry knows about its function.
+/// The data of a hooked entry.
 #[repr(C)]
 pub struct HookPoint {
     /// The plain entry. The first field, for `hooked_entry`.
@@ -138,8 +134,8 @@ extern "C" fn run_hook(point: &HookPoint, args: &[u64; 6]) -> HookResult {
     }
 }
 
-/// Asks the hook, with the arguments as they are in registers, and goes on to the plain entry or
-/// returns. r11 has the address of the [`HookPoint`].
+/// Calls the hook with the argument registers. Then it continues at the plain entry, or returns.
+/// r11 has the address of the [`HookPoint`].
 #[unsafe(naked)]
 unsafe extern "C" fn hooked_entry() {
     naked_asm!(
@@ -173,7 +169,7 @@ unsafe extern "C" fn hooked_entry() {
     )
 }
 
-/// Defines KPI functions. `td` is the thread that calls; the body gives `Result<_, Stop>`.
+/// Defines KPI functions. `td` is the thread that calls. The body returns `Result<_, Stop>`.
 macro_rules! kpi {
     ($($(#[$doc:meta])* fn $name:ident($td:ident $(, $arg:ident: $type:ty)* $(,)?) -> $return:ty $body:block)*) => {
         $($(#[$doc])* mod $name {

@@ -1,10 +1,10 @@
-//! Hosts a FreeBSD kernel module (`.ko`, amd64) in an ordinary process: loads the file, gives it
-//! the kernel functions that it asks for, and offers its character devices through the system calls
-//! of FreeBSD.
+//! Hosts a FreeBSD kernel module (`.ko`, amd64) in an ordinary process. It loads the file, provides
+//! the kernel functions that it needs, and offers its character devices through the system calls of
+//! FreeBSD.
 //!
-//! A [`Kernel`] is a value; several may live in one process. It has [`Process`]es, whose methods
-//! are the system calls. The calling thread runs the call, module code included, as a thread of
-//! that process:
+//! A [`Kernel`] is a value, and several may live in one process. It has [`Process`]es, whose
+//! methods are the system calls. The calling thread runs the call, module code included, as a
+//! thread of that process:
 //!
 //! ```no_run
 //! use kldhost::{Config, Kernel, O_RDWR};
@@ -21,9 +21,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The kernel is a debug kernel. When a module breaks a rule, or faults, the kernel panics: the
-//! thread leaves the module for good, the call returns [`Errno::PANICKED`], as does every other
-//! call from then on, and [`Kernel::panic_report`] tells what happened.
+//! The kernel is a debug kernel. When a module breaks a rule, or faults, the kernel panics. The
+//! thread leaves the module and does not return there. The call returns [`Errno::PANICKED`], as do
+//! all later calls. [`Kernel::panic_report`] returns the report.
 
 //!
 //! # Layers

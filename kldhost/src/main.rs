@@ -20,7 +20,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print what a module is made of: names, versions, sections, relocations, symbols, sysinits
+    /// Print the contents of a module: names, versions, sections, relocations, symbols, sysinits
     Inspect {
         /// The module's file
         #[arg(value_name = "X.ko")]
@@ -50,7 +50,7 @@ fn inspect_file(file: &Path) -> Result<String, LoadError> {
 
 fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough.
+        // The reader closed the pipe, which is not an error.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(&format!("standard output: {error}")),
         Ok(()) => ExitCode::SUCCESS,

@@ -43,7 +43,7 @@ struct Hosted {
     module: KldId,
     name: String,
     mount: Mount,
-    /// Set when somebody unloads it.
+    /// Set by the thread that unloads it.
     unloading: AtomicBool,
 }
 
@@ -51,7 +51,7 @@ struct Hosted {
 ///
 /// # Errors
 ///
-/// For people, and final.
+/// A message for the user.
 pub fn run(arguments: Arguments) -> Result<(), String> {
     // Before the first thread is made, so that all threads leave the signals to the one that waits
     // for them.
@@ -68,14 +68,14 @@ pub fn run(arguments: Arguments) -> Result<(), String> {
     });
     let end = hosted.mount.wait_end();
     if end == End::Unmounted && !hosted.unloading.swap(true, SeqCst) {
-        complain(&format!(
+        warn(&format!(
             "{} was unmounted; unloading {}",
             hosted.mount.dir().display(),
             hosted.name
         ));
         unload(&hosted).map_err(|error| format!("{} cannot be unloaded: {error}", hosted.name))?;
     }
-    // Those who wait for an answer get one.
+    // All programs that wait for an answer get one.
     hosted.mount.wait_idle();
     hosted.mount.unmount();
     match hosted.kernel.panic_report() {
@@ -90,7 +90,7 @@ fn start(arguments: Arguments) -> Result<Hosted, String> {
         .release
         .or_else(|| asked_for(&arguments.file))
         .unwrap_or_default();
-    let console: ConsoleSink = Arc::new(|line| say(&mut io::stderr(), line));
+    let console: ConsoleSink = Arc::new(|line| print_line(&mut io::stderr(), line));
     let config = Config {
         release,
         tunables: arguments.tunables,
@@ -124,8 +124,8 @@ fn start(arguments: Arguments) -> Result<Hosted, String> {
     })
 }
 
-/// The first release that a module may be loaded on. A file that cannot be read asks for none, and
-/// loading it reports why.
+/// The first release that the module can be loaded on. A file that cannot be read requires none;
+/// loading it reports the reason.
 fn asked_for(file: &Path) -> Option<Release> {
     let metadata = inspect::inspect(&image::read_file(file).ok()?)
         .ok()?
@@ -149,23 +149,23 @@ fn announce(kernel: &Kernel, name: &str, dir: &Path) {
             devices.join(" ")
         ),
     };
-    say(&mut io::stdout(), &line);
+    print_line(&mut io::stdout(), &line);
 }
 
-fn complain(message: &str) {
-    say(&mut io::stderr(), &format!("kldhost: {message}"));
+fn warn(message: &str) {
+    print_line(&mut io::stderr(), &format!("kldhost: {message}"));
 }
 
-/// Prints a line. Whoever reads may have seen enough; that is no reason to stop.
-fn say(to: &mut impl Write, line: &str) {
+/// Prints a line. The reader may have closed the pipe, which is no reason to stop.
+fn print_line(to: &mut impl Write, line: &str) {
     let _ = writeln!(to, "{line}");
 }
 
-/// The first signal unloads the module. It may refuse, or never finish: a later one then ends this
-/// program all the same.
+/// The first signal unloads the module. The module may refuse, or the unload may hang. A later
+/// signal then ends this program.
 fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
-    /// Signals that come this soon after the first are the same one, as timeout(1) sends it to the
-    /// process and its group.
+    /// Signals within this time after the first count as the same one, because timeout(1) sends it
+    /// to the process and its group.
     const SAME: Duration = Duration::from_secs(1);
     let mut first = Instant::now();
     while signals.wait().is_ok() {
@@ -173,8 +173,8 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
             if first.elapsed() < SAME {
                 continue;
             }
-            complain(&format!(
-                "{} is still being unloaded; ending all the same",
+            warn(&format!(
+                "{} is still being unloaded; ending without that",
                 hosted.name
             ));
             hosted.mount.unmount();
@@ -188,8 +188,8 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
                 // The main thread reports it.
                 Err(Errno::PANICKED) => unloader.mount.unmount(),
                 Err(error) => {
-                    complain(&format!(
-                        "{} cannot be unloaded: {error}; it stays",
+                    warn(&format!(
+                        "{} cannot be unloaded: {error}; it stays loaded",
                         unloader.name
                     ));
                     unloader.unloading.store(false, SeqCst);
@@ -201,7 +201,7 @@ fn wait_for_signals(hosted: &Arc<Hosted>, signals: &SigSet) {
 
 fn unload(hosted: &Hosted) -> Result<(), Errno> {
     for sleeper in hosted.mount.sleepers() {
-        complain(&format!(
+        warn(&format!(
             "waking process {} ({})",
             sleeper.pid, sleeper.wmesg
         ));

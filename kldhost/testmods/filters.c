@@ -2,23 +2,23 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * /dev/filters: tables of filters, right and wrong, for the tests of kldhost.
- * The device has nothing to read or write; only kqueue(2) is of use.
+ * The device has nothing to read or write, and only supports kqueue(2).
  *
- * _IO('F', n) chooses the table that the next event gets:
+ * _IO('F', n) selects the table of the next event:
  *
  *   n  name               the table
  *   0  FILTERS_TAIL       followed by zeroes
  *   1  FILTERS_ADJACENT   followed by another table, as a linker puts them
  *   2  FILTERS_LAST       that other table, followed by module metadata
  *   3  FILTERS_USERDUMP   has f_userdump, which sets knt_extdata to 42
- *   4  FILTERS_COPY       has f_copy, which fails with the error chosen
+ *   4  FILTERS_COPY       has f_copy, which fails with the selected error
  *   5  FILTERS_NOT_FD     has no f_isfd
  *   6  FILTERS_FREED      in memory that unload frees
- *   7  FILTERS_NOWHERE    at an address where nothing is
+ *   7  FILTERS_NOWHERE    at an address that is not mapped
  *
  * From 100 on, n - 100 is the error of f_copy.  Unload drops all knotes.
  *
- * copies.c makes another module of this file, whose f_copy is the kernel's.
+ * copies.c compiles this file as another module, whose f_copy is the kernel's.
  */
 
 #include <sys/param.h>
@@ -47,7 +47,7 @@ enum {
 	FILTERS_COUNT,
 };
 
-/* struct filterops as a later release has it. */
+/* struct filterops of a later release. */
 struct later_filterops {
 	int	f_isfd;
 	int	(*f_attach)(struct knote *);
@@ -68,7 +68,7 @@ struct kinfo {
 };
 
 #if __FreeBSD_version >= 1500000
-/* As kldhost has it. */
+/* The same as in kldhost. */
 _Static_assert(__offsetof(struct kinfo, knt_extdata) ==
     __offsetof(struct kinfo_knote, knt_extdata), "knt_extdata is elsewhere");
 _Static_assert(sizeof(struct kinfo_knote) == 1160, "another kinfo_knote");

@@ -1,19 +1,19 @@
 /*-
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * /dev/kpi: calls the functions of the KPI that the other modules do without,
+ * /dev/kpi: calls the functions of the KPI that the other modules do not use,
  * for the tests of kldhost.
  *
- * _IOWR('K', n, int) runs check n below 100; the int comes back as 0, or as the
- * number of the line that found something wrong.  The checks are named in the
- * array at the end.  From 100 on they are misuses, which do not come back:
+ * _IOWR('K', n, int) runs check n below 100.  It returns 0, or the number of the
+ * line that has failed.  The checks are named in the array at the end.  From 100
+ * on they are misuses, which do not return:
  *
- *   n    what it does wrong
+ *   n    misuse
  *   100  sleeps with a mutex held
  *   101  malloc(9) with M_WAITOK and a mutex held
  *   102  takes a lock that was never initialised
  *   103  initialises a lock twice
- *   104  frees memory that somebody sleeps on
+ *   104  frees memory that a thread sleeps on
  *   105  KNOTE_UNLOCKED(9), whose f_event takes an sx lock
  *   106  uiomove(9) with a mutex held (the next read(2))
  *   107  sleeps without a lock and without a timeout
@@ -23,11 +23,11 @@
  *   111  mallocarray(9) of SIZE_MAX elements
  *   112  malloc(9) of all memory and a byte, with M_WAITOK
  *
- * read(2) gives the text "kpi\n", from the file's offset on.  EVFILT_READ fires
- * once KPI_FIRE, _IO('K', 200), was called.  KPI_SLEEP, _IO('K', 201), sleeps on
- * memory, for 104.  KPI_TURN, _IOW('K', 202, struct user_string), turns a string
- * around.  KPI_XCOPY and KPI_SCOPY, 203 and 204, copyin(9) a string with the sx lock
- * held, exclusively or shared, for which they wait interruptibly.
+ * read(2) returns the text "kpi\n", from the file's offset on.  EVFILT_READ fires
+ * after KPI_FIRE, _IO('K', 200).  KPI_SLEEP, _IO('K', 201), sleeps on memory, for
+ * 104.  KPI_TURN, _IOW('K', 202, struct user_string), reverses a string.
+ * KPI_XCOPY and KPI_SCOPY, 203 and 204, copyin(9) a string with the sx lock held,
+ * exclusively or shared.  Their wait for the lock is interruptible.
  */
 
 #include <sys/param.h>
@@ -143,7 +143,7 @@ check_malloc(void)
 	CHECK(realloc(p, SIZE_MAX, M_KPI, M_NOWAIT) == NULL);
 	CHECK(p[0] == 0);
 	free(p, M_KPI);
-	/* The machine has 512 MB, of which not all is taken. */
+	/* The machine has 512 MB, and not all of it is in use. */
 	CHECK(physmem == (512L << 20) / PAGE_SIZE);
 	CHECK(malloc(ptoa(physmem) + 1, M_KPI, M_NOWAIT) == NULL);
 	p = malloc(ptoa(physmem) / 2, M_DEVBUF, M_NOWAIT);
@@ -441,7 +441,7 @@ kpi_ioctl(struct cdev *dev, u_long cmd, caddr_t data, int fflag,
 	if (cmd == KPI_XCOPY || cmd == KPI_SCOPY)
 		return (kpi_copy(cmd, (struct user_string *)data));
 	if (cmd == KPI_TURN) {
-		/* Turns a string of the process around. */
+		/* Reverses a string of the process. */
 		user = (struct user_string *)data;
 		if (user->size > sizeof(text))
 			return (E2BIG);
@@ -501,9 +501,9 @@ kpi_event(struct knote *kn, long hint)
 }
 
 /*
- * struct filterops grows within a release line.  A later kernel reads members
- * behind a table that was compiled for an earlier one, and calls what is there.
- * So each table has a tail of its own, which stays zero.
+ * struct filterops grows within a release line.  A later kernel reads the words
+ * after a table that was compiled for an earlier one, and calls nonzero ones.
+ * Each table therefore has its own tail of zeroes.
  */
 struct kpi_filterops {
 	struct filterops fop;

@@ -4,10 +4,10 @@
  * /dev/misuse: every ioctl(2) breaks one rule of the kernel, for the tests of
  * kldhost.  All are _IO('M', n):
  *
- *   n  name                   what it does wrong
+ *   n  name                   misuse
  *   1  MISUSE_SLEEP_UNLOCKED  sx_sleep(9) with a lock that it does not hold
- *   2  MISUSE_XUNLOCK         sx_xunlock(9) of a lock that nobody holds
- *   3  MISUSE_SUNLOCK         sx_sunlock(9) of a lock that nobody holds
+ *   2  MISUSE_XUNLOCK         sx_xunlock(9) of a lock that is not held
+ *   3  MISUSE_SUNLOCK         sx_sunlock(9) of a lock that is not held
  *   4  MISUSE_RECURSE         sx_xlock(9) twice, without SX_RECURSE
  *   5  MISUSE_UPGRADE         sx_xlock(9) of a lock that it holds shared
  *   6  MISUSE_ORDER           takes "misuse a" and "misuse b", then b and a
@@ -20,8 +20,8 @@
  *  13  MISUSE_DESTROY_INSIDE  destroy_dev(9) of the device in its own method
  *  14  MISUSE_DOUBLE_FREE     free(9) twice
  *  15  MISUSE_FREE_TYPE       free(9) with another malloc type
- *  16  MISUSE_FREE_STRAY      free(9) of what malloc(9) never gave
- *  17  MISUSE_OVERRUN         writes the byte behind a block, then frees it
+ *  16  MISUSE_FREE_STRAY      free(9) of an address not from malloc(9)
+ *  17  MISUSE_OVERRUN         writes the byte after a block, then frees it
  *  18  MISUSE_WRITE_FREED     writes to a block after free(9)
  *  19  MISUSE_NULL_READ       reads through a null pointer
  *  20  MISUSE_WRITE_CONST     writes to its .rodata
@@ -29,17 +29,16 @@
  *  22  MISUSE_CALL_DATA       calls into its .data
  *  23  MISUSE_DIVIDE          divides by zero
  *  24  MISUSE_TRAP            executes ud2
- *  25  MISUSE_OVERFLOW_STACK  calls itself without end
+ *  25  MISUSE_OVERFLOW_STACK  recurses without end
  *  26  MISUSE_PANIC           panic(9) with the message "misuse: 26 of 42"
  *  27  MISUSE_LEAK            at unload: leaves 100 bytes of type "misuse"
  *  28  MISUSE_KEEP_KNOTES     at unload: knlist_destroy(9) with knotes on it
- *  29  MISUSE_KEEP_DEVICE     at unload: does without destroy_dev(9)
+ *  29  MISUSE_KEEP_DEVICE     at unload: no destroy_dev(9)
  *  30  MISUSE_DEFER_STOPS     sigdeferstop() without sigallowstop()
  *
- * What happens at unload is armed by the ioctl, which returns 0; without that,
- * unload is clean.  A block's size is 100 bytes, its type "misuse".
- * EVFILT_READ may be registered, never fires, and is there for 9, 10 and 28.
- * poll(2) never finds anything ready.
+ * A misuse at unload is armed by the ioctl, which returns 0.  Without that, unload
+ * is clean.  A block has 100 bytes and the type "misuse".  EVFILT_READ can be
+ * registered, for 9, 10 and 28, but never fires.  poll(2) never returns an event.
  */
 
 #include <sys/param.h>
@@ -97,9 +96,9 @@ static MALLOC_DEFINE(M_OTHER, "misuse2", "misuse device, the other type");
 static struct sx a, b;
 static struct selinfo sel;
 static struct cdev *misuse_cdev;
-static int armed;			/* what MOD_UNLOAD shall do wrong */
+static int armed;			/* the misuse at MOD_UNLOAD */
 
-/* These are volatile to keep the compiler from seeing what comes. */
+/* volatile, so that the compiler does not see the misuse. */
 static void *volatile nothing = NULL;
 static volatile int zero;
 static const int constant = 42;
@@ -306,9 +305,9 @@ misuse_never(struct knote *kn, long hint)
 }
 
 /*
- * struct filterops grows within a release line.  A later kernel reads members
- * behind a table that was compiled for an earlier one, and calls what is there.
- * So each table has a tail of its own, which stays zero.
+ * struct filterops grows within a release line.  A later kernel reads the words
+ * after a table that was compiled for an earlier one, and calls nonzero ones.
+ * Each table therefore has its own tail of zeroes.
  */
 struct misuse_filterops {
 	struct filterops fop;

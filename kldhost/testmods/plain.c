@@ -2,12 +2,12 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * /dev/plain: a FIFO of 64 bytes in plain C, for the tests of kldhost.  It is
- * written as such drivers usually are, and is decent in normal use.  Two faults
- * are left in on purpose, each marked "Fault":
+ * written as such drivers usually are, and works in normal use.  It has two
+ * deliberate faults, each marked "Fault":
  *
  *  - MOD_UNLOAD destroys the knlists without dropping the knotes that are still
  *    on them;
- *  - write(2) forgets the error of uiomove(9), and so spins for ever on a bad
+ *  - write(2) ignores the error of uiomove(9), and so spins without end on a bad
  *    user pointer, with the lock held.
  */
 
@@ -28,7 +28,7 @@
 
 #define	PLAIN_SIZE	64
 
-/* Another name for the device, for a test that needs it. */
+/* A second name for the device, for a test. */
 #ifndef PLAIN_NAME
 #define	PLAIN_NAME	"plain"
 #endif
@@ -42,7 +42,7 @@ struct plain {
 	size_t		 head;		/* index of the oldest byte */
 	size_t		 count;		/* bytes held */
 	u_int		 writers;
-	int		 going;		/* unload has begun */
+	int		 dying;		/* unload has begun */
 	struct selinfo	 in;		/* readers wait here */
 	struct selinfo	 out;		/* writers wait here */
 };
@@ -70,7 +70,7 @@ static struct cdevsw plain_cdevsw = {
 	.d_kqfilter =	plain_kqfilter,
 };
 
-/* Tells everybody who waits on one side that it has changed. */
+/* Notifies all waiters on one side that it has changed. */
 static void
 plain_notify(struct plain *p, struct selinfo *side)
 {
@@ -81,12 +81,12 @@ plain_notify(struct plain *p, struct selinfo *side)
 	KNOTE_LOCKED(&side->si_note, 0);
 }
 
-/* Sleeps until one side changes; the lock is dropped meanwhile. */
+/* Sleeps until one side changes, with the lock released. */
 static int
 plain_wait(struct plain *p, struct selinfo *side, int ioflag, const char *wmesg)
 {
 
-	if (p->going)
+	if (p->dying)
 		return (ENXIO);
 	if ((ioflag & O_NONBLOCK) != 0)
 		return (EWOULDBLOCK);
@@ -162,7 +162,7 @@ plain_write(struct cdev *dev, struct uio *uio, int ioflag)
 		tail = (p->head + p->count) % PLAIN_SIZE;
 		n = MIN(PLAIN_SIZE - p->count, PLAIN_SIZE - tail);
 		n = MIN(n, (size_t)uio->uio_resid);
-		/* Fault: after an error, uio_resid stays and so do we. */
+		/* Fault: after an error, uio_resid does not change, and this loops. */
 		if (uiomove(p->ring + tail, n, uio) == 0) {
 			p->count += n;
 			plain_notify(p, &p->in);
@@ -249,9 +249,9 @@ plain_out_event(struct knote *kn, long hint)
 }
 
 /*
- * struct filterops grows within a release line.  A later kernel reads members
- * behind a table that was compiled for an earlier one, and calls what is there.
- * So each table has a tail of its own, which stays zero.
+ * struct filterops grows within a release line.  A later kernel reads the words
+ * after a table that was compiled for an earlier one, and calls nonzero ones.
+ * Each table therefore has its own tail of zeroes.
  */
 struct plain_filterops {
 	struct filterops fop;
@@ -339,7 +339,7 @@ static void
 plain_free(struct plain *p)
 {
 
-	/* Fault: knotes may still be attached, and nothing drops them. */
+	/* Fault: knotes may still be attached, and are not dropped. */
 	knlist_destroy(&p->in.si_note);
 	knlist_destroy(&p->out.si_note);
 	seldrain(&p->in);
@@ -377,11 +377,11 @@ static void
 plain_unload(struct plain *p)
 {
 
-	/* The kernel sends MOD_UNLOAD after a MOD_LOAD that failed, too. */
+	/* The kernel also sends MOD_UNLOAD after a MOD_LOAD that failed. */
 	if (p->cdev == NULL)
 		return;
 	sx_xlock(&p->lock);
-	p->going = 1;
+	p->dying = 1;
 	plain_notify(p, &p->in);
 	plain_notify(p, &p->out);
 	sx_xunlock(&p->lock);

@@ -5,18 +5,18 @@
  * unloaded.  Unload waits for the lock that each of them releases last, and
  * three ticks.  It does not wait until they have returned.
  *
- * The tunable hw.stays.way selects what is wrong:
+ * The tunable hw.stays.way selects the fault:
  *
- *   0  STAYS_SAFE            nothing: whatever releases the lock last is a tail
- *                            call, and the filter outlives the module
+ *   0  STAYS_SAFE            none: the lock is last released by a tail call, and
+ *                            the filter outlives the module
  *   1  STAYS_DETACH          f_detach returns through the module
- *   2  STAYS_UNLOCK          the unlock function of the knlist does
- *   3  STAYS_DTOR            the destructor of an open file does
+ *   2  STAYS_UNLOCK          so does the unlock function of the knlist
+ *   3  STAYS_DTOR            so does the destructor of an open file
  *   4  STAYS_TABLE           the filter is in the module
  *   5  STAYS_TABLE_FREED     the filter is freed at unload
  *
- * In two more ways the destructor sleeps after its release, until a signal
- * comes:
+ * In two more ways, the destructor sleeps after its release, until a signal
+ * arrives:
  *
  *   6  STAYS_DTOR_LEFT       in a tail call, which is safe
  *   7  STAYS_DTOR_SLEEPS     in a call
@@ -55,9 +55,9 @@ TUNABLE_INT("hw.stays.way", &way);
 
 static struct sx lock;
 static struct knlist list;
-static u_int files;			/* open ones; under the lock */
+static u_int files;			/* open files; under the lock */
 static struct cdev *dev;
-static struct stays_filter *filter;	/* what knotes get */
+static struct stays_filter *filter;	/* the filter of knotes */
 
 static d_open_t		stays_open;
 static d_kqfilter_t	stays_kqfilter;
@@ -69,7 +69,7 @@ static struct cdevsw stays_cdevsw = {
 	.d_kqfilter =	stays_kqfilter,
 };
 
-/* With something behind it, a call is no tail call. */
+/* A call that is followed by code is not a tail call. */
 #define	STAYS_RETURN()	__asm __volatile("nop")
 
 static void
@@ -132,7 +132,7 @@ stays_assert(void *arg, int what)
 	    SA_UNLOCKED);
 }
 
-/* One file less is open.  The lock stays held. */
+/* Counts a close.  The lock stays held. */
 static void
 stays_closed(void)
 {
@@ -250,7 +250,7 @@ stays_unload(void)
 		(void)sx_sleep(&files, &lock, 0, "stays", 0);
 	sx_xunlock(&lock);
 	knlist_delete(&list, curthread, 0);
-	/* Threads have left the module by then, one should think. */
+	/* A driver might assume that all threads have left the module by then. */
 	pause("stays", 3);
 	if (way == STAYS_TABLE_FREED)
 		free(filter, M_DEVBUF);

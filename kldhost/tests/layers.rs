@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The layers, the lowest first.
 const LAYERS: [&str; 10] = [
@@ -95,7 +95,7 @@ fn name(text: &str) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// What follows each occurrence of `prefix` that is not the end of a longer name.
+/// The text after each occurrence of `prefix` that is not the end of a longer name.
 fn after<'a>(line: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
     line.match_indices(prefix)
         .filter(|(at, _)| {
@@ -188,7 +188,7 @@ fn violations(sources: &[Source]) -> Vec<Violation> {
 /// Adds the Rust files in `dir`.
 fn read(dir: &Path, src: &Path, sources: &mut Vec<Source>) {
     for entry in fs::read_dir(dir).expect("the directory can be read") {
-        let path: PathBuf = entry.expect("the entry can be read").path();
+        let path = entry.expect("the entry can be read").path();
         if path.is_dir() {
             read(&path, src, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -207,11 +207,8 @@ fn each_layer_uses_only_layers_before_it() {
     let mut sources = Vec::new();
     read(&src, &src, &mut sources);
     for layer in LAYERS {
-        let has = |source: &&Source| layer_of(&source.path) == Some(layer);
-        assert!(
-            sources.iter().any(|source| has(&source)),
-            "layer `{layer}` has no file"
-        );
+        let has_file = sources.iter().any(|s| layer_of(&s.path) == Some(layer));
+        assert!(has_file, "layer `{layer}` has no file");
     }
     let found: Vec<String> = violations(&sources)
         .iter()
@@ -220,7 +217,7 @@ fn each_layer_uses_only_layers_before_it() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// What is reported about a made-up file.
+/// The violations in a made-up file.
 fn reported(path: &str, text: &str) -> Vec<String> {
     let others = [
         ("kern/thread.rs", "pub struct Thread {}\n"),

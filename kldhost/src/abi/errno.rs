@@ -4,8 +4,8 @@ use std::fmt;
 
 /// The error of a system call or KPI function, by FreeBSD's number.
 ///
-/// Two values do not exist in FreeBSD: [`Errno::KILLED`] and [`Errno::PANICKED`] are what a call
-/// gives that, in the kernel, would never return.
+/// Two values do not exist in FreeBSD. A call returns [`Errno::KILLED`] or [`Errno::PANICKED`]
+/// where, in the kernel, it would never return.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Errno(pub i32);
 
@@ -19,7 +19,7 @@ macro_rules! errnos {
                 match self.0 { $($value => Some(stringify!($name)),)* _ => None }
             }
 
-            /// The text that strerror(3) gives.
+            /// The text of strerror(3).
             pub fn text(self) -> &'static str {
                 match self.0 { $($value => $text,)* _ => "Unknown error" }
             }

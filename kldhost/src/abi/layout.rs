@@ -152,7 +152,7 @@ pub struct KinfoKnote {
     pub knt_status: c_int,
     pub knt_extdata: c_int,
     pub knt_spare0: [u64; 4],
-    /// What the filter adds: of a file, its path.
+    /// Data that the filter adds. For a file, this is its path.
     pub knt_more: [u64; 131],
 }
 

@@ -1,11 +1,11 @@
-//! Signals (`<sys/signal.h>`), and what they do to a process.
+//! Signals (`<sys/signal.h>`), and their effects on a process.
 
 /// A signal, by FreeBSD's number (`<sys/signal.h>`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Signal(pub i32);
 
 impl Signal {
-    /// The terminal is gone.
+    /// The terminal was closed.
     pub const HUP: Signal = Signal(1);
     /// Interrupt from the keyboard.
     pub const INT: Signal = Signal(2);
@@ -15,11 +15,11 @@ impl Signal {
     pub const ABRT: Signal = Signal(6);
     /// Ends the process, always.
     pub const KILL: Signal = Signal(9);
-    /// Write to a pipe that nobody reads.
+    /// Write to a pipe without readers.
     pub const PIPE: Signal = Signal(13);
     /// A timer has expired.
     pub const ALRM: Signal = Signal(14);
-    /// Asks the process to end.
+    /// Termination request.
     pub const TERM: Signal = Signal(15);
     /// A child has changed; ignored by default.
     pub const CHLD: Signal = Signal(20);
@@ -36,7 +36,7 @@ impl Signal {
     }
 }
 
-/// What a process does on a signal, sigaction(2).
+/// The action of a process on a signal, sigaction(2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigAction {
     /// `SIG_DFL`: most signals end the process.

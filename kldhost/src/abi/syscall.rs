@@ -22,7 +22,7 @@ pub const O_ACCMODE: i32 = 0x0003;
 pub const O_NONBLOCK: i32 = 0x0004;
 /// open(2), fcntl(2): append on each write.
 pub const O_APPEND: i32 = 0x0008;
-/// fcntl(2): send SIGIO when data is there.
+/// fcntl(2): send SIGIO when data is available.
 pub const O_ASYNC: i32 = 0x0040;
 /// open(2): create the file if it does not exist.
 pub const O_CREAT: i32 = 0x0200;
@@ -43,7 +43,7 @@ pub const POLLPRI: i16 = 0x0002;
 pub const POLLOUT: i16 = 0x0004;
 /// poll(2), result only: an error.
 pub const POLLERR: i16 = 0x0008;
-/// poll(2), result only: the device is gone.
+/// poll(2), result only: the device was destroyed.
 pub const POLLHUP: i16 = 0x0010;
 /// poll(2), result only: not an open descriptor.
 pub const POLLNVAL: i16 = 0x0020;
@@ -62,7 +62,7 @@ pub const POLLWRBAND: i16 = 0x0100;
 pub struct PollFd {
     /// The descriptor; a negative one is skipped.
     pub fd: Fd,
-    /// The events asked for.
+    /// The requested events.
     pub events: i16,
     /// The events found.
     pub revents: i16,
@@ -137,7 +137,7 @@ pub const EV_DISABLE: u16 = 0x0008;
 pub const EV_ONESHOT: u16 = 0x0010;
 /// Reset the event's state when it is reported: report changes rather than the state.
 pub const EV_CLEAR: u16 = 0x0020;
-/// Give a receipt (an `EV_ERROR` event with data 0) for this change.
+/// Return a receipt (an `EV_ERROR` event with data 0) for this change.
 pub const EV_RECEIPT: u16 = 0x0040;
 /// Disable the event when it is reported.
 pub const EV_DISPATCH: u16 = 0x0080;
@@ -154,7 +154,7 @@ pub const EV_EOF: u16 = 0x8000;
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Kevent {
-    /// What is watched: for the filters here, a descriptor.
+    /// The identifier of the event. For the filters here, it is a descriptor.
     pub ident: usize,
     /// The filter, `EVFILT_*`.
     pub filter: i16,
@@ -164,7 +164,7 @@ pub struct Kevent {
     pub fflags: u32,
     /// Data of the filter; for read and write: how many bytes.
     pub data: i64,
-    /// Comes back as it was given.
+    /// Returned unchanged.
     pub udata: usize,
     /// Extensions; not used by the filters here.
     pub ext: [u64; 4],

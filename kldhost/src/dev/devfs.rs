@@ -27,13 +27,13 @@ struct State {
     names: HashMap<String, Arc<Device>>,
     /// Every device ever made, by address: modules may still have pointers.
     all: HashMap<usize, Arc<Device>>,
-    /// Destroyed ones, whose vnodes the next lookup dooms.
+    /// Destroyed devices. The next lookup dooms their vnodes.
     lingering: Vec<Arc<Device>>,
 }
 
 impl Devfs {
-    /// The device at `path`; ENOENT if there is none. Vnodes of devices that are gone are doomed on
-    /// the way, as `devfs_populate` does it.
+    /// The device at `path`; ENOENT if there is none. As `devfs_populate` does, this first dooms
+    /// the vnodes of destroyed devices.
     fn lookup(&self, td: &Thread, path: &str) -> Result<Arc<Device>, Errno> {
         let lingering = std::mem::take(&mut self.state.lock().lingering);
         for device in lingering {
@@ -124,7 +124,7 @@ impl Devfs {
             )
         };
         let flags = flags | D_INIT;
-        // SAFETY: the module's memory, but it may be read-only: the copy tells.
+        // SAFETY: the memory of the module. It may be read-only, which the copy reports.
         let written = unsafe {
             let to = (&raw mut (*sw.as_ptr()).d_flags).cast();
             fault::copy_user(to, (&raw const flags).cast(), size_of_val(&flags))
@@ -133,7 +133,7 @@ impl Devfs {
         if written.is_err() {
             return Err(td.misuse(
                 call,
-                "the cdevsw is in read-only memory; the kernel writes to it",
+                "the cdevsw is in read-only memory, but the kernel writes to it",
                 name,
             ));
         }
@@ -154,7 +154,7 @@ impl Devfs {
         };
         let name = Some(device.name.clone());
         if device.cdev.si_flags.load(SeqCst) & SI_NAMED == 0 {
-            return Err(td.misuse(call, "the device is destroyed already", name));
+            return Err(td.misuse(call, "the device was already destroyed", name));
         }
         if td.own().devices.borrow().contains(&device.addr()) {
             return Err(td.misuse(
@@ -203,7 +203,7 @@ impl Devfs {
         self.state.lock().all.get(&cdev.addr()).cloned()
     }
 
-    /// What is in `/dev`, by name.
+    /// The devices in `/dev`, by name.
     pub fn nodes(&self) -> Vec<DeviceNode> {
         let state = self.state.lock();
         let node = |device: &Arc<Device>| {
@@ -225,7 +225,7 @@ impl Devfs {
         nodes
     }
 
-    /// The name of a device whose cdevsw satisfies `ours`, if any is left.
+    /// The name of a device whose cdevsw satisfies `ours`, if there is one.
     pub fn device_left(&self, ours: impl Fn(usize) -> bool) -> Option<String> {
         let state = self.state.lock();
         let mut left = state
@@ -249,7 +249,7 @@ pub struct DeviceNode {
     pub mode: u32,
 }
 
-/// `prep_devname`: strips leading slashes and doubled ones, and refuses what cannot be a name.
+/// `prep_devname`: strips leading and doubled slashes, and refuses an invalid name.
 fn clean_name(name: &str) -> Result<String, Errno> {
     if name.len() > SPECNAMELEN {
         return Err(Errno::ENAMETOOLONG);

@@ -1,4 +1,4 @@
-//! A device and what is open on it: `struct cdev`, its vnode, its files.
+//! A device and its open files: `struct cdev`.
 
 use std::ffi::c_int;
 
@@ -15,17 +15,17 @@ use crate::machine::sync::atomic::AtomicBool;
 use crate::machine::sync::atomic::Ordering::SeqCst;
 use crate::machine::sync::{self, Arc, Mutex};
 
-/// `FLASTCLOSE`: nobody has the device open any more.
+/// `FLASTCLOSE`: the device is not open any longer.
 const FLASTCLOSE: i32 = O_DIRECTORY;
 /// `FREVOKE`: a forced close.
 pub const FREVOKE: i32 = 0x0020_0000;
 /// `S_IFCHR`, which d_open and d_close get as the type of device.
 const S_IFCHR: usize = 0o020000;
 
-/// A device: `struct cdev`, followed by what modules do not see.
+/// A device: `struct cdev`, followed by fields that modules do not see.
 #[repr(C)]
 pub struct Device {
-    /// What modules see. They hold pointers to it and change `si_drv1`, `si_drv2`.
+    /// The part that modules see. They hold pointers to it and change `si_drv1`, `si_drv2`.
     pub cdev: Cdev,
     /// Its name, without `/dev/`.
     pub name: String,
@@ -35,7 +35,7 @@ pub struct Device {
     pub privs: Mutex<Vec<Arc<PrivSlot>>>,
 }
 
-// SAFETY: the raw pointers in `cdev` are the module's, and not followed here; what changes is
+// SAFETY: the raw pointers in `cdev` are the module's, and are not followed here. All other data is
 // atomic or locked.
 unsafe impl Send for Device {}
 // SAFETY: as above.
@@ -49,7 +49,7 @@ pub struct DevFile {
     pub device: Arc<Device>,
     /// `f_cdevpriv`.
     pub private: Arc<PrivSlot>,
-    /// Set when d_open has succeeded, so that d_close is due.
+    /// Set when d_open has succeeded, so that d_close has to be called.
     opened: AtomicBool,
 }
 
@@ -74,15 +74,15 @@ impl Device {
         })
     }
 
-    /// What modules know it by.
+    /// The address that modules use for it.
     pub fn addr(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Enters the device, to call a method; `None` if it is gone.
+    /// Enters the device, to call a method; `None` if it was destroyed.
     pub fn enter<'a>(&'a self, td: &'a Thread) -> Option<InDevice<'a>> {
-        // The count goes up before the look, and destroy_dev(9) takes the methods away before it
-        // looks at the count.
+        // The count is incremented before the cdevsw is read. destroy_dev(9) clears the cdevsw
+        // before it reads the count.
         self.cdev.si_threadcount.fetch_add(1, SeqCst);
         sync::switch("dev_refthread");
         let sw = self.cdev.si_devsw.load(SeqCst);
@@ -93,10 +93,11 @@ impl Device {
         td.own().devices.borrow_mut().push(self.addr());
         // SAFETY: the module's cdevsw lives until its devices are destroyed, which waits for this
         // thread.
+        let sw = unsafe { &*sw };
         Some(InDevice {
             td,
             device: self,
-            sw: unsafe { &*sw },
+            sw,
         })
     }
 
@@ -151,7 +152,7 @@ impl InDevice<'_> {
 }
 
 impl Device {
-    /// `devfs_close`: calls d_close, if this close is one that the module hears of.
+    /// `devfs_close`: calls d_close, if this is a close for which the module is called.
     pub fn close(&self, td: &Thread, fflag: i32, last: bool) -> Result<c_int, Stop> {
         let Some(inside) = self.enter(td) else {
             return Ok(Errno::ENXIO.0);
@@ -211,7 +212,7 @@ impl DevFile {
         self.vnode.opened(&self.device);
     }
 
-    /// `devfs_fp_check`: enters the device; `None` if it, or the vnode, is gone.
+    /// `devfs_fp_check`: enters the device; `None` if it was destroyed or the vnode is doomed.
     pub fn enter<'a>(&'a self, td: &'a Thread) -> Option<InDevice<'a>> {
         if self.is_doomed() {
             None
@@ -247,7 +248,7 @@ pub fn with_file<T>(td: &Thread, file: &File, body: impl FnOnce() -> T) -> T {
     result
 }
 
-/// The file open on a device whose method runs; `None` outside of one.
+/// The file open on a device whose method runs; `None` outside of a method.
 pub fn file_in_method(td: &Thread) -> Option<&DevFile> {
     let file = td.own().fpop.get().cast::<File>();
     // SAFETY: only `with_file` sets it, while its caller has the file.

@@ -10,7 +10,7 @@ use crate::machine::sync::{Arc, SleepMutex};
 /// Descriptors that a process may have open, `kern.maxfilesperproc`.
 const LIMIT: usize = 4096;
 
-/// The table of a process. Its address stands for the process where a filter gets one.
+/// The table of a process. Where a filter gets a `struct proc *`, it gets this address.
 pub type Files = SleepMutex<FdTable>;
 
 /// The open descriptors of a process.
@@ -20,7 +20,7 @@ pub struct FdTable {
 }
 
 impl FdTable {
-    /// The file behind `fd`; EBADF if there is none.
+    /// The file of `fd`; EBADF if there is none.
     pub fn get(&self, fd: Fd) -> Result<FileRef, Errno> {
         usize::try_from(fd)
             .ok()
@@ -77,7 +77,7 @@ impl FdTable {
         usize::try_from(fd).is_ok_and(|fd| fd < LIMIT)
     }
 
-    /// Puts a file at a descriptor, in place of the one that is there, which is returned.
+    /// Puts a file at a descriptor, and returns the file that was there.
     pub fn replace(&mut self, fd: Fd, file: FileRef) -> Option<FileRef> {
         self.put(fd as usize, file)
     }
@@ -106,8 +106,8 @@ impl FdTable {
         self.open.iter().flatten().filter_map(kqueue).collect()
     }
 
-    /// `fdcopy`: the table of a child of fork(2) has the same files, but for kqueues. Those that
-    /// are to be copied are begun here.
+    /// `fdcopy`: the table of a child of fork(2). It has the same files, except for kqueues. Copies
+    /// of kqueues are started here.
     pub fn fork(&self) -> (FdTable, Vec<Copying>) {
         let mut copying = Vec::new();
         let mut inherit = |file: &FileRef| match &file.kind {

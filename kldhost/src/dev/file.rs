@@ -20,10 +20,11 @@ pub const FWRITE: i32 = 2;
 
 /// `FMASK`: the flags of open(2) that a description keeps.
 pub const FMASK: i32 = FREAD | FWRITE | FCNTLFLAGS;
-/// `FCNTLFLAGS`: those that fcntl(2) may change: O_NONBLOCK, O_APPEND, O_ASYNC, O_FSYNC, O_DIRECT.
+/// `FCNTLFLAGS`: the flags that fcntl(2) may change. These are O_NONBLOCK, O_APPEND, O_ASYNC,
+/// O_FSYNC, O_DIRECT.
 pub const FCNTLFLAGS: i32 = O_NONBLOCK | O_APPEND | O_ASYNC | 0x80 | 0x0001_0000;
 
-/// What is open.
+/// The open object.
 pub enum Kind {
     /// A device.
     Device(DevFile),
@@ -37,7 +38,7 @@ pub struct File {
     pub flag: AtomicI32,
     /// `f_offset`: where the next read(2) or write(2) starts, for devices that care.
     pub offset: AtomicI64,
-    /// What is open.
+    /// The open object.
     pub kind: Kind,
 }
 
@@ -55,7 +56,7 @@ impl File {
         }
     }
 
-    /// `fo_close`: nobody refers to it any more.
+    /// `fo_close`: there is no reference to it left.
     fn close(self) -> Result<(), Errno> {
         let td = thread::current();
         match &self.kind {
@@ -79,7 +80,7 @@ impl FileRef {
         })))
     }
 
-    /// Drops the reference, and tells what closing gave.
+    /// Drops the reference, and returns the result of closing.
     pub fn release(self) -> Result<(), Errno> {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is not used, nor dropped, after.
@@ -105,7 +106,7 @@ impl Drop for FileRef {
     fn drop(&mut self) {
         // SAFETY: taken once, here.
         let file = unsafe { ManuallyDrop::take(&mut self.0) };
-        // The kernel has nobody to tell, either: fdrop()'s result is for close(2).
+        // The kernel also ignores the result of fdrop() here. Only close(2) returns it.
         let _ = FileRef::drop_arc(file);
     }
 }

@@ -1,7 +1,8 @@
-//! What can be done with an open file: `struct fileops` of devices and kqueues.
+//! The operations on an open file: `struct fileops` of devices and kqueues.
 //!
-//! A device that is gone is answered for by the kernel: EIO for read(2) and write(2), POLLHUP for
-//! poll(2), ENXIO for kevent(2); for ioctl(2) ENXIO, or ENOTTY once its vnode is doomed.
+//! The kernel itself answers calls on a device that was destroyed. read(2) and write(2) fail with
+//! EIO and kevent(2) with ENXIO. poll(2) returns POLLHUP. ioctl(2) fails with ENXIO, or with ENOTTY
+//! once the vnode is doomed.
 
 use std::ffi::c_int;
 
@@ -34,7 +35,7 @@ const POLLSTANDARD: i16 = POLLIN
     | POLLNVAL;
 
 impl File {
-    /// `fo_read`, `fo_write`: which of them `uio` says. 0 or an errno.
+    /// `fo_read` or `fo_write`, depending on `uio`. 0 or an errno.
     pub fn move_data(&self, td: &Thread, uio: &mut Uio) -> Result<Errno, Stop> {
         let Some(device) = self.device() else {
             return Ok(Errno::EOPNOTSUPP);
@@ -148,7 +149,7 @@ impl DevFile {
     }
 }
 
-/// What poll(2) finds on a device that is gone.
+/// The events of poll(2) on a device that was destroyed.
 fn dead_poll(events: i16) -> i16 {
     if events & !POLLSTANDARD != 0 {
         POLLNVAL
@@ -157,7 +158,7 @@ fn dead_poll(events: i16) -> i16 {
     }
 }
 
-/// What it finds on a device without d_poll.
+/// The events of poll(2) on a device without d_poll.
 fn no_poll(events: i16) -> i16 {
     if events & !POLLSTANDARD != 0 {
         POLLNVAL

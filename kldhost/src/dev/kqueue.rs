@@ -1,7 +1,7 @@
 //! kqueues and their knotes, kqueue(9).
 //!
-//! Lock order: the lock of a knlist (the module's), then that of a kqueue. A knote that is in flux
-//! is not dropped by others while the kqueue is unlocked.
+//! Lock order: the lock of a knlist (the module's), then that of a kqueue. While a knote is in
+//! flux, other threads do not drop it, even if the kqueue is unlocked.
 
 mod filter;
 mod fork;
@@ -34,7 +34,7 @@ use note::{Note, NotePtr, change_flux, change_status, flags, flux, in_flux, stat
 /// A kqueue.
 pub struct Kqueue {
     state: SleepMutex<State>,
-    /// `kq_sel`: who polls the kqueue itself.
+    /// `kq_sel`: the pollers of the kqueue itself.
     sel: Selinfo,
     /// `KQ_CPONFORK`: fork(2) copies it.
     pub cponfork: bool,
@@ -50,7 +50,7 @@ unsafe impl Sync for Kqueue {}
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Entry {
     Note(NotePtr),
-    /// The mark of a scan: where it began.
+    /// The marker of a scan, at the end of the queue when the scan began.
     Marker(u64),
 }
 
@@ -62,9 +62,9 @@ struct State {
     queue: VecDeque<Entry>,
     /// `kq_count`: how many of these are knotes.
     count: usize,
-    /// `KQ_SLEEP`: somebody sleeps in kevent(2).
+    /// `KQ_SLEEP`: a thread sleeps in kevent(2).
     sleep: bool,
-    /// `KQ_FLUXWAIT`: somebody waits for a knote that is in flux.
+    /// `KQ_FLUXWAIT`: a thread waits for a knote that is in flux.
     flux_wait: bool,
     /// `KQ_CLOSING`.
     closing: bool,
@@ -82,7 +82,7 @@ type Locked<'a> = SleepMutexGuard<'a, State>;
 impl Kqueue {
     /// kqueuex(2).
     pub fn new(cponfork: bool) -> Arc<Kqueue> {
-        // SAFETY: all-zero bytes are a valid selinfo, that nobody waits on.
+        // SAFETY: all-zero bytes are a valid selinfo without waiters.
         let sel = unsafe { std::mem::zeroed() };
         Arc::new(Kqueue {
             state: SleepMutex::default(),
@@ -115,14 +115,14 @@ impl Kqueue {
         }
     }
 
-    /// `KQ_FLUX_WAKEUP`: a knote is not in flux any more.
+    /// `KQ_FLUX_WAKEUP`: a knote is no longer in flux.
     fn flux_wakeup(&self, td: &Thread, state: &mut State) {
         if std::mem::take(&mut state.flux_wait) {
             td.kernel().sleepq.wakeup(self.chan());
         }
     }
 
-    /// Waits for a knote in flux to settle. The kqueue comes back unlocked.
+    /// Waits until a knote in flux settles. On return, the kqueue is unlocked.
     fn wait_flux(&self, td: &Thread, mut state: Locked<'_>, wmesg: &str) -> Result<(), Stop> {
         state.flux_wait = true;
         // Neither a signal nor a deadline ends it.
@@ -133,7 +133,7 @@ impl Kqueue {
         Ok(())
     }
 
-    /// `knote_enqueue`: the knote is to be reported.
+    /// `knote_enqueue`: queues the knote for a report.
     fn enqueue(&self, td: &Thread, state: &mut State, note: NotePtr) {
         state.queue.push_back(Entry::Note(note));
         state.count += 1;
@@ -162,8 +162,9 @@ impl Kqueue {
         self.drop_detached(td, note)
     }
 
-    /// `knote_drop_detached`. It waits until nobody else has the knote in flux: a report of the
-    /// kqueue may, or a fork(2) that copies it. In 14.0 there is neither.
+    /// `knote_drop_detached`. It waits until no other thread has the knote in flux. A report of the
+    /// kqueue can have it in flux, and so can a fork(2) that copies the kqueue. Neither exists in
+    /// 14.0.
     fn drop_detached(&self, td: &Thread, note: NotePtr) -> Result<(), Stop> {
         let mut state = self.state.lock();
         while flux(note) > 1 {
@@ -171,7 +172,7 @@ impl Kqueue {
             state = self.state.lock();
         }
         table::check_isfd(td, note)?;
-        // SAFETY: the knote is in flux, so nobody else drops it.
+        // SAFETY: the knote is in flux, so no other thread drops it.
         let ident = unsafe { (*note).kn.kn_kevent.ident };
         if let Some(list) = state.notes.get_mut(&ident) {
             list.retain(|&other| other != note);
@@ -184,7 +185,7 @@ impl Kqueue {
         drop(state);
         sync::stay("KQ_UNLOCK_FLUX", || td.is_free());
         table::check_isfd(td, note)?;
-        // SAFETY: made by `Note::new`; it is on no list any more.
+        // SAFETY: made by `Note::new`, and no longer on any list.
         let note = unsafe { Box::from_raw(note) };
         Dev::of(td.kernel()).tables.release(&note);
         Ok(())

@@ -1,8 +1,8 @@
-//! selinfo: who waits in poll(2) and select(2) for a device, selrecord(9).
+//! selinfo: the waiters in poll(2) and select(2) on a device, selrecord(9).
 //!
 //! The kernel's list of waiters is kept here, by the address of the `struct selinfo`. The structure
-//! itself says only whether there are any: `si_mtx` is set by the first selrecord(9), and the list
-//! head is non-null while anybody waits.
+//! itself only shows whether there are any. The first selrecord(9) sets `si_mtx`. The list head is
+//! non-null while there are waiters.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,9 +19,9 @@ use crate::machine::sync::atomic::AtomicBool;
 use crate::machine::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::machine::sync::{self, Arc, Instant, Mutex, SleepMutex};
 
-/// One who waits, `struct seltd`: a thread in poll(2) or select(2), or a callback.
+/// A waiter, `struct seltd`: a thread in poll(2) or select(2), or a callback.
 pub struct Poller {
-    /// `SELTD_PENDING`: something has happened since the last look.
+    /// `SELTD_PENDING`: there was a wakeup since the last check.
     pending: SleepMutex<bool>,
     /// Called when something happens, if it is not a thread.
     notify: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -38,7 +38,7 @@ pub struct Selfd {
     pub fired: AtomicBool,
 }
 
-/// What selrecord(9) does in the d_poll that runs.
+/// The request that selrecord(9) serves, in a d_poll.
 pub struct PollRequest {
     poller: Arc<Poller>,
     cookie: usize,
@@ -47,14 +47,14 @@ pub struct PollRequest {
     recorded: RefCell<Vec<Arc<Selfd>>>,
 }
 
-/// `st_free1`, `st_free2`: so many selinfos can be recorded in one d_poll.
+/// `st_free1`, `st_free2`: the number of selinfos that one d_poll can record.
 const SELFDS: usize = 2;
 
 /// All waiters of a kernel, by selinfo.
 #[derive(Default)]
 pub struct Waiters(Mutex<HashMap<usize, Vec<Arc<Selfd>>>>);
 
-/// What the list head points to while there are waiters: nothing that may be followed.
+/// The value of the list head while there are waiters. It must not be followed.
 const SOMEBODY: usize = 0x10;
 
 impl Poller {
@@ -78,7 +78,7 @@ impl Poller {
         std::ptr::from_ref(self).addr()
     }
 
-    fn happened(&self, kern: &Kern) {
+    fn wake(&self, kern: &Kern) {
         let before = std::mem::replace(&mut *self.pending.lock(), true);
         match &self.notify {
             Some(notify) if !before => notify(),
@@ -124,7 +124,7 @@ impl PollRequest {
         }
     }
 
-    /// Runs `body`, with the request in `td_sel`; what was recorded meanwhile.
+    /// Runs `body` with the request in `td_sel`, and returns what was recorded during the call.
     pub fn serve<T>(self, td: &Thread, body: impl FnOnce() -> T) -> (T, Vec<Arc<Selfd>>) {
         let before = td.own().sel.replace((&raw const self).cast());
         let result = body();
@@ -146,7 +146,7 @@ pub fn record(td: &Thread, call: &str, selector: usize, sip: &Selinfo) -> Result
         return Err(td.misuse(call, "called outside of d_poll", None));
     };
     if selector != td.addr() {
-        return Err(td.misuse(call, "the thread given is not curthread", None));
+        return Err(td.misuse(call, "the thread is not curthread", None));
     }
     if request.rescan {
         return Ok(());
@@ -175,8 +175,7 @@ pub fn record(td: &Thread, call: &str, selector: usize, sip: &Selinfo) -> Result
     Ok(())
 }
 
-/// `selwakeup`, `seldrain`: whoever waits on `sip` has to look again, and does not wait on it any
-/// more.
+/// `selwakeup`, `seldrain`: wakes the waiters on `sip`, and removes them from it.
 pub fn wakeup(kern: &Kern, sip: &Selinfo) {
     if sip.si_mtx.load(Relaxed).is_null() || sip.tdlist_first.load(SeqCst).is_null() {
         return;
@@ -190,12 +189,12 @@ pub fn wakeup(kern: &Kern, sip: &Selinfo) {
     };
     for selfd in woken {
         selfd.fired.store(true, SeqCst);
-        selfd.poller.happened(kern);
+        selfd.poller.wake(kern);
     }
 }
 
 impl Waiters {
-    /// `seltdclear`: takes what was recorded off the selinfos.
+    /// `seltdclear`: removes these records from their selinfos.
     pub fn forget(&self, selfds: &[Arc<Selfd>]) {
         sync::switch("seltdclear");
         let mut waiters = self.0.lock();
@@ -206,15 +205,15 @@ impl Waiters {
             list.retain(|other| !Arc::ptr_eq(other, selfd));
             if list.is_empty() {
                 waiters.remove(&selfd.sip);
-                // SAFETY: a selinfo that is listed exists: its memory is not freed, nor its module
-                // unloaded, while it is.
+                // SAFETY: a selinfo exists while it is listed. Its memory is not freed, and its
+                // module is not unloaded.
                 let sip = unsafe { &*(selfd.sip as *const Selinfo) };
                 sip.tdlist_first.store(null_mut(), SeqCst);
             }
         }
     }
 
-    /// Whether anybody waits on a selinfo at these addresses.
+    /// Whether there are waiters on a selinfo at these addresses.
     pub fn any(&self, within: impl Fn(usize) -> bool) -> bool {
         self.0.lock().keys().any(|&sip| within(sip))
     }

@@ -8,8 +8,8 @@ use crate::machine::sync::Mutex;
 use crate::machine::sync::atomic::AtomicBool;
 use crate::machine::sync::atomic::Ordering::SeqCst;
 
-/// The vnode of a device: what opens of it have in common until it is doomed, by revoke(2), or
-/// since the device is gone.
+/// The vnode of a device, which opens share until it is doomed. revoke(2) dooms it, and so does the
+/// next lookup after the device was destroyed.
 #[derive(Default)]
 pub struct Vnode {
     /// How many descriptions are open through it.
@@ -52,7 +52,7 @@ impl Vnode {
         };
         if opens > 0 {
             let last = device.cdev.si_usecount.fetch_sub(opens, SeqCst) == 1;
-            // td_fpop stays as it is: it is nobody's file that is closed.
+            // td_fpop is left unchanged, because this close is not of a particular file.
             device.close(td, O_NONBLOCK | FREVOKE, last)?;
         }
         Ok(())

@@ -1,10 +1,11 @@
 //! Offers the devices of a hosted kernel to every program on the machine, as files in a mounted
 //! directory.
 //!
-//! Linux's FUSE driver turns the system calls of those programs into requests, each of which
-//! becomes a system call of the hosted kernel. The protocol is spoken here, on the structures of
-//! crate `polyfuse-kernel`, and not by a library: polyfuse knows neither ioctl nor the flag
-//! `FOPEN_STREAM`, fuse3 has no ioctl, fuser and fuse-backend-rs do not pass interrupts on.
+//! Linux's FUSE driver turns the system calls of those programs into requests. Each request becomes
+//! a system call of the hosted kernel. The protocol is implemented here, on the structures of crate
+//! `polyfuse-kernel`. No library does everything that is needed: polyfuse has neither ioctl nor the
+//! flag `FOPEN_STREAM`, fuse3 has no ioctl, and fuser and fuse-backend-rs do not forward
+//! interrupts.
 
 mod answer;
 mod channel;
@@ -76,15 +77,15 @@ impl Mount {
     /// Linux.
     pub fn sleepers(&self) -> Vec<Sleeper> {
         let threads = self.session.kernel.threads();
-        let flights = self.session.flights();
-        let asleep = flights.into_iter().filter_map(|flight| {
+        let requests = self.session.requests();
+        let asleep = requests.into_iter().filter_map(|request| {
             match &threads
                 .iter()
-                .find(|thread| thread.tid == flight.tid)?
+                .find(|thread| thread.tid == request.tid)?
                 .state
             {
                 ThreadState::Sleeping { wmesg } => Some(Sleeper {
-                    pid: flight.pid,
+                    pid: request.pid,
                     wmesg: wmesg.clone(),
                 }),
                 ThreadState::Running => None,
@@ -97,7 +98,7 @@ impl Mount {
     ///
     /// # Errors
     ///
-    /// What the threads of the hosted kernel do instead, after ten seconds or if it has panicked.
+    /// The state of the threads of the hosted kernel, after ten seconds or if it has panicked.
     pub fn wait_asleep(&self, pid: i32, wmesg: &str) -> Result<(), String> {
         let is_it = |sleeper: &Sleeper| sleeper.pid == pid && sleeper.wmesg == wmesg;
         self.session
@@ -107,13 +108,12 @@ impl Mount {
             })
     }
 
-    /// Waits until it is unmounted, by whomever, or the hosted kernel has panicked.
+    /// Waits until it is unmounted, by any program, or the hosted kernel has panicked.
     pub fn wait_end(&self) -> End {
         self.session.wait_end()
     }
 
-    /// Waits until nobody waits for an answer any more, as is the case soon after the module was
-    /// unloaded.
+    /// Waits until no program waits for an answer. This is so soon after the module was unloaded.
     pub fn wait_idle(&self) {
         const LIMIT: Duration = Duration::from_secs(2);
         self.session.wait_idle(LIMIT);

@@ -1,5 +1,5 @@
-//! Reads a relocatable ELF file for amd64 into checked tables. After this nothing in the file is
-//! trusted again: every index points at something and every slice lies in the file.
+//! Reads a relocatable ELF file for amd64 into checked tables. After that, nothing in the file has
+//! to be trusted. Every index is in range, and every slice is in the file.
 
 mod header;
 mod names;
@@ -37,7 +37,7 @@ pub(crate) struct Section<'a> {
     pub flags: elf::SectionFlags,
     pub size: u64,
     pub align: u64,
-    /// Its bytes; empty for SHT_NOBITS, else as long as `size` says.
+    /// Its bytes: empty for SHT_NOBITS, else `size` bytes.
     pub data: &'a [u8],
     /// Sorted by offset.
     pub relocations: Vec<Relocation>,
@@ -63,7 +63,7 @@ impl Section<'_> {
 pub(crate) enum Place {
     Undefined,
     Absolute(u64),
-    /// Storage that the loader shall reserve.
+    /// Storage that the loader reserves.
     Common {
         size: u64,
         align: u64,
@@ -162,7 +162,7 @@ fn section_data<'a>(
     match end {
         Some(end) => Ok(&bytes[start as usize..end as usize]),
         None => Err(damaged(format!(
-            "section {index} ({size} bytes at byte {start}) lies beyond the end of the file ({} bytes)",
+            "section {index} ({size} bytes at byte {start}) is beyond the end of the file ({} bytes)",
             bytes.len()
         ))),
     }
@@ -178,7 +178,7 @@ fn section_names<'a>(
         .map_err(|_| damaged("it has no table of section names"))? as usize;
     let header = headers
         .get(index)
-        .ok_or_else(|| damaged("the table of section names is not there"))?;
+        .ok_or_else(|| damaged("the table of section names does not exist"))?;
     section_data(index, header, bytes)
 }
 
@@ -194,7 +194,7 @@ fn section<'a>(
     let align = header.sh_addralign.get(LE).max(1);
     if !align.is_power_of_two() {
         return Err(damaged(format!(
-            "section {name} has the alignment {align}, which is no power of two"
+            "section {name} has the alignment {align}, which is not a power of two"
         )));
     }
     let size = header.sh_size.get(LE);
@@ -215,7 +215,7 @@ fn section<'a>(
     })
 }
 
-/// Sections that share bytes could make a small file stand for any amount of work.
+/// With sections that share bytes, a small file could cause any amount of work.
 fn check_no_overlap(sections: &[Section], bytes: &[u8]) -> Result<(), LoadError> {
     let total: u64 = sections
         .iter()
@@ -252,7 +252,7 @@ fn read_relocations(
         .get_mut(header.sh_info.get(LE) as usize)
         .ok_or_else(|| {
             damaged(format!(
-                "section {name} relocates a section that is not there"
+                "section {name} relocates a section that does not exist"
             ))
         })?;
     if !target.is_loaded() {
@@ -272,7 +272,7 @@ fn read_relocations(
         let symbol = entry.r_sym(LE, false) as usize;
         if symbol >= symbol_count {
             return Err(damaged(format!(
-                "a relocation in {name} refers to symbol {symbol}, which is not there"
+                "a relocation in {name} refers to symbol {symbol}, which does not exist"
             )));
         }
         target.relocations.push(Relocation {

@@ -1,4 +1,4 @@
-//! Why a file is refused, in words for people.
+//! Why a file is refused, as readable messages.
 
 use nix::errno::Errno;
 use thiserror::Error;
@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The file itself cannot be read; says why.
+    /// The file itself cannot be read, for this reason.
     #[error("{0}")]
     Unreadable(String),
     /// Not ELF at all.
@@ -20,7 +20,7 @@ pub enum LoadError {
     /// The file contradicts itself or ends too early.
     #[error("damaged or truncated: {0}")]
     Damaged(String),
-    /// A module that asks for something that neither the FreeBSD loader nor kldhost gives it.
+    /// A module that needs something that neither the FreeBSD loader nor kldhost provides.
     #[error("cannot be loaded: {0}")]
     Unsupported(String),
     /// A relocation that cannot be applied.
@@ -28,11 +28,11 @@ pub enum LoadError {
     Relocation {
         /// The type, such as `R_X86_64_GOTPCREL`.
         kind: String,
-        /// What it refers to.
+        /// The symbol that it refers to.
         symbol: String,
         /// Section and offset of the place to be changed.
         place: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// Symbols that neither the module nor the kernel defines; all of them, sorted.
@@ -41,9 +41,9 @@ pub enum LoadError {
     /// The host gave no memory.
     #[error("no memory below 2 GB for an image of {size} bytes: {errno}")]
     Memory {
-        /// Bytes asked for.
+        /// Requested bytes.
         size: usize,
-        /// What the host said.
+        /// The error of the host.
         errno: Errno,
     },
     /// Too many images are loaded in this process.

@@ -11,11 +11,11 @@ use super::error::LoadError;
 /// The largest file that is taken for a module, in bytes.
 const SIZE_MAX: u64 = 64 << 20;
 
-/// Reads a whole file. Only regular files are opened, so that no device or FIFO makes us wait.
+/// Reads a whole file. Only regular files are opened, so that a device or FIFO cannot block.
 ///
 /// # Errors
 ///
-/// [`LoadError::Unreadable`] with what the system says, or that it is no file to be read.
+/// [`LoadError::Unreadable`] with the error of the system, or because it is not a regular file.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
     let unreadable = |error: io::Error| LoadError::Unreadable(reason(&error));
     let metadata = fs::metadata(path).map_err(unreadable)?;

@@ -1,5 +1,4 @@
-//! What a module takes from elsewhere: the symbols that its relocations need and that it does not
-//! define.
+//! The imports of a module: the symbols that its relocations need and that it does not define.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +11,7 @@ use super::reloc;
 /// Addresses below this are reached by every relocation from within an image.
 const NEAR: usize = 1 << 31;
 
-/// What an undefined symbol stands for.
+/// The value of an undefined symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Import {
     /// The address itself.
@@ -21,24 +20,24 @@ pub(crate) enum Import {
     Stub(usize),
     /// `__start_NAME`: the first byte of a section.
     SectionStart(usize),
-    /// `__stop_NAME`: the byte behind a section.
+    /// `__stop_NAME`: the first byte after a section.
     SectionEnd(usize),
 }
 
 pub(crate) struct Imports<'a> {
     /// For each symbol; `None` where the module defines it or no relocation needs it.
     pub of_symbol: Vec<Option<Import>>,
-    /// Name and address behind each jump stub.
+    /// Name and target of each jump stub.
     pub stubs: Vec<(&'a str, usize)>,
 }
 
 impl<'a> Imports<'a> {
-    /// Looks up every undefined symbol that a relocation needs.
+    /// Resolves every undefined symbol that a relocation needs.
     ///
     /// # Errors
     ///
-    /// [`LoadError::Relocation`] for a relocation that the FreeBSD loader would not apply;
-    /// [`LoadError::Undefined`] with all names that `resolve` does not know.
+    /// [`LoadError::Relocation`] for a relocation that the FreeBSD loader would not apply.
+    /// [`LoadError::Undefined`] with all names for which `resolve` returns `None`.
     pub fn resolve(
         object: &Object<'a>,
         resolve: &dyn Fn(&str) -> Option<usize>,
@@ -62,7 +61,7 @@ impl<'a> Imports<'a> {
                     imports.stubs.push((symbol.name, address));
                     Import::Stub(imports.stubs.len() - 1)
                 }
-                // FreeBSD, too, lets a weak symbol that nobody defines be null.
+                // FreeBSD also resolves an undefined weak symbol to null.
                 (None, None) if symbol.bind == elf::STB_WEAK => Import::Address(0),
                 (None, None) => {
                     missing.insert(symbol.name.to_owned());

@@ -1,4 +1,4 @@
-//! What a module is made of, read from its file. Nothing is loaded or executed.
+//! The contents of a module's file. Nothing is loaded or executed.
 
 mod print;
 mod sysinit;
@@ -15,7 +15,7 @@ use super::reloc;
 
 pub use self::sysinit::Sysinit;
 
-/// What a module's file says about itself.
+/// The contents of a module's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Bytes of the file.
@@ -30,11 +30,11 @@ pub struct Report {
     pub relocations: Vec<RelocationCount>,
     /// Symbols that it takes from the kernel or other modules, sorted.
     pub undefined: Vec<String>,
-    /// What runs when it is loaded, in the order in which it runs.
+    /// The functions that run at load, in the order of execution.
     pub sysinits: Vec<Sysinit>,
-    /// What runs when it is unloaded, in the order in which it runs.
+    /// The functions that run at unload, in the order of execution.
     pub sysuninits: Vec<Sysinit>,
-    /// What could not be read, and what is odd about it.
+    /// Unreadable parts, and unusual properties.
     pub remarks: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ pub struct SectionInfo {
     pub write: bool,
     /// Whether it holds instructions.
     pub execute: bool,
-    /// Whether the file gives its bytes; else it is all zeros.
+    /// Whether the file contains its bytes. Otherwise, they are zeros.
     pub in_file: bool,
 }
 
@@ -70,8 +70,8 @@ pub struct RelocationCount {
 ///
 /// # Errors
 ///
-/// [`LoadError`] when it is not a relocatable ELF file for amd64, or damaged beyond reading. What
-/// merely cannot be found in it becomes a remark.
+/// [`LoadError`] when it is not a relocatable ELF file for amd64, or is too damaged to read. A part
+/// that cannot be found becomes a remark.
 pub fn inspect(bytes: &[u8]) -> Result<Report, LoadError> {
     let object = Object::parse(bytes)?;
     let mut remarks = Vec::new();
@@ -87,15 +87,14 @@ pub fn inspect(bytes: &[u8]) -> Result<Report, LoadError> {
         .any(|record| matches!(record, Metadata::Module { .. }))
     {
         remarks.push(
-            "it declares no module; FreeBSD would load it all the same, and run its sysinits"
-                .into(),
+            "it declares no module; FreeBSD would still load it, and run its sysinits".into(),
         );
     }
     if !metadata
         .iter()
         .any(|record| matches!(record, Metadata::Depend { on, .. } if on == "kernel"))
     {
-        remarks.push("it asks for no kernel version; any kernel would load it".into());
+        remarks.push("it has no kernel version; any kernel would load it".into());
     }
     let names = sysinit::place_names(&object);
     let mut sysinits = sysinit::read(&object, &names, "sysinit_set", &mut remarks)?;
@@ -158,7 +157,8 @@ fn relocations(object: &Object) -> Vec<RelocationCount> {
         .collect()
 }
 
-/// All undefined symbols but the bounds of the module's own sections, which its loader knows.
+/// All undefined symbols, except the bounds of the module's own sections, which the loader
+/// provides.
 fn undefined(object: &Object) -> Vec<String> {
     let is_bound = |name: &str| {
         let section = name

@@ -1,7 +1,6 @@
-//! Where each section of a module goes in its image.
+//! The place of each section of a module in its image.
 //!
-//! The image has three parts, each on pages of its own: what is executed, what is only read, what
-//! is written.
+//! The image has three parts, each on its own pages: executable, read-only, and writable.
 
 use std::ops::Range;
 
@@ -33,8 +32,8 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// [`LoadError::Unsupported`] when the image would be too large, or a section wants what no
-    /// image has.
+    /// [`LoadError::Unsupported`] when the image would be too large, or when a section needs
+    /// something that no image has.
     pub fn new(object: &Object, stubs: usize) -> Result<Layout, LoadError> {
         for section in object.sections.iter().filter(|section| section.is_loaded()) {
             if section.is_executable() && section.is_writable() {
@@ -102,7 +101,7 @@ impl Layout {
     }
 }
 
-/// How far the image reaches, so far.
+/// The end of the image so far.
 struct End(u64);
 
 impl End {
@@ -110,7 +109,7 @@ impl End {
     fn place(&mut self, size: u64, align: u64, what: &str) -> Result<usize, LoadError> {
         if align > PAGE as u64 {
             return Err(unsupported(format!(
-                "{what} wants an alignment of {align}, and {PAGE} is the most there is"
+                "{what} needs an alignment of {align}, and the largest is {PAGE}"
             )));
         }
         let start = self.0.next_multiple_of(align);

@@ -9,8 +9,8 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
 use super::layout::PAGE;
 
-/// Pages of this process, readable and writable at first, unmapped on drop. A page behind them that
-/// nobody can touch stops whatever runs over the end.
+/// Pages of this process, readable and writable at first, unmapped on drop. An inaccessible page
+/// follows them, and stops accesses beyond the end.
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     size: usize,
@@ -27,7 +27,7 @@ impl Mapping {
     ///
     /// # Errors
     ///
-    /// What mmap(2) and mprotect(2) return: ENOMEM when the low 2 GB are full.
+    /// Errors of mmap(2) and mprotect(2): ENOMEM when the low 2 GB are full.
     pub fn new(size: usize) -> Result<Mapping, Errno> {
         let length = NonZeroUsize::new(size + PAGE).ok_or(Errno::EINVAL)?;
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_32BIT;
@@ -54,30 +54,30 @@ impl Mapping {
         self.start.as_ptr() as usize
     }
 
-    /// The bytes, for as long as nothing has been protected and no module runs in them.
+    /// The bytes, as long as nothing has been protected and no module runs in them.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: the mapping is `size` bytes, initialized by the system; `self` is its only owner.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.size) }
     }
 
-    /// Changes what may be done with a range of whole pages, which may be empty.
+    /// Changes the protection of a range of whole pages, which may be empty.
     ///
     /// # Errors
     ///
-    /// What mprotect(2) returns.
+    /// Errors of mprotect(2).
     pub fn protect(&self, range: Range<usize>, protection: ProtFlags) -> Result<(), Errno> {
         assert!(range.end <= self.size + PAGE && range.start.is_multiple_of(PAGE));
         if range.is_empty() {
             return Ok(());
         }
-        // SAFETY: the range lies in our own mapping, and no reference into it exists.
+        // SAFETY: the range is in this mapping, and no reference into it exists.
         unsafe { mprotect(self.start.add(range.start).cast(), range.len(), protection) }
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: nothing outlives the owner of the image; the range is exactly what was mapped.
+        // SAFETY: nothing outlives the owner of the image. The range is exactly the mapped one.
         let unmapped = unsafe { munmap(self.start.cast(), self.size + PAGE) };
         debug_assert_eq!(unmapped, Ok(()));
     }

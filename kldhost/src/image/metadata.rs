@@ -1,5 +1,4 @@
-//! The `modmetadata_set` of a module (`<sys/module.h>`): what it is, what it needs, what it
-//! provides.
+//! The `modmetadata_set` of a module (`<sys/module.h>`): its name, its dependencies, its versions.
 
 use super::elf::Object;
 use super::error::LoadError;
@@ -47,8 +46,8 @@ const MD_TYPE: u64 = 4;
 const MD_DATA: u64 = 8;
 const MD_CVAL: u64 = 16;
 
-/// Reads all records from the file, in its order. A record that cannot be read becomes a message
-/// that says why.
+/// Reads all records from the file, in file order. A record that cannot be read becomes a message
+/// with the reason.
 ///
 /// # Errors
 ///

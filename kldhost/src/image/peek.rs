@@ -1,12 +1,12 @@
-//! Follows pointers in a file that has not been loaded: where a relocation will put a pointer, it
-//! says to what.
+//! Follows pointers in a file that has not been loaded. The target of a pointer is in its
+//! relocation.
 
 use object::elf;
 
 use super::elf::{Object, Place};
 use super::error::{LoadError, unsupported};
 
-/// What a pointer will point to.
+/// The target of a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     /// A place in a section; `offset` is at most its size.
@@ -36,7 +36,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// `N` bytes that the file gives for `offset` in section `index`.
+    /// `N` bytes of the file, at `offset` in section `index`.
     pub fn bytes_at<const N: usize>(&self, index: usize, offset: u64) -> Option<[u8; N]> {
         let rest = self.sections[index]
             .data

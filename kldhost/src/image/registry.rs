@@ -11,7 +11,7 @@ const SLOTS: usize = 4096;
 /// each, so that no reader sees half a change.
 static IMAGES: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
 
-/// Marks a range of addresses as module code, until [`Registration::end`] or the drop.
+/// Marks a range of addresses as module code, until [`Registration::end`] or drop.
 pub(super) struct Registration {
     slot: usize,
     ended: AtomicBool,
@@ -53,7 +53,7 @@ impl Drop for Registration {
     }
 }
 
-/// Whether `address` lies in a registered image. Takes no lock.
+/// Whether `address` is in a registered image. Takes no lock.
 pub(crate) fn is_module(address: usize) -> bool {
     IMAGES.iter().any(|slot| {
         let range = slot.load(Ordering::Acquire);

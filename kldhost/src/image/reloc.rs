@@ -1,4 +1,4 @@
-//! Relocations: the five types that the FreeBSD module loader applies on amd64, and no others.
+//! Relocations: exactly the five types that the FreeBSD module loader applies on amd64.
 
 use object::elf;
 
@@ -59,7 +59,7 @@ impl Linker<'_> {
     ///
     /// # Errors
     ///
-    /// [`LoadError::Relocation`] when one lies outside of its section or does not reach its target.
+    /// [`LoadError::Relocation`] when one is outside of its section or does not reach its target.
     pub fn fill(&self, image: &mut [u8]) -> Result<(), LoadError> {
         for (section, start) in self.loaded() {
             image[start..start + section.data.len()].copy_from_slice(section.data);
@@ -104,7 +104,7 @@ impl Linker<'_> {
             .offset
             .checked_add(width)
             .filter(|&end| end <= section.data.len() as u64);
-        let end = start + end.ok_or("it lies beyond the end of the section")? as usize;
+        let end = start + end.ok_or("it is beyond the end of the section")? as usize;
         let place = end - width as usize;
         let symbol = self
             .symbol_address(relocation.symbol)
@@ -147,7 +147,7 @@ fn narrow(value: i64) -> Result<i32, &'static str> {
     i32::try_from(value).map_err(|_| "the target is out of its reach of 2 GB")
 }
 
-/// `jmp *2(%rip); ud2; .quad target`: gets from an image to anywhere.
+/// `jmp *2(%rip); ud2; .quad target`: a jump from an image to any address.
 fn stub(target: usize) -> [u8; STUB] {
     let mut stub = [0xff, 0x25, 2, 0, 0, 0, 0x0f, 0x0b, 0, 0, 0, 0, 0, 0, 0, 0];
     stub[8..].copy_from_slice(&(target as u64).to_le_bytes());

@@ -13,10 +13,10 @@ use super::reloc::Linker;
 /// The longest name that is demangled, as it is then, in bytes.
 const READABLE_MAX: usize = 1024;
 
-/// A symbol's name as people write it. A mangled name can stand for one that is a million times as
-/// long; that one is left as it is.
+/// A symbol's name in readable form. A mangled name can expand to a million times its length. Such
+/// a name is left unchanged.
 pub(crate) fn readable(name: &str) -> String {
-    /// Takes no more than it has room for.
+    /// Accepts text up to a limit.
     struct Short(String);
     impl fmt::Write for Short {
         fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -118,8 +118,8 @@ fn by_address(linker: &Linker) -> Vec<(usize, String)> {
         .collect()
 }
 
-/// Whether a symbol names bytes of the image. One that marks the end of its section names those of
-/// the next.
+/// Whether a symbol names bytes of the image. A symbol at the end of its section names those of the
+/// next section.
 fn is_inside(object: &Object, place: Place) -> bool {
     match place {
         Place::Section { index, offset } => offset < object.sections[index].size,

@@ -1,9 +1,9 @@
-//! What a kernel is configured with.
+//! The configuration of a kernel.
 
 use crate::abi::release::Release;
 use crate::machine::sync::Arc;
 
-/// What kind of kernel it shall be.
+/// The configuration of a kernel.
 pub struct Config {
     /// Its release. Default: 15.0.
     pub release: Release,
@@ -13,7 +13,7 @@ pub struct Config {
     pub tunables: Vec<(String, String)>,
     /// Called at each KPI call of a module. `None` costs nothing.
     pub hook: Option<KpiHook>,
-    /// Gets what is printed on the console, line by line.
+    /// Gets the lines of the console, one by one.
     pub console: Option<ConsoleSink>,
 }
 

@@ -1,4 +1,4 @@
-//! The console: what was printed, by line.
+//! The console: the printed text, by line.
 
 use super::config::ConsoleSink;
 use crate::machine::sync::Mutex;
@@ -17,7 +17,7 @@ struct State {
 }
 
 impl Console {
-    /// A console whose lines `sink` gets as well.
+    /// A console that also passes each line to `sink`.
     pub fn new(sink: Option<ConsoleSink>) -> Console {
         Console {
             state: Mutex::default(),

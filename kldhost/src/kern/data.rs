@@ -1,4 +1,4 @@
-//! Kernel variables that modules refer to. They lie below 2 GB, where modules can reach them.
+//! Kernel variables that modules refer to. They are below 2 GB, where modules can reach them.
 
 use std::ffi::{CStr, c_int, c_long};
 use std::num::NonZeroUsize;
@@ -55,7 +55,7 @@ unsafe impl Sync for KernelData {}
 const SIZE: NonZeroUsize = NonZeroUsize::new(size_of::<Variables>()).unwrap();
 
 impl KernelData {
-    /// The variables of a kernel of this release, on a machine with so many bytes of memory.
+    /// The variables of a kernel of this release, on a machine with this number of bytes of memory.
     ///
     /// # Panics
     ///
@@ -91,7 +91,7 @@ impl KernelData {
             cold: 0,
             malloc_types,
         };
-        // SAFETY: the page is ours, and large enough.
+        // SAFETY: the page was just mapped, and is large enough.
         unsafe { variables.write(initial) };
         KernelData {
             variables,
@@ -100,7 +100,7 @@ impl KernelData {
     }
 
     fn variables(&self) -> &Variables {
-        // SAFETY: mapped and initialised for as long as `self` lives.
+        // SAFETY: mapped and initialised until `self` is dropped.
         unsafe { self.variables.as_ref() }
     }
 
@@ -141,7 +141,7 @@ impl KernelData {
         self.variables().tick_sbt
     }
 
-    /// Advances `ticks`, if anybody looks.
+    /// Advances `ticks`, if a module reads it.
     pub fn update_ticks(&self, boot: Instant) {
         if self.ticks_used.load(Relaxed) {
             let millis = boot.elapsed().as_millis() as i64;
@@ -154,7 +154,7 @@ impl KernelData {
 
 impl Drop for KernelData {
     fn drop(&mut self) {
-        // SAFETY: the mapping made by `new`; modules are gone before the kernel's data.
+        // SAFETY: the mapping made by `new`. Modules are dropped before the kernel's data.
         let unmapped = unsafe { munmap(self.variables.cast(), SIZE.get()) };
         debug_assert!(unmapped.is_ok());
     }

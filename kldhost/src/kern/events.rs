@@ -6,7 +6,7 @@ use crate::machine::sync::atomic::AtomicUsize;
 use crate::machine::sync::atomic::Ordering::SeqCst;
 use crate::machine::sync::{Condvar, Duration, Instant, Mutex};
 
-/// Tells those who wait that something has changed.
+/// Notifies waiting threads that something has changed.
 #[derive(Default)]
 pub struct Events {
     waiting: AtomicUsize,
@@ -15,7 +15,8 @@ pub struct Events {
 }
 
 impl Events {
-    /// Something has changed: those who wait look again. Costs one load when nobody does.
+    /// Something has changed, so waiting threads check their condition again. Without waiting
+    /// threads, this costs one load.
     pub fn notify(&self) {
         if self.waiting.load(SeqCst) != 0 {
             self.notify_always();
@@ -28,7 +29,7 @@ impl Events {
         self.changed.notify_all();
     }
 
-    /// Waits until `look` finds something; `None` after `limit`.
+    /// Waits until `look` returns a value; `None` after `limit`.
     pub fn wait<T>(
         &self,
         limit: Option<Duration>,
@@ -58,11 +59,11 @@ impl Events {
 }
 
 impl Kern {
-    /// The threads that are in a system call, all as they are at one moment: where each sleeps,
-    /// nobody is about to be woken by another.
+    /// The threads that are in a system call, all at the same moment. A thread that is reported as
+    /// sleeping has not been woken.
     pub fn thread_infos(&self) -> Vec<ThreadInfo> {
         let all = self.threads.all();
-        // Nobody else takes the `wait` of two threads, so the order does not matter.
+        // No other code takes the `wait` of two threads, so the order does not matter.
         let waits: Vec<_> = all.iter().map(|td| (td, td.wait.lock())).collect();
         waits
             .iter()

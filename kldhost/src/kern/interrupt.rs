@@ -11,9 +11,9 @@ pub struct Interrupt(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// Who runs under the token.
+    /// The thread that runs under the token.
     thread: Option<Arc<Thread>>,
-    /// It was used while nobody did.
+    /// Set when it is used while no thread runs under it.
     early: bool,
 }
 
@@ -23,9 +23,9 @@ impl Interrupt {
         Interrupt::default()
     }
 
-    /// Interrupts the call that runs under this token, as a signal whose handler does not restart
-    /// would: a sleep with `PCATCH` ends with `EINTR`. If the thread does not sleep now, its next
-    /// such sleep does.
+    /// Interrupts the call that runs under this token, as a signal would whose handler does not
+    /// restart calls. A sleep with `PCATCH` ends with `EINTR`. If the thread does not sleep now,
+    /// its next such sleep ends so.
     pub fn interrupt(&self) {
         let mut state = self.0.lock();
         match &state.thread {

@@ -1,4 +1,4 @@
-//! The kernel environment, where tunables come from: getenv(9).
+//! The kernel environment, the source of tunables: getenv(9).
 
 use std::collections::HashMap;
 

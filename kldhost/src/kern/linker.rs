@@ -1,4 +1,4 @@
-//! The loaded files and their modules, kld(4): what runs in them, and which address is in which.
+//! The loaded files and their modules, kld(4): calls of their functions, and the addresses in them.
 
 use std::ffi::c_int;
 
@@ -37,7 +37,7 @@ pub struct File {
     pub name: String,
     /// The file in memory.
     pub image: Image,
-    /// The modules in it whose MOD_LOAD has succeeded, last first.
+    /// The modules in the file whose MOD_LOAD has succeeded, last first.
     pub modules: Mutex<Vec<Module>>,
 }
 
@@ -100,7 +100,7 @@ impl File {
         Ok(())
     }
 
-    /// Sends an event to a module; what its handler returns.
+    /// Sends an event to a module, and returns the result of its handler.
     pub fn module_event(&self, td: &Thread, module: &Module, event: c_int) -> Result<Errno, Stop> {
         // SAFETY: moduledata, in the image.
         let data = unsafe { &*(module.data as *const Moduledata) };
@@ -169,7 +169,7 @@ impl Kern {
         Ok(())
     }
 
-    /// An address in a module as people read it: `echodev.ko: echo_read+0x4f`.
+    /// An address in a module in readable form: `echodev.ko: echo_read+0x4f`.
     pub fn symbolize(&self, addr: usize) -> Option<String> {
         let state = self.files.state.lock();
         state.files.iter().chain(&state.retired).find_map(|file| {

@@ -1,4 +1,4 @@
-//! What all locks have in common: who holds which, and the rules about that.
+//! The common part of all locks: which thread holds which lock, and the rules for this.
 
 use std::ffi::{CStr, c_char, c_int};
 
@@ -24,12 +24,12 @@ pub struct Held {
     pub place: usize,
 }
 
-/// How a lock is to be taken.
+/// The mode in which to take a lock.
 #[derive(Debug, Clone, Copy)]
 pub struct Acquire {
     /// Exclusively, or shared.
     pub exclusive: bool,
-    /// Whether to wait for it.
+    /// Whether to wait for the lock.
     pub may_block: bool,
 }
 
@@ -43,7 +43,7 @@ pub fn c_string(text: *const c_char) -> Option<String> {
     if text.is_null() {
         return None;
     }
-    // SAFETY: strings that modules hand over are terminated, and live as long as the module.
+    // SAFETY: strings of a module are terminated, and live as long as the module.
     Some(
         unsafe { CStr::from_ptr(text) }
             .to_string_lossy()
@@ -105,7 +105,7 @@ impl Thread {
         if !lock.is_initialised() || !self.kernel().witness.is_lock(lock.addr()) {
             return Ok(());
         }
-        Err(self.misuse(call, "the lock is initialised already", lock_name(lock)))
+        Err(self.misuse(call, "the lock is already initialised", lock_name(lock)))
     }
 
     /// To be called before a lock is taken: it must be initialised and not held, and its order must
@@ -142,7 +142,7 @@ impl Thread {
                     "shared"
                 };
                 let message = format!(
-                    "the lock is held {how} by this thread already, since {}",
+                    "the lock is already held {how} by this thread, since {}",
                     self.kernel().place(held.place)
                 );
                 Err(self.misuse(call, message, lock_name(lock)))
@@ -161,7 +161,7 @@ impl Thread {
         });
     }
 
-    /// The lock must be held as said.
+    /// The lock must be held in this mode.
     pub fn check_release(
         &self,
         call: &str,
@@ -230,8 +230,8 @@ impl Thread {
         Err(self.misuse(call, wrong, lock_name(lock)))
     }
 
-    /// Whatever sleeps, or may, must not hold a mutex (other than the one that it releases), nor be
-    /// called from a filter's f_event under a kqueue's lock.
+    /// A function that sleeps, or may, must not be called with a mutex held, except the one that it
+    /// releases. It must not be called from a filter's f_event under a kqueue's lock.
     pub fn check_may_sleep(&self, call: &str, interlock: usize) -> Result<(), Stop> {
         if self.own().kq_locked.get() {
             return Err(self.misuse(
@@ -259,8 +259,8 @@ impl Thread {
         }
     }
 
-    /// No lock may be held when `what` returns to the kernel, other than those that were held
-    /// before it was called.
+    /// No lock may be held when `what` returns to the kernel, except those that were held before it
+    /// was called.
     pub fn check_no_locks(&self, what: &str, before: usize) -> Result<(), Stop> {
         let held = self.own().held.borrow().get(before).copied();
         match held {
@@ -280,7 +280,7 @@ impl Thread {
 impl Kern {
     /// The name of an initialised lock.
     pub fn name_of_lock(&self, lock: usize) -> Option<String> {
-        // SAFETY: a lock is only named while a thread holds it, so it is there.
+        // SAFETY: a lock is only named while a thread holds it, so it exists.
         self.witness
             .is_lock(lock)
             .then(|| lock_name(unsafe { &*(lock as *const Lock) }))

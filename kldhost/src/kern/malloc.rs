@@ -18,14 +18,14 @@ use block::Block;
 
 pub use stats::{Leak, MallocBlock, MallocStats};
 
-/// So many bytes of freed memory are kept.
+/// The number of bytes of freed memory that are kept.
 const QUARANTINE: usize = 8 << 20;
 
 /// The malloc(9) memory of a kernel.
 pub struct Heap(Mutex<State>);
 
 impl Heap {
-    /// The heap of a machine with so many bytes of memory.
+    /// The heap of a machine with this number of bytes of memory.
     pub fn new(memory: usize) -> Heap {
         let mut state = State::default();
         state.left = memory;
@@ -79,7 +79,7 @@ impl Kern {
             .insert(std::ptr::from_ref(malloc_type).addr(), known);
     }
 
-    /// `malloc_uninit`: says what is left.
+    /// `malloc_uninit`: reports memory that is still in use.
     pub fn malloc_uninit(&self, malloc_type: &MallocType) {
         let gone = self
             .heap
@@ -145,11 +145,12 @@ impl Kern {
             return Ok(0);
         }
         let message =
-            format!("M_WAITOK of {size} bytes, more than the machine has left: waits without end");
+            format!("M_WAITOK of {size} bytes, more than the machine has left: waits forever");
         Err(td.misuse(call, message, name))
     }
 
-    /// `free` of the block at `addr`, as [`Kern::check_block`] has found it. Nobody may wait on it.
+    /// `free` of the block at `addr`, as returned by [`Kern::check_block`]. No thread may sleep on
+    /// an address in it.
     pub fn free(&self, td: &Thread, call: &str, addr: usize, mut block: Block) -> Result<(), Stop> {
         let within = |a: usize| (addr..addr + block.size).contains(&a);
         if let Some((_, other)) = self.sleepq.sleepers(within).first() {
@@ -191,8 +192,8 @@ impl Kern {
         self.heap.0.lock().name(block.malloc_type)
     }
 
-    /// Gives back the freed memory of types at these addresses: the module is gone, so nobody
-    /// writes to it any more.
+    /// Releases the freed memory of types at these addresses. Their module is unloaded, so it
+    /// cannot write to that memory.
     pub fn end_quarantine(&self, of_type: impl Fn(usize) -> bool) {
         let mut heap = self.heap.0.lock();
         let all = std::mem::take(&mut heap.freed).into_iter();
@@ -204,8 +205,8 @@ impl Kern {
         }
     }
 
-    /// Calls `body` with the memory at `addr`, if all `len` bytes are in one block in use, which
-    /// stays in use meanwhile.
+    /// Calls `body` with the memory at `addr`, if all `len` bytes are in one block in use. The
+    /// block cannot be freed during the call.
     pub fn with_memory<T>(
         &self,
         addr: usize,

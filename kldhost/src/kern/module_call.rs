@@ -1,9 +1,9 @@
-//! Calls into module code, and the way out of it for a thread that shall not come back.
+//! Calls into module code, and the way out of it for a thread that does not return there.
 //!
 //! Nothing can unwind through a module. When the kernel is dead, a thread inside a KPI function
-//! goes straight back to where the kernel called the module: the module's frames are abandoned,
-//! which is sound because they are not Rust frames of ours, and the KPI function has dropped all
-//! that it had before it asks for this.
+//! returns directly to the place where the kernel called the module. The frames of the module are
+//! abandoned. This is sound because they are not Rust frames. The KPI function has dropped
+//! everything that it owned before it calls [`leave`].
 
 use super::report::Stop;
 use super::thread::Thread;
@@ -12,8 +12,8 @@ use crate::machine::sync::atomic::AtomicUsize;
 use crate::machine::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::machine::{pcpu, sync};
 
-/// The most calls into modules that may nest. A nested one comes from a KPI function that the
-/// outer one has called.
+/// The largest number of calls into modules that may nest. A nested call comes from a KPI function
+/// that the outer one has called.
 pub const NESTED: usize = 16;
 
 /// Where a thread is, for each call into a module that has not returned, outermost first.
@@ -25,7 +25,7 @@ pub const NESTED: usize = 16;
 pub struct Places([AtomicUsize; NESTED]);
 
 impl Places {
-    /// A place that satisfies `ours`, if there is one.
+    /// A place for which `ours` returns true, if there is one.
     pub fn find(&self, ours: impl Fn(usize) -> bool) -> Option<usize> {
         self.0
             .iter()
@@ -64,7 +64,7 @@ pub unsafe fn call(td: &Thread, function: usize, args: [usize; 6]) -> Result<usi
             None,
         ));
     };
-    // Filled in by `enter`: the stack pointer is only known there.
+    // `enter` stores the stack pointer.
     td.own().frames.borrow_mut().push(Frame::NEW);
     let save = {
         let mut frames = td.own().frames.borrow_mut();
@@ -72,8 +72,8 @@ pub unsafe fn call(td: &Thread, function: usize, args: [usize; 6]) -> Result<usi
     };
     place.store(function, Relaxed);
     sync::switch("module");
-    // SAFETY: as the caller says; `save` stays in place until the store, which is the first thing
-    // `enter` does.
+    // SAFETY: as required of the caller. `save` stays valid until the store, which is the first
+    // thing that `enter` does.
     let outcome = unsafe { enter(function, &args, save) };
     td.own().frames.borrow_mut().truncate(depth);
     place.store(0, Relaxed);
@@ -90,7 +90,7 @@ pub unsafe fn call(td: &Thread, function: usize, args: [usize; 6]) -> Result<usi
 pub fn leave(td: &Thread) -> ! {
     let frame = td.own().frames.borrow().last().copied();
     match frame {
-        // SAFETY: the frame is live: it is popped when its `call` returns.
+        // SAFETY: the frame is live, because it is popped when its `call` returns.
         Some(frame) => unsafe { frame.abandon() },
         None => unreachable!("a KPI function runs outside of a module call"),
     }

@@ -151,8 +151,8 @@ fn wait(td: &Thread, mtx: &Lock) -> Result<(), Stop> {
         let mut chain = td.kernel().sleepq.lock(mtx.addr());
         let word = mtx.word.fetch_or(CONTESTED, Relaxed);
         if word & !CONTESTED == UNOWNED {
-            // Released meanwhile. The bit says no more than that somebody may wait; its next holder
-            // clears it.
+            // The mutex was released before the bit was set. The bit only means that a thread may
+            // be waiting. The next holder clears it.
             continue;
         }
         chain.enqueue(td, Queue::First);

@@ -1,4 +1,4 @@
-//! Panics: the report, and what happens to everybody else.
+//! Panics: the report, and the end of all other threads.
 
 use std::fmt;
 
@@ -10,20 +10,20 @@ use crate::machine::fault::{FaultInfo, FaultKind};
 use crate::machine::pcpu;
 use crate::machine::sync::atomic::Ordering::SeqCst;
 
-/// A panic: what a module did wrong, and where.
+/// A panic: the misuse by a module, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The KPI function, system call or fault that it came out in, such as `_sx_xunlock`.
+    /// The KPI function, system call or fault in which it was found, such as `_sx_xunlock`.
     pub call: String,
-    /// What is wrong.
+    /// The misuse.
     pub message: String,
-    /// What it is wrong with: the name of a lock, malloc type or device.
+    /// The object of the misuse: the name of a lock, malloc type or device.
     pub object: Option<String>,
     /// The place in the module, such as `echodev.ko: echo_read+0x4f`.
     pub place: Option<String>,
     /// The system call that the thread was in.
     pub syscall: String,
-    /// The process whose thread it was.
+    /// The process of the thread.
     pub pid: Pid,
     /// The thread.
     pub tid: Tid,
@@ -48,7 +48,7 @@ impl fmt::Display for Report {
 
 impl std::error::Error for Report {}
 
-/// The kernel is dead: whoever gets this goes back to user mode without touching anything.
+/// The kernel is dead. The caller returns to user mode without touching anything.
 #[derive(Debug, Clone, Copy)]
 pub struct Stop;
 
@@ -74,7 +74,7 @@ impl Kern {
         if self.is_dead() { Err(Stop) } else { Ok(()) }
     }
 
-    /// Panics: keeps the report if it is the first, and wakes everybody who sleeps, with [`Stop`].
+    /// Panics: keeps the report if it is the first, and wakes all sleeping threads, with [`Stop`].
     pub fn panic(&self, report: Report) -> Stop {
         {
             let mut first = self.report.lock();
@@ -93,8 +93,8 @@ impl Kern {
 }
 
 impl Thread {
-    /// Panics over what the module did in the KPI call that this thread is in. `object` is what it
-    /// did it to.
+    /// Panics because of a misuse in the KPI call that this thread is in. `object` is the object of
+    /// the misuse.
     pub fn misuse(&self, call: &str, message: impl Into<String>, object: Option<String>) -> Stop {
         self.misuse_at(pcpu::caller(), call, message, object)
     }
@@ -134,7 +134,7 @@ impl Thread {
             ),
             FaultKind::Execute => (
                 "page fault",
-                format!("execution at {addr:#x}, where there is no code"),
+                format!("execution at {addr:#x}, which is not code"),
             ),
             FaultKind::Protection => (
                 "general protection fault",
@@ -142,7 +142,7 @@ impl Thread {
             ),
             FaultKind::IllegalInstruction => (
                 "illegal instruction",
-                "the CPU does not know it".to_string(),
+                "the CPU does not have it".to_string(),
             ),
             FaultKind::Arithmetic => (
                 "arithmetic trap",

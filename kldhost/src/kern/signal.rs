@@ -9,9 +9,9 @@ use crate::machine::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
 /// Signals are numbered from 1 to this, less one.
 pub const NSIG: usize = 128;
 
-/// What a process does on each signal, and whether it is ending.
+/// The actions of a process on signals, and whether it is ending.
 pub struct Signals {
-    /// What it does on each signal: see [`encode`].
+    /// The action on each signal: see [`encode`].
     actions: [AtomicU8; NSIG],
     /// How often each handler has run.
     handled: [AtomicUsize; NSIG],
@@ -31,7 +31,7 @@ fn encode(action: SigAction) -> u8 {
     }
 }
 
-/// What becomes of a signal.
+/// The effect of a signal.
 pub enum Effect {
     /// Nothing.
     Nothing,
@@ -94,7 +94,7 @@ impl Signals {
         self.handled[number].fetch_add(1, SeqCst);
     }
 
-    /// What this signal does to the process.
+    /// The effect of this signal on the process.
     pub fn effect(&self, number: usize) -> Effect {
         match self.actions[number].load(SeqCst) {
             HANDLER => Effect::Handle(Errno::EINTR),
@@ -105,8 +105,8 @@ impl Signals {
     }
 }
 
-/// The signals that are discarded unless there is a handler. Job control is not implemented, so the
-/// stop signals, too.
+/// The signals that are discarded unless there is a handler. Job control is not implemented, so
+/// these include the stop signals.
 fn ignored_by_default(number: usize) -> bool {
     matches!(number, 16..=23 | 28 | 29)
 }

@@ -18,7 +18,7 @@ pub struct Sleep {
     pub catch: bool,
     /// The wait message; `None` if it is not a sleep but a wait for a mutex.
     pub wmesg: Option<Wmesg>,
-    /// When it ends by itself.
+    /// The time when it ends without a wakeup.
     pub deadline: Option<Instant>,
 }
 
@@ -55,7 +55,8 @@ impl Kern {
         self.block(td, &how)
     }
 
-    /// Sleeps until `condition` holds; whoever makes it so must call wakeup(9) afterwards.
+    /// Sleeps until `condition` returns true. Code that makes it true must call wakeup(9)
+    /// afterwards.
     pub fn sleep_until(
         &self,
         td: &Thread,
@@ -65,7 +66,7 @@ impl Kern {
         while !condition() {
             self.sleepq.lock(how.chan).enqueue(td, how.queue);
             sync::switch("sleepq_add");
-            // Only now does the one who changes it see that somebody sleeps.
+            // From here on, the thread that changes the condition finds a sleeper.
             if condition() {
                 self.sleepq.lock(how.chan).remove(td);
                 break;
@@ -76,8 +77,8 @@ impl Kern {
         Ok(())
     }
 
-    /// Waits until the thread, which is in the queue that `how` names, is woken; it is not in the
-    /// queue any more then.
+    /// Waits until the thread is woken. It must be in the queue that `how` names. On return, it is
+    /// not.
     ///
     /// # Errors
     ///

@@ -17,9 +17,9 @@ const BUCKETS: usize = 128;
 /// Which of the queues of an address: sleepers have one, locks two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queue {
-    /// Sleepers, and those who wait for a lock exclusively.
+    /// Sleepers, and threads that wait for a lock exclusively.
     First,
-    /// Those who wait for a lock shared.
+    /// Threads that wait for a lock shared.
     Shared,
 }
 
@@ -70,14 +70,15 @@ impl SleepQueues {
 
     /// Wakes all sleepers on `chan`, oldest first.
     pub fn wakeup(&self, chan: usize) {
-        // A sleeper is counted before it releases its lock, so whoever has that lock now sees it.
+        // A sleeper is counted before it releases its lock. The thread that holds that lock now
+        // therefore finds it.
         if self.bucket(chan).count.load(SeqCst) != 0 {
             self.lock(chan).wake(Queue::First, usize::MAX);
         }
     }
 
-    /// Wakes one sleeper on `chan`, if there is any. FreeBSD takes the one of highest priority,
-    /// which is not for the module to say: see [`sync::choose`].
+    /// Wakes one sleeper on `chan`, if there is any. FreeBSD chooses the one with the highest
+    /// priority, which a module cannot control: see [`sync::choose`].
     pub fn wakeup_one(&self, chan: usize) {
         if self.bucket(chan).count.load(SeqCst) != 0 {
             let mut chain = self.lock(chan);
@@ -86,7 +87,7 @@ impl SleepQueues {
         }
     }
 
-    /// Channels that somebody sleeps on, of those that satisfy `wanted`, with the sleepers.
+    /// Wait channels with sleepers, of those for which `wanted` returns true, with the sleepers.
     pub fn sleepers(&self, wanted: impl Fn(usize) -> bool) -> Vec<(usize, Arc<Thread>)> {
         let in_use = self
             .0
@@ -105,7 +106,7 @@ impl SleepQueues {
 }
 
 impl Chain<'_> {
-    /// Whether anybody waits in this queue.
+    /// Whether a thread waits in this queue.
     pub fn any(&self, queue: Queue) -> bool {
         self.waiters
             .iter()
@@ -120,7 +121,7 @@ impl Chain<'_> {
             .count()
     }
 
-    /// Puts the sleeper with this index in front of the others.
+    /// Moves the sleeper with this index before all others.
     fn advance(&mut self, index: usize) {
         let mut sleepers = self
             .waiters
@@ -145,8 +146,8 @@ impl Chain<'_> {
         self.bucket.count.store(self.waiters.len(), SeqCst);
     }
 
-    /// Wakes up to `max` waiters, oldest first; returns how many. One whom a signal got first does
-    /// not count.
+    /// Wakes up to `max` waiters, oldest first, and returns their number. A waiter that a signal
+    /// has woken first does not count.
     pub fn wake(&mut self, queue: Queue, max: usize) -> usize {
         let mut woken = 0;
         let chan = self.chan;
@@ -163,7 +164,8 @@ impl Chain<'_> {
         woken
     }
 
-    /// Takes the calling thread off. False if it was not there any more: somebody has woken it.
+    /// Removes the calling thread. Returns false if it was not in the queue, because it has been
+    /// woken.
     pub fn remove(&mut self, td: &Thread) -> bool {
         let before = self.waiters.len();
         self.waiters.retain(|waiter| !std::ptr::eq(&*waiter.td, td));

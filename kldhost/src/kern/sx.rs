@@ -22,7 +22,7 @@ const RECURSED: usize = 0x10;
 const WAITERS: usize = SHARED_WAITERS | EXCLUSIVE_WAITERS;
 const FLAGS: usize = 0x1f;
 const ONE_SHARER: usize = 1 << 5;
-/// `SX_LOCK_UNLOCKED`: shared by nobody.
+/// `SX_LOCK_UNLOCKED`: shared by no thread.
 pub const UNLOCKED: usize = SHARED;
 /// `SX_LOCK_DESTROYED`.
 pub const DESTROYED: usize = WAITERS;
@@ -31,7 +31,7 @@ pub const DESTROYED: usize = WAITERS;
 ///
 /// # Errors
 ///
-/// The inner one: with `catch`, EINTR or ERESTART when a signal came first.
+/// The inner one: with `catch`, EINTR or ERESTART if a signal arrives first.
 pub fn xlock(td: &Thread, call: &str, sx: &Lock, catch: bool) -> Result<Result<(), Errno>, Stop> {
     if td.check_acquire(
         call,
@@ -101,7 +101,7 @@ pub fn slock(td: &Thread, call: &str, sx: &Lock, catch: bool) -> Result<Result<(
         },
     )?;
     if td.holds(sx.addr()).is_some() {
-        // One who shares it already does not queue behind those who wait for it to be free.
+        // A thread that already shares it does not queue behind exclusive waiters.
         sx.word.fetch_add(ONE_SHARER, Ordering::Acquire);
     } else if !take_shared(sx)
         && let Err(error) = wait(td, sx, Queue::Shared, catch)?
@@ -159,7 +159,7 @@ pub fn sunlock(td: &Thread, call: &str, sx: &Lock) -> Result<(), Stop> {
     td.check_release(call, sx, LO_CLASS_SX, false)?;
     td.released(sx);
     let mut word = sx.word.load(Relaxed);
-    // The last one out has to wake those who wait.
+    // The last sharer has to wake the waiters.
     while word & !FLAGS != ONE_SHARER || word & WAITERS == 0 {
         match sx
             .word
@@ -171,7 +171,7 @@ pub fn sunlock(td: &Thread, call: &str, sx: &Lock) -> Result<(), Stop> {
     }
     let mut chain = td.kernel().sleepq.lock(sx.addr());
     if sx.word.fetch_sub(ONE_SHARER, Release) & !FLAGS == ONE_SHARER {
-        // Exclusive waiters go first, since those who share have had their turn.
+        // Exclusive waiters go first, because the sharers have had their turn.
         if chain.wake(Queue::First, 1) == 0 {
             chain.wake(Queue::Shared, usize::MAX);
         }
@@ -180,7 +180,7 @@ pub fn sunlock(td: &Thread, call: &str, sx: &Lock) -> Result<(), Stop> {
     Ok(())
 }
 
-/// `sx_try_upgrade`: false if others share it.
+/// `sx_try_upgrade`: false if other threads share it.
 pub fn try_upgrade(td: &Thread, call: &str, sx: &Lock) -> Result<bool, Stop> {
     td.check_release(call, sx, LO_CLASS_SX, false)?;
     let _chain = td.kernel().sleepq.lock(sx.addr());

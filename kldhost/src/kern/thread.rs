@@ -1,7 +1,6 @@
 //! Threads, as the kernel sees them: `struct thread`.
 //!
-//! A thread of the operating system gets one for each kernel that it makes system calls on, with
-//! the first of them.
+//! A thread of the operating system gets one for each kernel on which it makes system calls.
 
 mod info;
 
@@ -24,11 +23,11 @@ use crate::machine::sync::{Arc, Condvar, Mutex, Weak, thread_local};
 
 pub use info::{ThreadInfo, ThreadState, Wmesg};
 
-/// A thread. Its address is what `curthread` gives, and the owner in lock words; the alignment
-/// leaves those the low bits.
+/// A thread. Its address is the value of `curthread`, and the owner in lock words. The alignment
+/// leaves the low bits of lock words free.
 #[repr(C, align(64))]
 pub struct Thread {
-    /// Stands for the fields that FreeBSD has here: a module that looks into them finds null.
+    /// In place of the fields that FreeBSD has here. A module that reads them finds null.
     opaque: [usize; 256],
     /// The number of the thread.
     pub tid: Tid,
@@ -36,11 +35,11 @@ pub struct Thread {
     kernel_id: u64,
     kernel: Weak<Kern>,
     me: Weak<Thread>,
-    /// The process in whose system call it is; 0 in user mode.
+    /// The process whose system call it runs; 0 in user mode.
     pid: AtomicI32,
     /// Where it is in modules.
     pub places: Places,
-    /// What the thread waits for and is sent.
+    /// The sleep of the thread, and the signals sent to it.
     pub wait: Mutex<Wait>,
     /// Signalled when `wait.wake` is set.
     pub woken: Condvar,
@@ -49,30 +48,30 @@ pub struct Thread {
     own: Own,
 }
 
-/// What only the thread itself uses.
+/// State that only the thread itself uses.
 pub struct Own {
     /// Calls into the module that have not returned, outermost first.
     pub frames: RefCell<Vec<Frame>>,
     /// Locks held, oldest first.
     pub held: RefCell<Vec<Held>>,
-    /// Pairs of locks whose order was checked: the first was held, the second taken.
+    /// Pairs of locks whose order was checked: the first was held when the second was taken.
     pub ordered: RefCell<Vec<(usize, usize)>>,
     /// The value of the lock-order generation when `ordered` was valid.
     pub ordered_generation: Cell<usize>,
-    /// The signals of the process in whose system call it is; null in user mode.
+    /// The signals of the process whose system call it runs; null in user mode.
     signals: Cell<*const Signals>,
     /// The system call that it is in.
     pub syscall: Cell<&'static str>,
-    /// `td_fpop`: the file whose device method runs; null if none. It is the device layer's.
+    /// `td_fpop`: the file whose device method runs; null if none. It belongs to the device layer.
     pub fpop: Cell<*const c_void>,
-    /// The devices whose methods it is in.
+    /// The devices whose methods the thread is in.
     pub devices: RefCell<Vec<usize>>,
     /// `td_sel`: the request that selrecord(9) serves, in d_poll; null elsewhere. It is the device
     /// layer's.
     pub sel: Cell<*const c_void>,
     /// Whether the lock of a kqueue is held, while a filter's f_event runs.
     pub kq_locked: Cell<bool>,
-    /// The memory that the process has given to this system call.
+    /// The memory that the process has passed to this system call.
     pub arguments: RefCell<Arguments>,
     /// In kldload(2): why MOD_LOAD failed, as printed, and its errno.
     pub mod_load: Cell<Option<(String, Errno)>>,
@@ -82,14 +81,14 @@ pub struct Own {
     pub uiomove_failures: Cell<u32>,
 }
 
-/// What a thread waits for, and what has been sent to it.
+/// The sleep of a thread, and the signals sent to it.
 #[derive(Default)]
 pub struct Wait {
     /// Set while it sleeps, or is about to: whether signals interrupt it.
     pub catch: bool,
     /// Where it sleeps; `None` unless it does, with its lock released.
     pub asleep: Option<Wmesg>,
-    /// Why it shall wake.
+    /// Why it wakes up.
     pub wake: Option<Wake>,
     /// Signals sent to it that it has not taken, by number.
     pub pending: u128,
@@ -147,7 +146,7 @@ impl Thread {
         }
     }
 
-    /// What only the thread itself uses.
+    /// State that only the thread itself uses.
     pub fn own(&self) -> &Own {
         debug_assert!(
             std::ptr::eq(pcpu::curthread(), self.curthread()),
@@ -158,11 +157,11 @@ impl Thread {
 
     /// The kernel.
     pub fn kernel(&self) -> &Kern {
-        // SAFETY: a thread asks in a system call, where its `Process` keeps the kernel alive.
+        // SAFETY: a thread calls this in a system call, where its `Process` keeps the kernel alive.
         unsafe { &*self.kernel.as_ptr() }
     }
 
-    /// The process in whose system call it is; 0 in user mode.
+    /// The process whose system call it runs; 0 in user mode.
     pub fn pid(&self) -> Pid {
         self.pid.load(SeqCst)
     }
@@ -172,7 +171,7 @@ impl Thread {
         self.me.upgrade().expect("a thread that runs exists")
     }
 
-    /// For the thread itself: the signals of the process in whose system call it is.
+    /// For the thread itself: the signals of the process whose system call it runs.
     pub fn signals(&self) -> &Signals {
         let signals = self.own().signals.get();
         assert!(
@@ -183,7 +182,7 @@ impl Thread {
         unsafe { &*signals }
     }
 
-    /// The address that modules know it by.
+    /// The address that modules use for it.
     pub fn addr(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -200,7 +199,7 @@ impl Thread {
     }
 
     /// Enters the kernel, in a system call of process `pid`, which has these signals. They must
-    /// stay where they are until [`Thread::leave`].
+    /// stay in place until [`Thread::leave`].
     pub fn enter(&self, pid: Pid, signals: &Signals, syscall: &'static str) {
         self.pid.store(pid, SeqCst);
         pcpu::set_running(Running::new(self.curthread()));
@@ -236,7 +235,7 @@ impl Kern {
     }
 }
 
-/// All threads that a kernel knows.
+/// All threads of a kernel.
 #[derive(Default)]
 pub struct Threads(Mutex<Vec<Arc<Thread>>>);
 
@@ -247,8 +246,8 @@ impl Threads {
     }
 }
 
-/// This thread of the operating system as a kernel thread; taken off that kernel's list when it
-/// ends.
+/// The kernel thread of a thread of the operating system. It is removed from the list of its kernel
+/// when that thread ends.
 struct Registered(Arc<Thread>);
 
 impl Drop for Registered {
@@ -267,7 +266,7 @@ thread_local! {
     static REGISTERED: RefCell<Vec<Registered>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The kernel thread that stands for the calling thread on this kernel.
+/// The kernel thread that represents the calling thread on this kernel.
 pub fn this_thread(kernel: &Arc<Kern>) -> Arc<Thread> {
     REGISTERED.with(|registered| {
         let mut registered = registered.borrow_mut();

@@ -9,24 +9,24 @@ pub enum Timeout {
     None,
     /// Until then.
     At(Instant),
-    /// For ever.
+    /// Without limit.
     Never,
 }
 
 impl Timeout {
-    /// From the argument of a system call: `None` is for ever.
+    /// From the argument of a system call: `None` means no limit.
     pub fn after(duration: Option<Duration>) -> Timeout {
         match duration {
             None => Timeout::Never,
             Some(Duration::ZERO) => Timeout::None,
-            // What is beyond the clock's range will not come.
+            // A time beyond the range of the clock is never reached.
             Some(duration) => Instant::now()
                 .checked_add(duration)
                 .map_or(Timeout::Never, Timeout::At),
         }
     }
 
-    /// The deadline of the sleep, which may be none; `None` if there shall be no sleep.
+    /// The deadline of the sleep, which may be none; `None` if the call does not sleep.
     pub fn deadline(self) -> Option<Option<Instant>> {
         match self {
             Timeout::None => None,

@@ -11,7 +11,7 @@ use crate::machine::sync::atomic::AtomicBool;
 use crate::machine::sync::atomic::Ordering::SeqCst;
 use crate::machine::usermem::{is_hung, is_user_region};
 
-/// A module whose uiomove(9) has failed so often in one system call goes on for ever.
+/// A module that ignores more failures of uiomove(9) than this in one system call loops.
 const MANY_FAILURES: u32 = 1000;
 
 /// `uiomove`: moves up to `n` bytes; 0 or EFAULT. A segment that faults is not advanced.
@@ -33,7 +33,7 @@ pub fn uiomove(
     }
     let (mut data, mut left) = (data, n as usize);
     while left > 0 && uio.uio_resid > 0 {
-        // SAFETY: uio_iov points to an iovec as long as uio_resid is not 0; the kernel made both.
+        // SAFETY: uio_iov points to an iovec while uio_resid is not 0. The kernel made both.
         let iov = unsafe { &mut *uio.uio_iov };
         let count = iov.iov_len.min(left);
         if count == 0 {
@@ -51,8 +51,8 @@ pub fn uiomove(
         };
         let moved = match uio.uio_segflg {
             UIO_NOCOPY => Ok(()),
-            // SAFETY: one side is what the module gave, the other what the process gave, which may
-            // fault.
+            // SAFETY: one side is the memory of the module, the other that of the process, which
+            // may fault.
             _ => unsafe { copy_user(to, from, count) },
         };
         if moved.is_err() {
@@ -79,7 +79,7 @@ fn failed(td: &Thread, call: &str) -> Result<Errno, Stop> {
     Ok(Errno::EFAULT)
 }
 
-/// `copyin`, `copyout`: 0 or EFAULT. `user` is the process's address, wherever it got it from.
+/// `copyin`, `copyout`: 0 or EFAULT. `user` is the address in the process.
 ///
 /// # Safety
 ///
@@ -100,7 +100,7 @@ pub unsafe fn copy(
         return Ok(Errno::EFAULT);
     }
     fault_in(td, user, len)?;
-    // SAFETY: as the caller says; the user's side may fault.
+    // SAFETY: as required of the caller. The user's side may fault.
     let copied = unsafe { copy_user(to, from, len) };
     Ok(if copied.is_ok() {
         Errno(0)
@@ -142,7 +142,7 @@ impl Kern {
     }
 }
 
-/// The memory that a process has given to the system call that runs.
+/// The memory that a process has passed to the current system call.
 #[derive(Default)]
 pub struct Arguments(Vec<(usize, usize)>);
 

@@ -15,14 +15,14 @@ use crate::machine::sync::atomic::Ordering::SeqCst;
 #[derive(Default)]
 pub struct Witness {
     state: Mutex<State>,
-    /// Changes when an order is forgotten: what threads remember is void then.
+    /// Changes when an order is removed. Orders that threads have cached are then invalid.
     generation: AtomicUsize,
 }
 
 #[derive(Default)]
 struct State {
     locks: HashSet<usize>,
-    /// What was taken while the key was held, and where.
+    /// The locks that were taken while the key was held, with the places.
     after: HashMap<usize, HashMap<usize, usize>>,
 }
 
@@ -64,12 +64,13 @@ impl Witness {
         self.state.lock().locks.insert(lock);
     }
 
-    /// The lock at this address is gone.
+    /// The lock at this address was destroyed.
     pub fn lock_destroyed(&self, lock: usize) {
         self.memory_gone(|addr| addr == lock);
     }
 
-    /// Locks at these addresses are gone, destroyed or not.
+    /// The memory of locks at these addresses is no longer in use, whether they were destroyed or
+    /// not.
     pub fn memory_gone(&self, gone: impl Fn(usize) -> bool) {
         let mut state = self.state.lock();
         state.locks.retain(|&lock| !gone(lock));
@@ -104,7 +105,7 @@ impl Thread {
                 drop(state);
                 let other = kernel.name_of_lock(held.lock).unwrap_or_default();
                 let message = format!(
-                    "lock order reversal: \"{other}\" is held, and was taken after this lock before, at {}",
+                    "lock order reversal: \"{other}\" is held, but was earlier taken after this lock, at {}",
                     kernel.place(place)
                 );
                 return Err(self.misuse(call, message, lock_name(lock)));

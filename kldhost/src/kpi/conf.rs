@@ -26,7 +26,7 @@ unsafe fn make(
     mut args: MakeDevArgs,
     rest: &mut VaList,
 ) -> Result<Result<*mut Cdev, Errno>, Stop> {
-    // SAFETY: as the caller says.
+    // SAFETY: as required of the caller.
     let name = unsafe {
         args.mda_uid = rest.next() as c_uint;
         args.mda_gid = rest.next() as c_uint;
@@ -67,7 +67,7 @@ kpi_variadic! {
             return Ok(Errno::EINVAL.0);
         }
         let result = arg_mut(td, "make_dev_s", result)?;
-        // SAFETY: the arguments are as the format says.
+        // SAFETY: the arguments match the format.
         let name = unsafe { format(text, args) };
         match devfs(td).make_dev(td, "make_dev_s", given, &name)? {
             Ok(cdev) => *result = cdev,

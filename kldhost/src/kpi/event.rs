@@ -82,7 +82,7 @@ kpi! {
         knlist::cleardel(td, arg(td, "knlist_cleardel", knl)?, is_locked != 0, kill != 0)
     }
 
-    /// f_copy of a filter whose knotes need nothing else than to be copied.
+    /// f_copy of a filter whose knotes can be copied as they are.
     fn knote_triv_copy(td, _kn: *const Knote, _child: *const c_void) -> c_int {
         let _ = td;
         Ok(0)

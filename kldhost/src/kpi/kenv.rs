@@ -1,4 +1,4 @@
-//! getenv(9), and what TUNABLE_*() makes of it.
+//! getenv(9), and the functions of TUNABLE_*().
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -68,7 +68,7 @@ fn text(
     };
     let to: *mut u8 = arg_mut(td, call, to.cast::<u8>())?;
     let n = value.len().min(room);
-    // SAFETY: the module says that it has `size` bytes there.
+    // SAFETY: the module guarantees `size` bytes there.
     unsafe {
         to.copy_from(value.as_ptr(), n);
         to.add(n).write(0);

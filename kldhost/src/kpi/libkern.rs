@@ -79,7 +79,7 @@ fn compare(td: &Thread, call: &str, a: usize, b: usize, len: usize) -> Result<c_
 /// A module's string.
 fn string<'a>(td: &Thread, call: &str, text: *const c_char) -> Result<&'a [u8], Stop> {
     arg(td, call, text)?;
-    // SAFETY: the module says that it is terminated.
+    // SAFETY: the module guarantees that it is terminated.
     Ok(unsafe { CStr::from_ptr(text) }.to_bytes())
 }
 

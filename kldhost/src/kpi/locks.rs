@@ -19,7 +19,7 @@ const MTX_SPIN: c_int = 1;
 /// `MTX_RECURSE`.
 const MTX_RECURSE: c_int = 4;
 
-/// The `struct mtx` that the address of its lock word stands for.
+/// The `struct mtx` whose lock word is at this address.
 fn mtx_of<'a>(td: &Thread, call: &str, cookie: *const usize) -> Result<&'a Lock, Stop> {
     arg(
         td,

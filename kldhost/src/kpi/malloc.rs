@@ -28,7 +28,7 @@ fn release(td: &Thread, call: &str, addr: usize, ty: &MallocType) -> Result<(), 
     Err(td.misuse(call, message, kern.type_of(&block)))
 }
 
-/// `realloc`: keeps what fits.
+/// `realloc`: copies the contents, up to the smaller size.
 fn resize(
     td: &Thread,
     call: &str,

@@ -16,9 +16,9 @@ fn print(td: &Thread, text: &str) -> c_int {
 ///
 /// # Safety
 ///
-/// They must be what comes next.
+/// They must be the next arguments.
 unsafe fn formatted(args: &mut VaList) -> String {
-    // SAFETY: as the caller says.
+    // SAFETY: as required of the caller.
     unsafe {
         let text = args.next() as *const c_char;
         format(text, args)
@@ -71,7 +71,7 @@ kpi_variadic! {
 
     fn sprintf(td, args) -> c_int {
         let _ = td;
-        // SAFETY: these are its arguments. How much room there is only the module knows.
+        // SAFETY: these are its arguments. The module is responsible for the size of the buffer.
         unsafe {
             let (buf, text) = (args.next() as *mut c_char, args.next() as *const c_char);
             Ok(format_into(buf, c_int::MAX as usize, text, args))

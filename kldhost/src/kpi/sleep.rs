@@ -55,7 +55,7 @@ fn sleep(td: &Thread, how: Sleep, lock: *const Lock, drop_it: bool) -> Result<c_
     const CALL: &str = "_sleep";
     td.check_may_sleep(CALL, lock.addr())?;
     if how.chan == 0 {
-        return Err(td.misuse(CALL, "the channel is a null pointer", None));
+        return Err(td.misuse(CALL, "the wait channel is a null pointer", None));
     }
     if lock.is_null() {
         return Ok(errno(td.kernel().sleep(td, how, || Ok(()))?));
@@ -119,7 +119,7 @@ kpi! {
     fn pause_sbt(td, message: *const c_char, sbt: i64, _precision: i64, flags: c_int) -> c_int {
         // 0 means one tick.
         let sbt = if sbt == 0 { td.kernel().data.tick_sbt() } else { sbt };
-        // A channel that nobody else uses: the thread itself.
+        // A wait channel without other users: the thread itself.
         let how = Sleep {
             chan: td.addr(),
             queue: Queue::First,
@@ -131,13 +131,13 @@ kpi! {
     }
 
     fn sigdeferstop_impl(td, mode: c_int) -> c_int {
-        // Stop signals are ignored here anyway: what is looked at is that the thread does what it
-        // owes.
+        // Stop signals are ignored here in any case. This only checks that the thread undoes its
+        // mode.
         let stops = match mode {
             SIGDEFERSTOP_NOP => return Ok(SIGDEFERSTOP_VAL_NCHG),
             SIGDEFERSTOP_OFF => 0,
             _ if (SIGDEFERSTOP_OFF..=SIGDEFERSTOP_ERESTART).contains(&mode) => mode,
-            _ => return Err(td.misuse("sigdeferstop", "there is no such mode", None)),
+            _ => return Err(td.misuse("sigdeferstop", "no such mode", None)),
         };
         let before = td.own().stops.replace(stops);
         Ok(if before == stops { SIGDEFERSTOP_VAL_NCHG } else { before })

@@ -33,7 +33,7 @@ impl VaList {
             self.gp_offset += 8;
             return value;
         }
-        // SAFETY: as the caller says.
+        // SAFETY: as required of the caller.
         let value = unsafe { self.overflow_arg_area.read() };
         self.overflow_arg_area = self.overflow_arg_area.wrapping_add(1);
         value
@@ -48,7 +48,8 @@ unsafe extern "C" {
 ///
 /// # Safety
 ///
-/// `buf` must be valid for `size` bytes, the format terminated, the arguments as it says.
+/// `buf` must be valid for `size` bytes. The format must be terminated, and the arguments must
+/// match it.
 pub unsafe fn format_into(
     buf: *mut c_char,
     size: usize,
@@ -56,8 +57,8 @@ pub unsafe fn format_into(
     args: &VaList,
 ) -> c_int {
     let mut args = *args;
-    // SAFETY: as the caller says. FreeBSD's formats are the C library's, but for %b and %D, which
-    // modules seldom use.
+    // SAFETY: as required of the caller. FreeBSD's formats are those of the C library, except for
+    // %b and %D, which modules seldom use.
     unsafe { vsnprintf(buf, size, format, &mut args) }
 }
 
@@ -65,18 +66,18 @@ pub unsafe fn format_into(
 ///
 /// # Safety
 ///
-/// The format must be terminated, the arguments as it says.
+/// The format must be terminated, and the arguments must match it.
 pub unsafe fn format(format: *const c_char, args: &VaList) -> String {
-    // SAFETY: as the caller says; nothing is written.
+    // SAFETY: as required of the caller; nothing is written.
     let length = unsafe { format_into(std::ptr::null_mut(), 0, format, args) }.max(0) as usize;
     let mut text = vec![0u8; length + 1];
-    // SAFETY: as the caller says; the text fits.
+    // SAFETY: as required of the caller; the text fits.
     unsafe { format_into(text.as_mut_ptr().cast(), text.len(), format, args) };
     text.pop();
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Defines variadic KPI functions. They get all arguments, the named ones too, through a
+/// Defines variadic KPI functions. They get all arguments, including the named ones, through a
 /// [`VaList`].
 macro_rules! kpi_variadic {
     ($($(#[$doc:meta])* fn $name:ident($td:ident, $args:ident) -> $return:ty $body:block)*) => {
@@ -87,8 +88,8 @@ macro_rules! kpi_variadic {
                 $crate::kpi::run(stringify!($name), |$td| -> Result<$return, $crate::kern::report::Stop> { $body })
             }
 
-            // Saves the registers that may hold arguments, below the return address; the others are
-            // above it.
+            // Saves the registers that may hold arguments, below the return address. The other
+            // arguments are above it.
             #[unsafe(naked)]
             pub unsafe extern "C" fn entry() {
                 std::arch::naked_asm!(

@@ -1,4 +1,4 @@
-//! The entry to module code, and the way out of it for a thread that does not come back.
+//! The entry to module code, and the way out of it for a thread that does not return there.
 //!
 //! Nothing can unwind through a module. [`exit`] abandons the frames of the module instead. This
 //! is sound because they are not Rust frames, and because the KPI function that calls it has
@@ -16,7 +16,7 @@ pub struct Frame {
 /// How a call into a module has ended.
 #[repr(C)]
 pub struct Outcome {
-    /// What the function returned.
+    /// The return value of the function.
     pub value: usize,
     /// 1 if [`exit`] has ended the call, else 0.
     pub abandoned: usize,

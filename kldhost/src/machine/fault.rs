@@ -1,8 +1,8 @@
-//! Faults: user copies that may fail, and module code that goes wrong.
+//! Faults: user copies that may fail, and faults of module code.
 //!
-//! Three kinds of SIGSEGV and its like are told apart by where they happen: in a user copy, which
-//! then reports an error to its caller; in module code, which is handed to [`set_handler`]'s
-//! function; anywhere else, where the process gets what it would have got without us.
+//! The place of a SIGSEGV (or SIGBUS, SIGILL, SIGFPE) decides what happens. A user copy reports an
+//! error to its caller. A fault in module code is passed to the function of [`set_handler`].
+//! Anywhere else, the process gets the signal as if there were no handler.
 
 mod copy;
 mod signal;
@@ -10,7 +10,7 @@ mod signal;
 pub use self::copy::{Fault, copy_user};
 pub use self::signal::{install, set_handler};
 
-/// What the faulting instruction was doing.
+/// The operation of the faulting instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub enum FaultKind {
@@ -20,10 +20,10 @@ pub enum FaultKind {
     Write,
     /// It went to an address that is not mapped or not executable.
     Execute,
-    /// It used an address that is not canonical, or was a privileged instruction: the CPU does not
-    /// tell the two apart.
+    /// It used an address that is not canonical, or was a privileged instruction. The CPU does not
+    /// distinguish the two.
     Protection,
-    /// The CPU does not know it; `ud2` is the usual case.
+    /// The instruction does not exist; `ud2` is the usual case.
     IllegalInstruction,
     /// It divided by zero, or the quotient was too large.
     Arithmetic,
@@ -34,9 +34,9 @@ pub enum FaultKind {
 pub struct FaultInfo {
     /// The address that could not be accessed; 0 for the kinds where there is none.
     pub addr: usize,
-    /// The instruction in the module. After a call into nowhere ([`FaultKind::Execute`]) the
-    /// instruction behind that call if it is known, else `addr`.
+    /// The instruction in the module. After a call to a bad address ([`FaultKind::Execute`]), the
+    /// return address of that call if it can be found, else `addr`.
     pub pc: usize,
-    /// What it was doing.
+    /// The operation.
     pub kind: FaultKind,
 }

@@ -1,4 +1,5 @@
-//! What a module finds behind %gs: the first field of `struct pcpu`, which `curthread` reads.
+//! The per-CPU data that a module finds at %gs: the first field of `struct pcpu`, which `curthread`
+//! reads.
 //!
 //! Each thread of the operating system has one, in thread-local storage, and its GS base points
 //! there.
@@ -8,7 +9,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr::null;
 
-/// What is true of the thread that runs here.
+/// The state of the thread that runs here.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Running {
@@ -29,7 +30,7 @@ impl Running {
     }
 }
 
-/// The start of `struct pcpu`, and what kldhost keeps behind it.
+/// The start of `struct pcpu`, followed by fields of kldhost.
 #[repr(C)]
 struct Pcpu {
     running: Cell<Running>,
@@ -45,12 +46,12 @@ thread_local! {
         const { Pcpu { running: Cell::new(Running::new(null())), gs_is_set: Cell::new(false) } };
 }
 
-/// What runs here.
+/// The state of the thread that runs here.
 pub fn running() -> Running {
     PCPU.with(|pcpu| pcpu.running.get())
 }
 
-/// Makes `running` what runs here.
+/// Sets the state of the thread that runs here.
 pub fn set_running(running: Running) {
     PCPU.with(|pcpu| {
         if !pcpu.gs_is_set.replace(true) {
@@ -73,7 +74,7 @@ pub fn caller() -> usize {
 fn set_gs_base(pcpu: &Pcpu) {
     const ARCH_SET_GS: libc::c_long = 0x1001;
     let base: *const Pcpu = pcpu;
-    // SAFETY: nothing else in a Linux process uses GS; the memory lives as long as the thread.
+    // SAFETY: nothing else in a Linux process uses GS. The memory lives as long as the thread.
     let error = unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, base) };
     assert_eq!(error, 0, "arch_prctl(ARCH_SET_GS)");
     let read: *const c_void;

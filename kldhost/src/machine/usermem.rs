@@ -1,5 +1,5 @@
-//! User memory: what a process hands to read(2), write(2), ioctl(2). Copies to and from it may
-//! fault at any byte.
+//! User memory: the arguments of read(2), write(2), ioctl(2). Copies to and from it may fault at
+//! any byte.
 
 mod buffer;
 
@@ -17,10 +17,11 @@ pub use buffer::{UserIn, UserOut};
 
 const PAGE: usize = 4096;
 
-/// User memory of its own: `len` good bytes that end right before an inaccessible page.
+/// User memory that is not part of Rust's: `len` good bytes that end directly before an
+/// inaccessible page.
 ///
-/// A range that ends behind the good bytes faults at the first bad one. Nobody holds references
-/// into this memory, so it may be read while a system call writes to it.
+/// A range that ends after the good bytes faults at the first bad one. There are no references into
+/// this memory, so it may be read while a system call writes to it.
 #[derive(Debug)]
 pub struct UserMem {
     map: NonNull<u8>,
@@ -32,14 +33,14 @@ pub struct UserMem {
 
 // SAFETY: the memory is only accessed by copies through raw pointers, from any thread.
 unsafe impl Send for UserMem {}
-// SAFETY: as above; racing copies may tear, and nobody relies on their values being consistent.
+// SAFETY: as above. Racing copies may tear, and no code relies on consistent values.
 unsafe impl Sync for UserMem {}
 
 /// All regions that exist, for copyin(9) and copyout(9) to addresses that were not arguments of the
 /// system call.
 static REGIONS: Mutex<Vec<Region>> = Mutex::new(Vec::new());
 
-/// How many of them are hung, so that nobody else has to look.
+/// The number of hung regions. While it is 0, the list need not be searched.
 static HUNG: AtomicUsize = AtomicUsize::new(0);
 
 /// The good bytes of a [`UserMem`].
@@ -50,7 +51,7 @@ struct Region {
 }
 
 impl UserMem {
-    /// Maps `len` bytes of zeroes in front of an inaccessible page.
+    /// Maps `len` bytes of zeroes before an inaccessible page.
     ///
     /// # Panics
     ///
@@ -59,8 +60,8 @@ impl UserMem {
         UserMem::map(len, false)
     }
 
-    /// As [`UserMem::new`], of a hung mapping, as of a file whose server does not answer. A page
-    /// fault on it sleeps uninterruptibly ("hungpg") until
+    /// As [`UserMem::new`], of a hung mapping, like that of a file whose server does not answer. A
+    /// page fault on it sleeps uninterruptibly ("hungpg") until
     /// [`Kernel::release_faults`](crate::Kernel::release_faults).
     ///
     /// # Panics
@@ -115,7 +116,7 @@ impl UserMem {
         self.start as usize
     }
 
-    /// A range to be written by the kernel. It may end up to one page behind the good bytes.
+    /// A range to be written by the kernel. It may end up to one page after the good bytes.
     ///
     /// # Panics
     ///
@@ -127,7 +128,7 @@ impl UserMem {
         UserOut::new(addr, to - from)
     }
 
-    /// A range to be read by the kernel. It may end up to one page behind the good bytes.
+    /// A range to be read by the kernel. It may end up to one page after the good bytes.
     ///
     /// # Panics
     ///
@@ -149,7 +150,7 @@ impl UserMem {
             offset + bytes.len() <= self.len,
             "UserMem::store beyond the good bytes"
         );
-        // SAFETY: within the good bytes, to which nobody holds references.
+        // SAFETY: within the good bytes, to which there are no references.
         unsafe {
             self.start
                 .add(offset)
@@ -160,7 +161,7 @@ impl UserMem {
     /// The good bytes, as they are now.
     pub fn load(&self) -> Vec<u8> {
         let mut bytes = vec![0; self.len];
-        // SAFETY: all good bytes are readable, and nobody holds references to them.
+        // SAFETY: all good bytes are readable, and there are no references to them.
         unsafe { self.start.copy_to(bytes.as_mut_ptr(), self.len) };
         bytes
     }

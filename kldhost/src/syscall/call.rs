@@ -7,13 +7,13 @@ use super::{Kernel, Process};
 use crate::kern::report::Report;
 use crate::machine::sync::{Arc, Mutex, spawn};
 
-/// A closure that runs on a thread of its own, see [`Process::spawn`].
+/// A closure that runs on its own thread, see [`Process::spawn`].
 pub struct Call<T> {
     kernel: Kernel,
     result: Shared<T>,
 }
 
-/// What the thread leaves: nothing yet, a result, or a panic.
+/// The result of the thread: none yet, a value, or a panic.
 type Shared<T> = Arc<Mutex<Option<Result<T, Box<dyn Any + Send>>>>>;
 
 impl<T> Call<T> {

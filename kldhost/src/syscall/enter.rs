@@ -1,4 +1,4 @@
-//! The way into the kernel and back: what every system call has in common.
+//! The way into the kernel and back: the common part of all system calls.
 
 use super::proc::Proc;
 use crate::abi::errno::Errno;
@@ -8,8 +8,8 @@ use crate::kern::thread::{Thread, this_thread};
 use crate::machine::pcpu;
 use crate::machine::sync::{self, Arc};
 
-/// Runs `body` as system call `name` of `process`, on the calling thread, as often as it says
-/// ERESTART.
+/// Runs `body` as system call `name` of `process`, on the calling thread, until it returns
+/// something other than ERESTART.
 pub fn system_call<T>(
     kern: &Arc<Kern>,
     process: &Arc<Proc>,

@@ -15,8 +15,8 @@ impl Process {
     /// # Errors
     ///
     /// EINVAL: the access mode is none. ENOENT: no such device (with O_CREAT EOPNOTSUPP: devfs
-    /// creates no files). EEXIST: O_CREAT|O_EXCL. ENOTDIR: O_DIRECTORY. ENXIO: the device is going.
-    /// EMFILE: too many are open. What the device's d_open returns.
+    /// creates no files). EEXIST: O_CREAT|O_EXCL. ENOTDIR: O_DIRECTORY. ENXIO: the device is being
+    /// destroyed. EMFILE: too many are open. Errors of the device's d_open.
     pub fn open(&self, path: &str, flags: i32) -> Result<Fd, Errno> {
         if flags & O_ACCMODE == O_ACCMODE {
             return Err(Errno::EINVAL);
@@ -33,12 +33,12 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// EBADF. The descriptor is closed in all other cases: ENXIO when the device is gone (but its
-    /// vnode not yet reused), and what the device's d_close returns.
+    /// EBADF. The descriptor is closed in all other cases. ENXIO: the device was destroyed, but its
+    /// vnode is not yet doomed. Errors of the device's d_close.
     pub fn close(&self, fd: Fd) -> Result<(), Errno> {
         self.call("close", |td| {
-            // With the table locked, so that nobody gets the descriptor, and attaches knotes to it,
-            // before it is clean.
+            // With the table locked, so that no thread gets the descriptor, and attaches knotes to
+            // it, before it is clean.
             let mut files = self.proc().files.lock();
             let file = files.remove(fd)?;
             for kq in files.kqueues() {
@@ -102,26 +102,26 @@ impl Process {
         self.call("fcntl", |_td| Ok(self.file(fd)?.flag.load(SeqCst) - 1))
     }
 
-    /// fcntl(2), `F_SETFL`: the status flags `O_NONBLOCK`, `O_APPEND`, `O_ASYNC`; others are
+    /// fcntl(2), `F_SETFL`: the status flags `O_NONBLOCK`, `O_APPEND`, `O_ASYNC`. Other flags are
     /// ignored.
     ///
     /// # Errors
     ///
-    /// EBADF. What the device says to FIONBIO and FIOASYNC, which it gets both. As in FreeBSD,
-    /// `O_ASYNC` stays set and `O_NONBLOCK` is cleared when it refuses the latter.
+    /// EBADF. Errors of the device for FIONBIO and FIOASYNC, both of which it gets. As in FreeBSD,
+    /// if it refuses FIOASYNC, `O_ASYNC` stays set and `O_NONBLOCK` is cleared.
     pub fn setfl(&self, fd: Fd, flags: i32) -> Result<(), Errno> {
         self.call("fcntl", |td| {
             let file = self.file(fd)?;
             let change = |flag| Some(flag & !FCNTLFLAGS | flags & FCNTLFLAGS);
-            // The closure always gives a value.
+            // The closure always returns a value.
             let _ = file.flag.fetch_update(SeqCst, SeqCst, change);
-            tell(td, &file, FIONBIO, O_NONBLOCK)?;
-            let refused = tell(td, &file, FIOASYNC, O_ASYNC);
+            pass_flag(td, &file, FIONBIO, O_NONBLOCK)?;
+            let refused = pass_flag(td, &file, FIOASYNC, O_ASYNC);
             if refused.is_err() {
                 file.flag.fetch_and(!O_NONBLOCK, SeqCst);
-                match tell(td, &file, FIONBIO, O_NONBLOCK) {
+                match pass_flag(td, &file, FIONBIO, O_NONBLOCK) {
                     Err(Errno::PANICKED) => return Err(Errno::PANICKED),
-                    // FreeBSD does not look at it, either.
+                    // FreeBSD also ignores this result.
                     _ => return refused,
                 }
             }
@@ -129,8 +129,8 @@ impl Process {
         })
     }
 
-    /// revoke(2): closes the device under all descriptors of all processes that have it open. Those
-    /// behave as on a device that is gone.
+    /// revoke(2): closes the device under all descriptors of all processes that have it open. These
+    /// then behave as on a device that was destroyed.
     ///
     /// # Errors
     ///
@@ -140,8 +140,8 @@ impl Process {
     }
 }
 
-/// Tells the device the state of a flag, by an ioctl(2) with an int.
-fn tell(td: &Thread, file: &File, request: u64, flag: i32) -> Result<(), Errno> {
+/// Passes the state of a flag to the device, by an ioctl(2) with an int.
+fn pass_flag(td: &Thread, file: &File, request: u64, flag: i32) -> Result<(), Errno> {
     let mut value = file.flag.load(SeqCst) & flag;
     Errno::check(file.ioctl(td, request, (&raw mut value).cast())?.0)
 }

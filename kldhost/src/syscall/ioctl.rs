@@ -44,7 +44,7 @@ impl IoctlArg<'_> {
         }
     }
 
-    /// The first `len` bytes, to be read; EFAULT if there are not so many.
+    /// The first `len` bytes, to be read; EFAULT if there are fewer.
     fn input(&self, len: usize) -> Result<*const u8, Errno> {
         let (addr, available) = match self {
             IoctlArg::Int(_) => return Err(Errno::EFAULT),
@@ -58,7 +58,7 @@ impl IoctlArg<'_> {
         }
     }
 
-    /// The first `len` bytes, to be written; EFAULT if there are not so many.
+    /// The first `len` bytes, to be written; EFAULT if there are fewer.
     fn output(&self, len: usize) -> Result<*mut u8, Errno> {
         match self {
             IoctlArg::Data(data) if len <= data.len() => Ok(data.addr()),
@@ -75,8 +75,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// EBADF. ENOTTY: the request is not encoded as one. EFAULT. ENXIO or ENOTTY: the device is
-    /// gone. What the device's d_ioctl returns.
+    /// EBADF. ENOTTY: the request is not encoded as one. EFAULT. ENXIO or ENOTTY: the device was
+    /// destroyed. Errors of the device's d_ioctl.
     pub fn ioctl<'a>(
         &self,
         fd: Fd,

@@ -30,7 +30,7 @@ impl Kernel {
         Process::new(self)
     }
 
-    /// What is in `/dev`, by name.
+    /// The devices in `/dev`, by name.
     pub fn devices(&self) -> Vec<DeviceNode> {
         Dev::of(&self.kern).devfs.nodes()
     }
@@ -45,13 +45,13 @@ impl Kernel {
         self.kern.thread_infos()
     }
 
-    /// Waits until the threads in the kernel satisfy `condition`, which is asked each time a thread
-    /// goes to sleep, wakes, or enters or leaves the kernel.
+    /// Waits until the threads in the kernel satisfy `condition`. It is checked each time a thread
+    /// goes to sleep, wakes up, or enters or leaves the kernel.
     ///
     /// # Errors
     ///
-    /// What the threads are doing instead, if that has not come true within `limit` or the kernel
-    /// has panicked.
+    /// The state of the threads, if this does not happen within `limit`, or if the kernel has
+    /// panicked.
     pub fn wait_threads(
         &self,
         limit: Duration,

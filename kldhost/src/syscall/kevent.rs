@@ -40,8 +40,8 @@ impl Process {
         })
     }
 
-    /// sysctl(3) `kern.proc.kq`: the knotes of all kqueues of process `pid`, each as it is when its
-    /// turn comes.
+    /// sysctl(3) `kern.proc.kq`: the knotes of all kqueues of process `pid`. Each knote is reported
+    /// at a different moment.
     ///
     /// # Errors
     ///
@@ -56,15 +56,15 @@ impl Process {
         })
     }
 
-    /// kevent(2): applies `changes`, then waits for events, at most `events.len()`. Returns how
-    /// many there are. A change that fails is told of in `events` (`EV_ERROR`), and then there is
-    /// no waiting.
+    /// kevent(2): applies `changes`, then waits for events, at most `events.len()`. Returns their
+    /// number. A change that fails is reported in `events` (`EV_ERROR`), and the call does not
+    /// wait.
     ///
     /// # Errors
     ///
-    /// EBADF: not a kqueue. EINTR: it is never restarted. The error of a change, when `events` is
-    /// empty: ENOENT, EBADF, EINVAL, ENXIO (the device is gone), and what the device's d_kqfilter
-    /// returns.
+    /// EBADF: not a kqueue. EINTR: it is never restarted. When `events` is empty, the error of a
+    /// change: ENOENT, EBADF, EINVAL, ENXIO (the device was destroyed), or an error of the device's
+    /// d_kqfilter.
     pub fn kevent(
         &self,
         kq: Fd,

@@ -17,12 +17,12 @@ use unload::unload;
 /// Why kldload(2) failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KldError {
-    /// The file cannot be loaded: ENOEXEC, or not even read: ENOENT.
+    /// The file cannot be loaded (ENOEXEC), or not even read (ENOENT).
     #[error("{name}: {error}")]
     Image {
         /// Its name.
         name: String,
-        /// What is wrong with it.
+        /// The error.
         error: LoadError,
     },
     /// The kernel refuses it.
@@ -32,9 +32,9 @@ pub enum KldError {
         name: String,
         /// The errno.
         error: Errno,
-        /// What the kernel printed on the console about it.
+        /// The message of the kernel on the console.
         detail: Option<String>,
-        /// What the module's MOD_LOAD handler returned, if it was that.
+        /// The error of the module's MOD_LOAD handler, if that was the reason.
         mod_load: Option<Errno>,
     },
 }
@@ -170,8 +170,8 @@ fn load(td: &Thread, name: &str, bytes: &[u8]) -> Result<KldId, KldError> {
     Ok(file.id)
 }
 
-/// What FreeBSD prints about a file that is not for this kernel, or whose module is there
-/// already.
+/// The message of FreeBSD about a file that is not for this kernel, or whose module is already
+/// loaded.
 fn check_metadata(kern: &Kern, file: &str, metadata: &[Metadata]) -> Option<String> {
     metadata.iter().find_map(|record| match record {
         Metadata::Depend { on, min, max, .. }

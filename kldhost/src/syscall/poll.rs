@@ -33,7 +33,7 @@ impl Drop for PollWatch {
 pub struct Waiting<'a> {
     td: &'a Thread,
     poller: Arc<Poller>,
-    /// What it is registered on, `st_selq`.
+    /// Its registrations, `st_selq`.
     selfds: Vec<Arc<Selfd>>,
     /// `SELTD_RESCAN`: set after the first sleep.
     rescan: bool,
@@ -72,8 +72,8 @@ impl<'a> Waiting<'a> {
             Err(Errno::ERESTART) => return Err(Errno::EINTR),
             Err(error) => return Err(error),
         }
-        // What has fired is looked at again, and nothing is registered any more: the next round
-        // does that.
+        // Descriptors that have fired are polled again. Nothing is registered after this, until the
+        // next scan.
         let (fired, waiting): (Vec<_>, Vec<_>) =
             self.selfds.drain(..).partition(|s| s.fired.load(SeqCst));
         Dev::of(self.td.kernel()).waiters.forget(&waiting);
@@ -82,7 +82,7 @@ impl<'a> Waiting<'a> {
         Ok(cookies)
     }
 
-    /// The next look is a scan again, which registers.
+    /// The next poll registers again.
     pub fn scan_again(&mut self) {
         self.rescan = false;
     }
@@ -108,8 +108,8 @@ fn poll_file(
 }
 
 impl Process {
-    /// poll(2); `timeout` in milliseconds, -1 to wait for ever. Returns how many descriptors have
-    /// events.
+    /// poll(2); `timeout` in milliseconds, -1 for no limit. Returns the number of descriptors that
+    /// have events.
     ///
     /// # Errors
     ///
@@ -171,7 +171,7 @@ impl Process {
                 Err(_) => POLLNVAL,
                 Ok(file) => {
                     let found = waiting.poll(&file, at, events)?;
-                    // POSIX wants POLLOUT never to come with POLLHUP.
+                    // POSIX forbids POLLOUT together with POLLHUP.
                     if found & POLLHUP != 0 {
                         found & !POLLOUT
                     } else {
@@ -183,10 +183,10 @@ impl Process {
         Ok(())
     }
 
-    /// Polls one descriptor without waiting, and has `notify` called once when poll(2) would be
-    /// woken; it is called by the thread that wakes, with the module's locks held, and must not
-    /// call into the kernel. When the events are there already, `notify` is not called. Dropping
-    /// the [`PollWatch`] ends it.
+    /// Polls one descriptor without waiting, and registers `notify`. It is called once, when
+    /// poll(2) would be woken, by the thread that wakes. That thread holds locks of the module, so
+    /// `notify` must not call into the kernel. If there are events already, `notify` is not
+    /// registered. Dropping the [`PollWatch`] ends the registration.
     ///
     /// # Errors
     ///

@@ -101,7 +101,7 @@ impl Proc {
             let td = this_thread(kern);
             td.enter(self.pid, &self.signals, "exit");
             if matches!(self.status(), Some(ExitStatus::Signaled(signal)) if signal.dumps_core()) {
-                // Of no use to anybody once the kernel is dead, as closing is not.
+                // Once the kernel is dead, the result has no use, and neither has closing.
                 let _ = dump_kqueues(&td, &self.files);
             }
             FdTable::close_all(&self.files);
@@ -143,7 +143,7 @@ impl Proc {
         drop(wait);
         sync::switch("kill");
         if td.pid() != self.pid {
-            // It has left the kernel meanwhile. Either of us two takes the signal.
+            // It has left the kernel since. One of the two threads takes the signal.
             td.take_signals(&self.signals);
         }
     }

@@ -21,7 +21,7 @@ use crate::machine::sync::Arc;
 #[derive(Clone)]
 pub struct Process(Arc<Handle>);
 
-/// What the clones share.
+/// The shared part of all clones.
 struct Handle {
     kernel: Kernel,
     process: Arc<Proc>,
@@ -56,7 +56,7 @@ impl Process {
         system_call(&self.0.kernel.kern, &self.0.process, name, body)
     }
 
-    /// The file behind a descriptor.
+    /// The file of a descriptor.
     pub(super) fn file(&self, fd: Fd) -> Result<FileRef, Errno> {
         self.proc().files.lock().get(fd)
     }
@@ -72,12 +72,12 @@ impl Process {
     }
 
     /// fork(2): a new process with the same open file descriptions. Kqueues are not inherited, and
-    /// those with `KQUEUE_CPONFORK` are copied. The child has no thread: it is whoever calls its
-    /// methods.
+    /// those with `KQUEUE_CPONFORK` are copied. The child has no thread of its own. Any thread can
+    /// call its methods.
     ///
     /// # Errors
     ///
-    /// None of its own.
+    /// None, except those of every system call.
     pub fn fork(&self) -> Result<Process, Errno> {
         self.call("fork", |td| {
             let (files, copying) = self.proc().files.lock().fork();

@@ -19,9 +19,9 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// EBADF: not open for reading. EIO: the device is gone. EINVAL: more than INT_MAX bytes. What
-    /// the device's d_read returns, unless bytes were moved and it is EINTR, ERESTART or
-    /// EWOULDBLOCK.
+    /// EBADF: not open for reading. EIO: the device was destroyed. EINVAL: more than INT_MAX bytes.
+    /// Errors of the device's d_read. EINTR, ERESTART and EWOULDBLOCK become a short count if bytes
+    /// were moved.
     pub fn read<'a>(&self, fd: Fd, buf: impl Into<UserOut<'a>>) -> Result<usize, Errno> {
         let buf = buf.into();
         self.transfer("read", fd, UIO_READ, &[out_iovec(&buf)], None)

@@ -10,7 +10,7 @@ use crate::kern::thread::Thread;
 use crate::kern::timeout::Timeout;
 use crate::machine::sync::Duration;
 
-/// The events that each set stands for: read, write, except.
+/// The events of each set: read, write, except.
 const EVENTS: [i16; 3] = [
     POLLRDNORM | POLLHUP | POLLERR,
     POLLWRNORM | POLLHUP | POLLERR,
@@ -25,7 +25,7 @@ impl Process {
     /// # Errors
     ///
     /// EBADF: a bit is set whose descriptor is not open. EINVAL: `nfds` is negative, or more than
-    /// `FD_SETSIZE`. EINTR: it is never restarted. The sets are unchanged then.
+    /// `FD_SETSIZE`. EINTR: it is never restarted. After an error, the sets are unchanged.
     pub fn select(
         &self,
         nfds: i32,

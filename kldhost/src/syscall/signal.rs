@@ -5,10 +5,10 @@ use crate::abi::errno::Errno;
 use crate::abi::signal::{SigAction, Signal};
 
 impl Process {
-    /// kill(2) of this process. A thread that sleeps with `PCATCH` is woken; else a thread that is
-    /// in a system call takes the signal at its next such sleep, or when it returns; else it is
-    /// taken at once. Stop signals are ignored. A process that dumps core has its kqueues reported,
-    /// if the release does that.
+    /// kill(2) of this process. If a thread sleeps with `PCATCH`, it is woken. Otherwise a thread
+    /// that is in a system call takes the signal at its next such sleep, or when it returns.
+    /// Without such a thread, the signal is taken at once. Stop signals are ignored. If the process
+    /// dumps core, its kqueues are reported, on releases that do so.
     pub fn kill(&self, signal: Signal) {
         self.proc().kill(&self.kernel().kern, signal);
     }

@@ -40,7 +40,7 @@ pub const TESTS: &[Test] = &[
     ("begin::what_the_module_prints", what_the_module_prints),
 ];
 
-/// The command fails within a second, with one line that says so.
+/// The command fails within a second, with one line that contains this.
 fn fails(command: &mut Command, says: &str) {
     let begin = Instant::now();
     let output = command.output().expect("it can be run");
@@ -131,7 +131,7 @@ fn no_root() {
         .arg(&mount)
         .uid(65534)
         .gid(65534);
-    fails(&mut command, "(it takes root, with CAP_SYS_ADMIN)");
+    fails(&mut command, "(this needs root, with CAP_SYS_ADMIN)");
     assert_unmounted(&mount);
 }
 

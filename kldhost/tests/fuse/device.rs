@@ -1,5 +1,4 @@
-//! The device on the mount: what system calls of Linux do there that the conformance suite does not
-//! make.
+//! The device on the mount: system calls of Linux that the conformance suite does not make.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -21,8 +20,8 @@ pub const TESTS: &[Test] = &[
         a_sleeper_ends_with_a_signal,
     ),
     (
-        "device::a_blocked_writer_hinders_nobody",
-        a_blocked_writer_hinders_nobody,
+        "device::a_blocked_writer_does_not_block_others",
+        a_blocked_writer_does_not_block_others,
     ),
     (
         "device::one_description_reads_while_it_writes",
@@ -54,7 +53,7 @@ fn a_sleeper_ends_with_a_signal() {
     let run = Run::echodev();
     let _writer = run.open(false, true, false);
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
-        // Whoever started this in the background may have had SIGINT ignored.
+        // A shell that starts the test in the background may have set SIGINT to be ignored.
         let mut cat = run
             .shell_command("exec env --default-signal cat echo")
             .spawn()
@@ -67,7 +66,7 @@ fn a_sleeper_ends_with_a_signal() {
     run.stop();
 }
 
-fn a_blocked_writer_hinders_nobody() {
+fn a_blocked_writer_does_not_block_others() {
     let run = Run::echodev();
     let mut writer = run
         .shell_command("exec head -c 65 /dev/zero > echo")
@@ -97,8 +96,7 @@ fn one_description_reads_while_it_writes() {
     run.stop();
 }
 
-/// The writer is uncounted before close(2) returns, so that what comes after it never meets the
-/// writer.
+/// The writer is uncounted before close(2) returns, so a later call does not find the writer.
 fn close_is_over_when_it_returns() {
     let run = Run::echodev();
     let mut reader = run.open(true, false, true);

@@ -17,8 +17,11 @@ use crate::{Test, echodev, testmod};
 pub const TESTS: &[Test] = &[
     ("end::unload_wakes_a_reader", unload_wakes_a_reader),
     ("end::unload_wakes_a_writer", unload_wakes_a_writer),
-    ("end::a_sleeper_is_told_at_once", a_sleeper_is_told_at_once),
-    ("end::unload_wakes_who_polls", unload_wakes_who_polls),
+    (
+        "end::a_sleeper_is_woken_at_once",
+        a_sleeper_is_woken_at_once,
+    ),
+    ("end::unload_wakes_pollers", unload_wakes_pollers),
     ("end::every_signal_that_ends", every_signal_that_ends),
     ("end::with_files_open", with_files_open),
     (
@@ -26,8 +29,8 @@ pub const TESTS: &[Test] = &[
         killed_while_a_reader_sleeps,
     ),
     (
-        "end::unmounted_by_somebody_else",
-        unmounted_by_somebody_else,
+        "end::unmounted_by_another_program",
+        unmounted_by_another_program,
     ),
     ("end::the_hosted_kernel_panics", the_hosted_kernel_panics),
     (
@@ -48,7 +51,7 @@ fn sleeper(run: &Run, script: &str) -> Child {
     child
 }
 
-/// What it says; it must fail.
+/// The output of the command, which must fail.
 fn complaint(mut child: Child) -> String {
     assert!(!wait(&mut child));
     let mut text = String::new();
@@ -74,19 +77,19 @@ fn unload_wakes_a_writer() {
 fn unload_wakes(run: Run, script: &str) {
     let child = sleeper(&run, script);
     run.signal(Signal::SIGTERM);
-    // It was asleep, or it was still on its way there, and met a device that is gone.
+    // It was asleep, or found the device destroyed on its way to sleep.
     let complaint = complaint(child);
-    let told = ["No such device or address", "Input/output error"]
+    let woken = ["No such device or address", "Input/output error"]
         .iter()
         .any(|error| complaint.contains(error));
-    assert!(told, "{complaint}");
-    let (success, said, dir) = run.wait();
-    assert!(success, "{said}");
+    assert!(woken, "{complaint}");
+    let (success, stderr, dir) = run.wait();
+    assert!(success, "{stderr}");
     assert_unmounted(dir.path());
 }
 
 /// As the one before, in this process, where it can be seen that the program is asleep.
-fn a_sleeper_is_told_at_once() {
+fn a_sleeper_is_woken_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let kernel = Kernel::new(Config::default());
     let module = kernel.kldload(&echodev()).unwrap();
@@ -120,7 +123,7 @@ fn a_sleeper_is_told_at_once() {
     assert_unmounted(dir.path());
 }
 
-fn unload_wakes_who_polls() {
+fn unload_wakes_pollers() {
     let run = Run::echodev();
     let writer = run.open(false, true, false);
     let reader = run.open(true, false, false);
@@ -132,13 +135,13 @@ fn unload_wakes_who_polls() {
     });
     run.signal(Signal::SIGTERM);
     let (mut reader, found) = polling.join().unwrap();
-    // Whether it was still asking, or asleep already, when the mount went.
+    // The request was on its way, or the thread was already asleep, when the mount ended.
     assert!(
         found.intersects(PollFlags::POLLHUP | PollFlags::POLLERR),
         "{found:?}"
     );
-    let (success, said, dir) = run.wait();
-    assert!(success, "{said}");
+    let (success, stderr, dir) = run.wait();
+    assert!(success, "{stderr}");
     assert!(reader.read(&mut [0; 1]).is_err());
     drop(writer);
     assert_unmounted(dir.path());
@@ -150,8 +153,8 @@ fn every_signal_that_ends() {
         run.signal(signal);
         // As timeout(1) does it.
         run.signal(signal);
-        let (success, said, dir) = run.wait();
-        assert!(success, "{said}");
+        let (success, stderr, dir) = run.wait();
+        assert!(success, "{stderr}");
         assert_unmounted(dir.path());
     }
 }
@@ -160,8 +163,8 @@ fn with_files_open() {
     let run = Run::echodev();
     let mut file: File = run.open(true, true, true);
     run.signal(Signal::SIGINT);
-    let (success, said, dir) = run.wait();
-    assert!(success, "{said}");
+    let (success, stderr, dir) = run.wait();
+    assert!(success, "{stderr}");
     assert_unmounted(dir.path());
     assert!(file.read(&mut [0; 1]).is_err());
 }
@@ -183,14 +186,14 @@ fn killed_while_a_reader_sleeps() {
     next.stop();
 }
 
-fn unmounted_by_somebody_else() {
+fn unmounted_by_another_program() {
     let run = Run::echodev();
     nix::mount::umount2(run.dir.path(), nix::mount::MntFlags::empty()).unwrap();
-    let (success, said, dir) = run.wait();
-    assert!(success, "{said}");
+    let (success, stderr, dir) = run.wait();
+    assert!(success, "{stderr}");
     assert!(
-        said.contains("was unmounted; unloading echodev.ko"),
-        "{said}"
+        stderr.contains("was unmounted; unloading echodev.ko"),
+        "{stderr}"
     );
     assert_unmounted(dir.path());
 }
@@ -212,12 +215,12 @@ fn the_hosted_kernel_panics() {
     let run = Run::of(&testmod("misuse"), &[]);
     let error = misuse(&run, 26).unwrap_err();
     assert!(error.raw_os_error() == Some(libc::EIO), "{error}");
-    let (success, said, dir) = run.wait();
+    let (success, stderr, dir) = run.wait();
     assert!(!success);
-    assert!(said.contains("misuse: 26 of 42\n"), "{said}");
+    assert!(stderr.contains("misuse: 26 of 42\n"), "{stderr}");
     assert!(
-        said.ends_with("kldhost: the hosted kernel has panicked\n"),
-        "{said}"
+        stderr.ends_with("kldhost: the hosted kernel has panicked\n"),
+        "{stderr}"
     );
     assert_unmounted(dir.path());
 }
@@ -227,9 +230,12 @@ fn a_module_that_cannot_be_unloaded_cleanly() {
     // Armed: at unload it does without destroy_dev(9).
     misuse(&run, 29).unwrap();
     run.signal(Signal::SIGINT);
-    let (success, said, dir) = run.wait();
+    let (success, stderr, dir) = run.wait();
     assert!(!success);
-    assert!(said.contains("the hosted kernel has panicked"), "{said}");
+    assert!(
+        stderr.contains("the hosted kernel has panicked"),
+        "{stderr}"
+    );
     assert_unmounted(dir.path());
     let gone = File::open(dir.path().join("misuse")).unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::NotFound);

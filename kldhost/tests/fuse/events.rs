@@ -11,7 +11,10 @@ use crate::Test;
 use crate::run::Run;
 
 pub const TESTS: &[Test] = &[
-    ("events::poll_says_what_is_ready", poll_says_what_is_ready),
+    (
+        "events::poll_returns_ready_events",
+        poll_returns_ready_events,
+    ),
     ("events::poll_wakes", poll_wakes),
     ("events::level_triggered", level_triggered),
     ("events::an_edge_for_each_change", an_edge_for_each_change),
@@ -26,7 +29,7 @@ fn found(file: &File, events: PollFlags, timeout: PollTimeout) -> PollFlags {
     fds[0].revents().unwrap()
 }
 
-fn poll_says_what_is_ready() {
+fn poll_returns_ready_events() {
     let run = Run::echodev();
     let both = PollFlags::POLLIN | PollFlags::POLLOUT;
     let mut file = run.open(true, false, false);
@@ -121,7 +124,7 @@ fn an_edge_for_each_change() {
     run.stop();
 }
 
-/// What is ready at first is one edge. After it, each side tells of its own changes only.
+/// Events that are ready at first are one edge. After it, each side reports only its own changes.
 fn each_side_has_its_edges() {
     let run = Run::echodev();
     let mut writer = run.open(false, true, true);

@@ -1,4 +1,4 @@
-//! Programs that know nothing of this device.
+//! Ordinary programs, which have no code for this device.
 
 use std::path::Path;
 
@@ -21,9 +21,9 @@ fn has(program: &str) -> bool {
     std::env::split_paths(&path).any(|dir| Path::new(&dir).join(program).is_file())
 }
 
-/// Runs `writer` and `reader`, shell commands on the device, at the same time; what the reader
-/// prints. Something else has the device open for writing until the writer is done, so that the
-/// reader does not meet the end before the beginning.
+/// Runs `writer` and `reader`, shell commands on the device, at the same time. Returns the output
+/// of the reader. The test holds the device open for writing until the writer is done, so that the
+/// reader does not reach the end of the file too early.
 fn through(run: &Run, writer: &str, reader: &str) -> String {
     run.shell(&format!(
         "exec 7<> echo; ({reader}) 7>&- & ({writer}) 7>&-; exec 7>&-; wait"
@@ -47,11 +47,11 @@ fn tee() {
 fn hexdump() {
     if has("hd") {
         let run = Run::echodev();
-        let said = run.shell(
+        let output = run.shell(
             "hd < echo; echo 12345678 > echo; dd if=echo bs=1 count=4 status=none | hd; cat echo",
         );
         assert_eq!(
-            said,
+            output,
             "00000000  31 32 33 34                                       |1234|\n00000004\n5678\n"
         );
         run.stop();
@@ -94,20 +94,20 @@ while True:
 fn socat() {
     if has("socat") {
         let run = Run::echodev();
-        let said =
+        let output =
             run.shell("echo through | socat -u - OPEN:echo,wronly; socat -u OPEN:echo,rdonly -");
-        assert_eq!(said, "through\n");
+        assert_eq!(output, "through\n");
         run.stop();
     }
 }
 
 fn a_thousand_pairs() {
     let run = Run::echodev();
-    let said = run.shell(
+    let output = run.shell(
         "i=0; while [ $i -lt 1000 ]; do echo $i > echo; cat echo; i=$((i+1)); done | md5sum; seq 0 999 | md5sum",
     );
-    let sums: Vec<&str> = said.lines().collect();
-    assert_eq!(sums.len(), 2, "{said}");
+    let sums: Vec<&str> = output.lines().collect();
+    assert_eq!(sums.len(), 2, "{output}");
     assert_eq!(sums[0], sums[1]);
     run.stop();
 }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// Far more than anything here takes.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// A running `kldhost run`, with a directory of its own to mount on.
+/// A running `kldhost run`, with its own mount directory.
 pub struct Run {
     child: Kldhost,
     stdout: BufReader<ChildStdout>,
@@ -102,7 +102,7 @@ impl Run {
         opened.expect("the device can be opened")
     }
 
-    /// Runs a shell command in the mounted directory; what it prints on both outputs.
+    /// Runs a shell command in the mounted directory, and returns its stdout and stderr.
     pub fn shell(&self, script: &str) -> String {
         let output = self.shell_command(script).output().expect("sh");
         text(&output)
@@ -160,7 +160,7 @@ pub fn wait(child: &mut Child) -> bool {
         match child.try_wait().expect("wait") {
             Some(status) => return status.success(),
             None if Instant::now() > deadline => {
-                // Both fail only if it has ended meanwhile.
+                // Both fail only if it has already ended.
                 let _ = child.kill();
                 let _ = child.wait();
                 panic!("it does not end");
@@ -191,7 +191,7 @@ pub fn wait_in_call(child: &Child) {
     }
 }
 
-/// Nothing is mounted on the directory any more, and it answers.
+/// Nothing is mounted on the directory, and it is accessible.
 pub fn assert_unmounted(dir: &Path) {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("/proc");
     assert!(

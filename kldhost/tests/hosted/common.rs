@@ -1,4 +1,4 @@
-//! What the tests with C modules have in common.
+//! The common part of the tests with C modules.
 
 use std::path::PathBuf;
 

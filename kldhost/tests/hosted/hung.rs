@@ -1,4 +1,4 @@
-//! Page faults that do not end, and those who wait for the lock that is held meanwhile.
+//! Page faults that do not end, and threads that wait for the lock which is held during them.
 
 use kldhost::sync::{Arc, Duration};
 use kldhost::{

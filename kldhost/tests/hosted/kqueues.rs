@@ -1,5 +1,5 @@
-//! What the kernel of each release does with kqueues and with the tables of filters. The module is
-//! `testmods/filters.c`, which lists its tables at its top. Its events are always there.
+//! Kqueues and tables of filters on each release. The module is `testmods/filters.c`, which lists
+//! its tables at its top. Its events are always active.
 
 mod fork;
 mod held;

@@ -1,5 +1,5 @@
 //! Unload reports a thread that has yet to return into the module. A thread that has left by a tail
-//! call is not in the way. The module is `testmods/stays.c`.
+//! call is not reported. The module is `testmods/stays.c`.
 
 use kldhost::{Call, Config, Errno, Kernel, KldId, O_RDWR, Process, SigAction, Signal};
 

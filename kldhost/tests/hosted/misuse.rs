@@ -1,7 +1,7 @@
 //! Each misuse of the KPI panics the kernel, with a report that names the call, the object and the
 //! place.
 //!
-//! The module is `testmods/misuse.c`, whose ioctls are the misuses, listed at its top.
+//! The module is `testmods/misuse.c`. Its ioctls are the misuses, and are listed at its top.
 
 use kldhost::{
     Call, Config, EV_ADD, EVFILT_READ, Errno, Fd, Kernel, Kevent, KldId, O_RDWR, Process, Report,
@@ -48,7 +48,7 @@ impl Misuse {
     }
 }
 
-/// What is expected of a report: the call, a part of the message, the object.
+/// The expected report: the call, a part of the message, the object.
 type Expected = (&'static str, &'static str, Option<&'static str>);
 
 fn check(n: u64, report: &Report, (call, message, object): Expected) -> Result<(), String> {
@@ -74,9 +74,9 @@ fn each_misuse_in_a_call_is_reported() {
         (3, ("_sx_sunlock", "not held by this thread", a)),
         (
             4,
-            ("_sx_xlock", "held exclusively by this thread already", a),
+            ("_sx_xlock", "already held exclusively by this thread", a),
         ),
-        (5, ("_sx_xlock", "held shared by this thread already", a)),
+        (5, ("_sx_xlock", "already held shared by this thread", a)),
         (
             6,
             ("_sx_xlock", "lock order reversal: \"misuse b\" is held", a),
@@ -90,7 +90,7 @@ fn each_misuse_in_a_call_is_reported() {
             13,
             ("destroy_dev", "it would wait for itself", Some("misuse")),
         ),
-        (14, ("free", "was freed before", memory)),
+        (14, ("free", "was already freed", memory)),
         (
             15,
             (
@@ -197,7 +197,7 @@ fn a_write_to_freed_memory_is_found_on_request() {
     check(
         18,
         &report,
-        ("check_memory", "was written to after that", Some("misuse")),
+        ("check_memory", "was written to afterwards", Some("misuse")),
     )
     .unwrap();
 }
@@ -219,7 +219,7 @@ fn knotes_at_unload_are_reported() {
 }
 
 #[test]
-fn a_leak_is_printed_and_told() {
+fn a_leak_is_printed_and_listed() {
     let misuse = Misuse::new();
     assert_eq!(misuse.ioctl(27), Ok(()));
     assert_eq!(misuse.unload(), Ok(()));
@@ -261,7 +261,7 @@ fn a_panic_ends_the_calls_of_others() {
         .wait_asleep(misuse.process.pid(), "select")
         .expect("it sleeps");
     assert_eq!(misuse.ioctl(26), Err(Errno::PANICKED));
-    // It may have ended with PANICKED before the report was looked at, or not.
+    // It may have ended with PANICKED before the report was read, or not.
     match sleeper.wait() {
         Ok(result) => assert_eq!(result, Err(Errno::PANICKED)),
         Err(report) => assert_eq!(*report, misuse.report()),

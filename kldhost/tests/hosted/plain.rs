@@ -1,5 +1,5 @@
-//! A plain C driver without any of our code: normal use works, and its two faults come out as
-//! reports.
+//! A plain C driver, which uses no code of this project. Normal use works, and its two faults are
+//! reported.
 
 use kldhost::sync::Duration;
 use kldhost::{
@@ -85,7 +85,7 @@ fn kill_ends_a_blocked_call_and_closes_the_descriptors() {
     kernel.wait_asleep(process.pid(), "plainrd").unwrap();
     process.kill(Signal::KILL);
     assert_eq!(call.wait().unwrap(), Err(Errno::KILLED));
-    // The writer is gone: end of file.
+    // There is no writer: end of file.
     let other = kernel.process();
     let fd = other.open("/dev/plain", O_RDONLY).unwrap();
     assert_eq!(other.read(fd, &mut [0; 8]), Ok(0));
@@ -93,7 +93,7 @@ fn kill_ends_a_blocked_call_and_closes_the_descriptors() {
 }
 
 #[test]
-fn poll_and_kevent_tell_what_can_be_done() {
+fn poll_and_kevent_report_ready_sides() {
     let (kernel, _id) = common::boot("plain", Config::default());
     let process = kernel.process();
     let fd = process.open("/dev/plain", O_RDWR).unwrap();

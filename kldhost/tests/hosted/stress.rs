@@ -1,4 +1,4 @@
-//! Many threads at once: nothing is lost, nobody is forgotten, and unload finds its way through.
+//! Many threads at once: no byte and no wakeup is lost, and unload completes.
 
 use kldhost::sync::Duration;
 use kldhost::{
@@ -29,7 +29,7 @@ fn start_writers(
     fds.into_iter().enumerate().map(start).collect()
 }
 
-/// Every writer's bytes must have come, as often as it wrote them.
+/// Every writer's bytes must have arrived, with the right count.
 fn check(kernel: &Kernel, counts: Vec<[usize; WRITERS]>, writers: Vec<Call<Result<(), Errno>>>) {
     for writer in writers {
         assert_eq!(writer.wait().unwrap(), Ok(()));
@@ -124,7 +124,7 @@ fn polling_readers_and_writers() {
 fn readers_and_writers_on_kqueues() {
     let (kernel, id) = common::boot("plain", Config::default());
     let process = kernel.process();
-    /// Waits for one event on a kqueue of its own.
+    /// Waits for one event on its own kqueue.
     fn wait(process: &Process, kq: i32) -> Result<(), Errno> {
         let mut events = [Kevent::default(); 1];
         process.kevent(kq, &[], &mut events, None).map(drop)

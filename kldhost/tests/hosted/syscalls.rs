@@ -29,7 +29,7 @@ impl Plain {
         self.process.open("/dev/plain", flags).expect("open")
     }
 
-    /// Applies a change, then takes the events that are there.
+    /// Applies a change, then takes the available events.
     fn kevent(&self, kq: Fd, changes: &[Kevent]) -> Vec<Kevent> {
         let mut events = [Kevent::default(); 8];
         let n = self
@@ -65,7 +65,7 @@ fn descriptors_share_their_description() {
     assert_eq!(plain.process.getfl(fd), Ok(O_RDWR));
     child.setfl(fd, O_NONBLOCK).unwrap();
     assert_eq!(plain.process.getfl(dup), Ok(O_RDWR | O_NONBLOCK));
-    // d_close comes with the last of them: until then there is a writer.
+    // d_close is called for the last of them. Until then there is a writer.
     plain.process.close(fd).unwrap();
     plain.process.close(dup).unwrap();
     let reader = plain.open(O_RDONLY | O_NONBLOCK);

@@ -25,7 +25,7 @@ fn pages_with_a_hole() -> *mut u8 {
     }
 }
 
-/// A long copy, a short one, and one of a few bytes: each is done in a way of its own.
+/// A long copy, a short one, and one of a few bytes. Each uses different instructions.
 #[test]
 fn copies_fault_at_each_byte() {
     fault::install();
@@ -37,13 +37,13 @@ fn copies_fault_at_each_byte() {
     }
 }
 
-/// Copies to the pages and back. What is copied although the whole faults must be right, and lie
+/// Copies to the pages and back. If a copy faults, the bytes that were copied must be right, and
 /// before the hole.
 fn assert_copies(pages: *mut u8, start: usize, length: usize) {
     let ours: Vec<u8> = (1..=length as u8).collect();
     let mut back = vec![0; length];
-    // SAFETY: the range lies in the three pages, which nobody refers to, or faults; the vectors are
-    // our own.
+    // SAFETY: the range is in the three pages, to which there are no references, or faults. The
+    // vectors are local.
     let (written, read) = unsafe {
         let user = pages.add(start);
         (
@@ -85,7 +85,7 @@ fn addresses_that_no_process_has() {
     fault::install();
     for bad in [0, 8, 0xffff_ffff_8000_0000, 0x8000_0000_0000, usize::MAX] {
         let mut byte = 1u8;
-        // SAFETY: `byte` is ours; there is nothing at the other address.
+        // SAFETY: `byte` is local. Nothing is mapped at the other address.
         let copied = unsafe {
             let user = bad as *mut u8;
             (

@@ -111,7 +111,7 @@ impl Ko {
         id
     }
 
-    /// The local symbol that stands for a section.
+    /// The local symbol of a section.
     pub fn section_symbol(&mut self, section: SectionId) -> SymbolId {
         self.0.section_symbol(section)
     }
@@ -145,8 +145,8 @@ impl Ko {
 
 /// A module with something of everything:
 ///
-/// - `.text`: `answer` returns 42; `ask` returns what the import `oracle` returns;
-/// - `.rodata`: strings; `.data`: records, and `pointers`, at which lie the addresses of `answer`,
+/// - `.text`: `answer` returns 42, and `ask` returns the result of the import `oracle`;
+/// - `.rodata`: strings; `.data`: records, and `pointers`, which has the addresses of `answer`,
 ///   `oracle`, `zeros`, `shared`, and the start and the end of `set_sysinit_set`;
 /// - `.bss`: `zeros`; common storage: `shared`;
 /// - the module `sample`, version 3, for kernel 1500068 to 1599999, with one sysinit.

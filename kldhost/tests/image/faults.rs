@@ -26,7 +26,7 @@ fn on_fault(fault: &FaultInfo) -> ! {
     }
 }
 
-/// Loads a module of this machine code, `.data` with `ret` at its start among it, and runs it from
+/// Loads a module of this machine code, with a `.data` that has `ret` at its start. Runs it from
 /// `start`, on a thread with or without a GS base.
 fn crash(code: &[u8], gs_base: bool) -> (Image, FaultInfo) {
     let mut ko = Ko::new();
@@ -139,7 +139,7 @@ fn a_module_jumps_to_its_data() {
 
 #[test]
 fn a_module_jumps_to_null() {
-    // xor %eax, %eax; jmp *%rax: no trace is left of who did it, but this thread runs modules.
+    // xor %eax, %eax; jmp *%rax: the jump leaves no trace, but this thread runs modules.
     let (_image, fault) = crash(&[0x31, 0xc0, 0xff, 0xe0], true);
     assert_eq!(
         fault,
@@ -159,11 +159,11 @@ fn a_module_uses_up_its_stack() {
     assert_eq!(fault.kind, FaultKind::Write);
 }
 
-/// Set for a process that shall die, to the way in which.
+/// Set to the kind of death, in a process that is to die.
 const DEATH: &str = "ECHODEV_TEST_DEATH";
 
 #[test]
-fn foreign_faults_end_the_process() {
+fn faults_outside_of_modules_end_the_process() {
     if let Ok(how) = env::var(DEATH) {
         die(&how);
     }
@@ -174,13 +174,12 @@ fn foreign_faults_end_the_process() {
     assert!(words.contains("has overflowed its stack"), "{words}");
 }
 
-/// Runs the test above in a process of its own. Returns the signal that ended it, and what was said
-/// on stderr.
+/// Runs the test above in a new process. Returns the signal that ended it, and its stderr.
 fn death(how: &str) -> (Option<i32>, String) {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([
         "--exact",
-        "faults::foreign_faults_end_the_process",
+        "faults::faults_outside_of_modules_end_the_process",
         "--nocapture",
     ]);
     let output = command.env(DEATH, how).output().unwrap();

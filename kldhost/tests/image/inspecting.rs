@@ -116,8 +116,8 @@ fn what_cannot_be_read_is_remarked() {
         report.remarks,
         [
             "metadata record 0 has no name",
-            "it declares no module; FreeBSD would load it all the same, and run its sysinits",
-            "it asks for no kernel version; any kernel would load it",
+            "it declares no module; FreeBSD would still load it, and run its sysinits",
+            "it has no kernel version; any kernel would load it",
             "record 0 of sysuninit_set is not readable",
         ]
     );
@@ -181,7 +181,7 @@ fn the_command_prints_a_report() {
     }
 }
 
-/// The command fails with one line on stderr, and nothing else.
+/// The command fails with one line on stderr, and no other output.
 fn assert_fails(file: &Path, why: &str) {
     let output = kldhost(file);
     let expected = format!("kldhost: {}: {why}\n", file.display());
@@ -211,7 +211,7 @@ fn the_command_refuses_what_is_no_module() {
     assert_fails(
         &with(&whole[..1000]),
         &format!(
-            "damaged or truncated: the section headers at byte {shoff} lie beyond the end of the file (1000 bytes)"
+            "damaged or truncated: the section headers at byte {shoff} are beyond the end of the file (1000 bytes)"
         ),
     );
     assert_fails(

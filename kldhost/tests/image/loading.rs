@@ -1,4 +1,4 @@
-//! Loading: what a module finds in memory, and what is refused with which words.
+//! Loading: the memory that a module finds.
 
 use crate::elf::{Ko, sample};
 use kldhost::fault::{self, Fault};
@@ -147,7 +147,7 @@ fn memory_is_protected() {
     let image = load(&sample()).unwrap();
     let write = |address: usize| {
         let byte = 0u8;
-        // SAFETY: nobody refers to the image's bytes, and a byte of data may become 0.
+        // SAFETY: there are no references to the image's bytes, and a byte of data may become 0.
         unsafe { fault::copy_user(address as *mut u8, &byte, 1) }
     };
     assert_eq!(write(image.symbol("answer").unwrap()), Err(Fault));
@@ -184,9 +184,9 @@ fn absolute_and_weak_symbols() {
     let mut ko = Ko::new();
     let data = ko.section(".data", "WA", &[0xff; 16], 8);
     let fixed = ko.absolute("fixed", 0x1234);
-    let nobody = ko.weak("nobody");
+    let missing = ko.weak("missing");
     ko.relocate(data, 0, R_X86_64_64, fixed, 0);
-    ko.relocate(data, 8, R_X86_64_64, nobody, 0);
+    ko.relocate(data, 8, R_X86_64_64, missing, 0);
     let here = ko.data("here", data, 0);
     ko.relocate(data, 16, R_X86_64_NONE, here, 0);
     let image = load(&ko).unwrap();

@@ -1,4 +1,4 @@
-//! Module files: loading them, inspecting them, and what happens when their code goes wrong.
+//! Module files: loading, inspecting, and faults of their code.
 
 mod copies;
 mod elf;

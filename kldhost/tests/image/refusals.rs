@@ -48,7 +48,7 @@ fn other_relocation_types_are_refused() {
 #[test]
 fn relocations_that_do_not_fit_are_refused() {
     let far = "the target is out of its reach of 2 GB";
-    let beyond = "it lies beyond the end of the section";
+    let beyond = "it is beyond the end of the section";
     for (kind, offset, addend, problem) in [
         (R_X86_64_32S, 0, 1 << 31, far),
         (R_X86_64_32S, 0, -(1 << 33), far),
@@ -69,7 +69,7 @@ fn relocations_of_zeros_are_refused() {
     let bss = ko.bss(".bss", 64, 8);
     let here = ko.data("here", bss, 0);
     ko.relocate(bss, 0, R_X86_64_64, here, 0);
-    assert!(refusal(&ko).ends_with("it lies beyond the end of the section"));
+    assert!(refusal(&ko).ends_with("it is beyond the end of the section"));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn impossible_sections_are_refused() {
     );
     assert_eq!(
         one(".text", "AX", 8192),
-        "cannot be loaded: .text wants an alignment of 8192, and 4096 is the most there is"
+        "cannot be loaded: .text needs an alignment of 8192, and the largest is 4096"
     );
     assert_eq!(
         one(".comment", "", 1),
@@ -151,7 +151,7 @@ fn broken_linker_sets_are_refused() {
     ko.section("set_sysinit_set", "A", &[0; 8], 8);
     assert_eq!(
         refusal(&ko),
-        "cannot be loaded: it has two sections set_sysinit_set, and FreeBSD would see only the first"
+        "cannot be loaded: it has two sections set_sysinit_set, and FreeBSD would use only the first"
     );
 }
 
@@ -214,11 +214,11 @@ fn exactly_one_symbol_table_is_taken() {
     retype_section(&mut bytes, SYMTAB, PROGBITS);
     assert_eq!(
         refusal_of(&bytes),
-        "cannot be loaded: it has no symbol table (was it stripped of all symbols?)"
+        "cannot be loaded: it has no symbol table (were all symbols stripped?)"
     );
 }
 
-/// Gives the first section of one type another.
+/// Changes the type of the first section of one type.
 fn retype_section(bytes: &mut [u8], from: u32, to: u32) {
     const E_SHOFF: usize = 40;
     const SH_TYPE: usize = 4;

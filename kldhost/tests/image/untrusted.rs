@@ -1,4 +1,4 @@
-//! Files that nobody should trust: whatever is in them, they are loaded or refused.
+//! Untrusted files: with any contents, they are loaded or refused.
 
 use crate::elf::{Ko, sample};
 use kldhost::image::{Image, LoadError};
@@ -6,7 +6,7 @@ use kldhost::inspect::inspect;
 use object::elf::R_X86_64_64;
 use proptest::prelude::*;
 
-/// Offers the file to everybody who reads files. That they return is the test.
+/// Passes the file to all functions that read files. The test is that they return.
 fn offer(bytes: &[u8]) {
     if let Ok(report) = inspect(bytes) {
         let _ = report.to_string();
@@ -38,7 +38,7 @@ proptest! {
     fn any_bytes_behind_a_sound_header(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
         let mut file = sample().finish()[..64].to_vec();
         file.extend(bytes);
-        // The section headers begin behind the ELF header.
+        // The section headers begin after the ELF header.
         file[40..48].copy_from_slice(&64u64.to_le_bytes());
         offer(&file);
     }
@@ -65,8 +65,8 @@ proptest! {
     }
 }
 
-/// A file of many sections whose headers all point to the same bytes would keep a trusting reader
-/// busy for hours.
+/// A file of many sections whose headers all point to the same bytes would keep a naive reader busy
+/// for hours.
 #[test]
 fn sections_that_overlap_are_refused() {
     const E_SHOFF: usize = 40;
@@ -126,7 +126,7 @@ fn names_that_overlap_are_refused() {
     );
 }
 
-/// A mangled name whose parts refer back to other parts, each to two, can stand for gigabytes.
+/// A mangled name whose parts refer back to other parts, each to two, can expand to gigabytes.
 #[test]
 fn names_that_unfold_are_not_unfolded() {
     const SYSINITS: usize = 100;

@@ -19,7 +19,7 @@ fn function(td: &Thread, note: NotePtr, member: Member) -> Result<usize, Stop> {
     Ok(address)
 }
 
-/// `f_event`. With `locked`, the lock of the kqueue is held meanwhile.
+/// `f_event`. With `locked`, the lock of the kqueue is held during the call.
 pub fn event(td: &Thread, note: NotePtr, hint: c_long, locked: bool) -> Result<bool, Stop> {
     let f_event = function(td, note, table::EVENT)?;
     let before = td.own().kq_locked.get();
@@ -50,14 +50,14 @@ pub fn lock_list(td: &Thread, knl: *const Knlist) -> Result<(), Stop> {
     unsafe { module_call::call(td, lock, [arg.addr(), 0, 0, 0, 0, 0])? };
     let taken = td.own().held.borrow().get(before).map(|held| held.lock);
     if let Some(taken) = taken.filter(|&taken| taken != arg.addr()) {
-        Dev::of(td.kernel()).knlists.learn_lock(knl.addr(), taken);
+        Dev::of(td.kernel()).knlists.set_lock(knl.addr(), taken);
     }
     Ok(())
 }
 
 /// `kl_unlock`.
 pub fn unlock_list(td: &Thread, knl: *const Knlist) -> Result<(), Stop> {
-    // SAFETY: as above: it was locked before.
+    // SAFETY: as above. The list was locked before.
     let (unlock, arg) = unsafe { ((*knl).kl_unlock, (*knl).kl_lockarg) };
     // SAFETY: as above.
     unsafe { module_call::call(td, unlock, [arg.addr(), 0, 0, 0, 0, 0])? };

@@ -11,7 +11,7 @@ use crate::kern::report::Stop;
 use crate::kern::thread::Thread;
 use crate::machine::sync::Arc;
 
-/// A kqueue and its copy in a child, which has no knotes yet. The kqueue is in use meanwhile.
+/// A kqueue and its copy in a child. The copy has no knotes yet. The kqueue is held in use.
 pub struct Copying {
     /// The parent's.
     pub from: Arc<Kqueue>,
@@ -20,7 +20,7 @@ pub struct Copying {
 }
 
 impl Copying {
-    /// `kqueue_fork_copy`: copies the knotes whose filters allow it.
+    /// `kqueue_fork_copy`: copies the knotes whose filters have f_copy.
     pub fn finish(self, td: &Thread, child: &Files) -> Result<(), Stop> {
         let from = &self.from;
         let mut state = from.state.lock();
@@ -58,7 +58,7 @@ impl Copying {
             file: None,
             table: 0,
         }));
-        // SAFETY: just made, and only known here.
+        // SAFETY: just made, and not reachable from elsewhere.
         unsafe {
             (*copy).kn.kn_kq = Arc::as_ptr(&self.to).cast();
             (*copy).kn.kn_knlist = null_mut();
@@ -68,7 +68,7 @@ impl Copying {
         // SAFETY: f_copy takes the knote and the process.
         let error = unsafe { module_call::call(td, f_copy, args)? } as i32;
         if error != 0 {
-            // SAFETY: made above, and on no list. fork(2) goes on without it.
+            // SAFETY: made above, and on no list. fork(2) continues without the copy.
             drop(unsafe { Box::from_raw(copy) });
             return Ok(());
         }

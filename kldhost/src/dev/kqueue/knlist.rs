@@ -13,7 +13,7 @@ use crate::kern::thread::Thread;
 use crate::machine::sync::atomic::Ordering::Relaxed;
 
 fn kqueue<'a>(note: NotePtr) -> &'a Kqueue {
-    // SAFETY: set when the knote was made; a kqueue drops its knotes before it goes.
+    // SAFETY: set when the knote was made. A kqueue drops its knotes before it is freed.
     unsafe { &*(*note).kn.kn_kq.cast::<Kqueue>() }
 }
 
@@ -56,7 +56,7 @@ pub fn check_locked(td: &Thread, call: &str, knl: &Knlist) -> Result<(), Stop> {
     Err(td.misuse(call, message, name))
 }
 
-/// The list's lock, taken unless the caller says that it holds it already: then that is checked.
+/// The list's lock. It is taken, or checked if the caller states that it holds the lock.
 struct ListLock<'a> {
     knl: &'a Knlist,
     taken: bool,
@@ -109,7 +109,7 @@ fn check_no_kqueue(td: &Thread, call: &str) -> Result<(), Stop> {
     Err(td.misuse(call, "called in f_event, under a kqueue's lock", None))
 }
 
-/// `knote`: asks the filters of all knotes on the list.
+/// `knote`: calls the filters of all knotes on the list.
 pub fn knote(td: &Thread, knl: &Knlist, hint: c_long, how: c_int) -> Result<(), Stop> {
     check_no_kqueue(td, "knote")?;
     let list = ListLock::take(td, "knote", knl, how & KNF_LISTLOCKED != 0)?;
@@ -148,10 +148,10 @@ pub fn add(td: &Thread, knl: &Knlist, kn: *mut Knote, is_locked: bool) -> Result
     check_no_kqueue(td, "knlist_add")?;
     let note = kn.cast::<Note>();
     if status(note) & KN_DETACHED == 0 {
-        return Err(td.misuse("knlist_add", "the knote is on a knlist already", None));
+        return Err(td.misuse("knlist_add", "the knote is already on a knlist", None));
     }
     let list = ListLock::take(td, "knlist_add", knl, is_locked)?;
-    // SAFETY: the knote is in flux: it is being attached by this thread.
+    // SAFETY: the knote is in flux, because this thread is attaching it.
     unsafe { (*note).kn.kn_selnext = knl.kl_list.load(Relaxed) };
     knl.kl_list.store(kn, Relaxed);
     Dev::of(td.kernel()).knlists.count(addr(knl), 1);
@@ -163,7 +163,7 @@ pub fn add(td: &Thread, knl: &Knlist, kn: *mut Knote, is_locked: bool) -> Result
     Ok(())
 }
 
-/// Takes the knote off the list, which is locked.
+/// Removes the knote from the list, which is locked.
 fn unlink(td: &Thread, knl: &Knlist, note: NotePtr) {
     let remaining: Vec<NotePtr> = notes(knl)
         .into_iter()
@@ -216,8 +216,8 @@ pub fn destroy(td: &Thread, knl: &Knlist) -> Result<(), Stop> {
     Ok(())
 }
 
-/// `knlist_cleardel`: takes all knotes off the list, and with `kill` drops them. Waits for those in
-/// flux.
+/// `knlist_cleardel`: removes all knotes from the list, and with `kill` drops them. Waits for
+/// knotes in flux.
 pub fn cleardel(td: &Thread, knl: &Knlist, is_locked: bool, kill: bool) -> Result<(), Stop> {
     const CALL: &str = "knlist_cleardel";
     check_no_kqueue(td, CALL)?;
@@ -248,8 +248,8 @@ pub fn cleardel(td: &Thread, knl: &Knlist, is_locked: bool, kill: bool) -> Resul
         let Some(&note) = notes(knl).first() else {
             break;
         };
-        // The kqueue is locked before the list is unlocked, so the knote and its kqueue stay until
-        // the sleep.
+        // The kqueue is locked before the list is unlocked, so that the knote and its kqueue exist
+        // until the sleep.
         let kq = kqueue(note);
         let state = kq.state.lock();
         if !in_flux(note) {

@@ -1,15 +1,15 @@
-//! What the kernel remembers about knlists, which are the module's memory.
+//! The kernel's own data about knlists, which are in the memory of the module.
 
 use std::collections::HashMap;
 
 use crate::machine::sync::Mutex;
 
-/// What the kernel knows about knlists, by address.
+/// The kernel's data about knlists, by address.
 #[derive(Default)]
 pub struct Knlists {
     /// How many knotes each has.
     notes: Mutex<HashMap<usize, usize>>,
-    /// The lock that its lock function takes, where that is not what the module gave as the lock.
+    /// The lock that its lock function takes, if it differs from the lock of knlist_init(9).
     pub locks: Mutex<HashMap<usize, usize>>,
 }
 
@@ -20,7 +20,7 @@ impl Knlists {
     }
 
     /// Remembers the lock of a knlist.
-    pub fn learn_lock(&self, knl: usize, lock: usize) {
+    pub fn set_lock(&self, knl: usize, lock: usize) {
         self.locks.lock().insert(knl, lock);
     }
 

@@ -5,10 +5,10 @@ use std::ffi::c_int;
 use crate::abi::layout::Knote;
 use crate::dev::file::FileRef;
 
-/// A knote, with what the kernel keeps beside what modules see.
+/// A knote, followed by fields that modules do not see.
 #[repr(C)]
 pub struct Note {
-    /// What modules see.
+    /// The part that modules see.
     pub kn: Knote,
     /// `kn_fp`.
     pub file: Option<FileRef>,
@@ -51,7 +51,7 @@ pub fn change_flux(note: NotePtr, by: c_int) {
 
 /// `KN_*` of the knote.
 pub fn status(note: NotePtr) -> c_int {
-    // SAFETY: the caller keeps the knote alive: the kqueue is locked, or the knote in flux.
+    // SAFETY: the caller keeps the knote alive. The kqueue is locked, or the knote is in flux.
     unsafe { (*note).kn.kn_status }
 }
 

@@ -50,7 +50,8 @@ impl Kqueue {
                     continue;
                 }
                 Some(note) => {
-                    // The file is let go while the kqueue is unlocked: it may be closed by that.
+                    // The reference to the file is dropped while the kqueue is unlocked, because
+                    // this may close the file.
                     let result = self.change(td, state, note, change);
                     drop(file);
                     result.map_err(Errno::from)
@@ -72,7 +73,7 @@ impl Kqueue {
             return Err(Errno::EBADF);
         }
         let note = Note::new(file.clone());
-        // SAFETY: just made, and only known here.
+        // SAFETY: just made, and not reachable from elsewhere.
         let kn = unsafe { &mut (*note).kn };
         kn.kn_ptr = std::ptr::from_ref(&*file).cast();
         kn.kn_kq = std::ptr::from_ref(self).cast();
@@ -112,10 +113,10 @@ impl Kqueue {
         Dev::of(td.kernel()).tables.hold(note);
         table::check_new(td, note)?;
         let knl = filter::lock_list_of(td, note)?;
-        Ok(self.look(td, note, knl)?)
+        Ok(self.check_event(td, note, knl)?)
     }
 
-    /// Changes a knote that is there. Comes with the kqueue locked.
+    /// Changes an existing knote. The kqueue is locked on entry.
     fn change(
         &self,
         td: &Thread,
@@ -149,11 +150,11 @@ impl Kqueue {
         }
         kn.kn_sfflags = change.fflags as i32;
         kn.kn_sdata = change.data;
-        self.look(td, note, knl)
+        self.check_event(td, note, knl)
     }
 
-    /// Asks the filter whether the event has happened already, and takes the knote out of flux.
-    fn look(&self, td: &Thread, note: NotePtr, knl: *mut Knlist) -> Result<(), Stop> {
+    /// Calls the filter, in case the event has already happened, and ends the flux of the knote.
+    fn check_event(&self, td: &Thread, note: NotePtr, knl: *mut Knlist) -> Result<(), Stop> {
         let happened = status(note) & KN_DISABLED == 0 && filter::event(td, note, 0, false)?;
         let mut state = self.state.lock();
         if happened {
@@ -164,8 +165,8 @@ impl Kqueue {
         }
         change_status(note, 0, KN_SCAN);
         change_flux(note, -1);
-        // Under the kqueue's lock, so that nobody can drop the knote, and go on to unload, before
-        // this has returned.
+        // Under the lock of the kqueue, so that no thread can drop the knote, and proceed to
+        // unload, before this has returned.
         filter::unlock_list_of(td, knl)?;
         self.flux_wakeup(td, &mut state);
         Ok(())

@@ -19,11 +19,11 @@ use crate::machine::sync;
 pub struct KnoteInfo {
     /// The descriptor of its kqueue.
     pub kq: Fd,
-    /// What is watched. The `data` are those of the last event.
+    /// The event. Its `data` are those of the last report.
     pub event: Kevent,
     /// `KNOTE_STATUS_*`.
     pub status: i32,
-    /// What the filter has added, `knt_extdata`.
+    /// Data that the filter has added, `knt_extdata`.
     pub extdata: i32,
 }
 
@@ -31,7 +31,7 @@ impl State {
     /// The knote after `note`, by descriptor, and of one descriptor the newest first. Without
     /// `note`, the first. A knote that the caller has had in flux is still there.
     pub fn after(&self, note: Option<NotePtr>) -> Option<NotePtr> {
-        // SAFETY: as the caller says, so it exists.
+        // SAFETY: as required of the caller, so it exists.
         let ident = note.map(|note| unsafe { (*note).kn.kn_kevent.ident });
         let rest = ident.and_then(|ident| {
             let list = self.notes.get(&ident)?;
@@ -92,7 +92,7 @@ impl Kqueue {
 }
 
 /// `kern_proc_kqueue_report_one`, while the knote is in flux and its kqueue unlocked. The filter
-/// may add to the report, which then gets the memory that it needs.
+/// may add to the report. The report then gets the memory that it needs.
 fn report_one(td: &Thread, of: &Files, note: NotePtr, info: &mut KinfoKnote) -> Result<(), Errno> {
     let f_userdump = table::read(td, note, table::USERDUMP)?;
     if f_userdump != 0 {
@@ -146,7 +146,8 @@ pub fn report_kqueues(td: &Thread, of: &Files) -> Result<Vec<KnoteInfo>, Errno> 
     let mut all = Vec::new();
     let end = of.lock().end();
     for fd in 0..end {
-        // The table is not locked meanwhile, and the descriptor may be closed: the file is not.
+        // The table is not locked during the report. The descriptor may be closed, but not the
+        // file.
         let file = of.lock().get(fd);
         if let Ok(file) = file
             && let Kind::Kqueue(kq) = &file.kind
@@ -157,14 +158,14 @@ pub fn report_kqueues(td: &Thread, of: &Files) -> Result<Vec<KnoteInfo>, Errno> 
     Ok(all)
 }
 
-/// The part of a core dump that asks kqueues.
+/// The part of a core dump that reports kqueues.
 pub fn dump_kqueues(td: &Thread, of: &Files) -> Result<(), Stop> {
     if !td.kernel().release.reports_kqueues() {
         return Ok(());
     }
     match report_kqueues(td, of) {
         Err(Errno::PANICKED) => Err(Stop),
-        // The dump goes without that note.
+        // The dump continues without that note.
         _ => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ use crate::kern::sleep::Sleep;
 use crate::kern::thread::Thread;
 use crate::kern::timeout::Timeout;
 
-/// `EV_DROP`: a filter wants its knote dropped.
+/// `EV_DROP`: a filter requests that its knote is dropped.
 const EV_DROP: u16 = 0x1000;
 
 impl Kqueue {
@@ -69,7 +69,7 @@ impl Kqueue {
         })
     }
 
-    /// Goes once through the knotes that are queued now, as marked by an entry behind them.
+    /// Scans the knotes that are queued now, up to a marker at the end.
     fn collect<'a>(
         &'a self,
         td: &Thread,
@@ -85,8 +85,8 @@ impl Kqueue {
                 Some(&entry) if entry == marker => break,
                 Some(&Entry::Note(note)) if !in_flux(note) => note,
                 _ => {
-                    // A knote in flux, or the marker of another scan. Our own marker is in the
-                    // queue, so it is not empty.
+                    // A knote in flux, or the marker of another scan. The queue is not empty,
+                    // because it has the marker of this scan.
                     self.flux_wakeup(td, &mut state);
                     self.wait_flux(td, state, "kqflxwt")?;
                     state = self.state.lock();
@@ -112,7 +112,7 @@ impl Kqueue {
         Ok(found)
     }
 
-    /// Reports a knote that was taken off the queue, if its event still stands.
+    /// Reports a knote that was removed from the queue, if its event is still active.
     fn report<'a>(
         &'a self,
         td: &Thread,
@@ -135,8 +135,8 @@ impl Kqueue {
         let knl = filter::lock_list_of(td, note)?;
         let stands = filter::event(td, note, 0, false)?;
         if stands {
-            // The kernel asks whether it has to call f_touch, which filters of descriptors do not
-            // get.
+            // The kernel checks whether it has to call f_touch. Filters of descriptors do not get
+            // this call.
             table::check_isfd(td, note)?;
         }
         let mut state = self.state.lock();
@@ -164,7 +164,7 @@ impl Kqueue {
             change_status(note, 0, KN_SCAN);
         }
         change_flux(note, -1);
-        // Under the kqueue's lock: see `look`.
+        // Under the lock of the kqueue, as in `check_event`.
         filter::unlock_list_of(td, knl)?;
         Ok((state, event))
     }

@@ -16,7 +16,7 @@ use crate::kern::thread::Thread;
 use crate::machine::fault::copy_user;
 use crate::machine::sync::Mutex;
 
-/// What `kn_fop` is until the device's d_kqfilter has set it, `file_filtops`.
+/// The value of `kn_fop` until d_kqfilter of the device has set it, `file_filtops`.
 static FILE_FILTOPS: Filterops = Filterops {
     f_isfd: 1,
     f_attach: 0,
@@ -53,7 +53,7 @@ members! {
 }
 
 const WORD: usize = size_of::<usize>();
-/// So many words behind the first release's table are zeroes.
+/// The number of words after the first release's table that must be zero.
 const TAIL: usize = 8;
 
 /// Bytes of the table in the first release of the line, for which its modules are compiled.
@@ -65,7 +65,7 @@ fn first_table(release: Release) -> usize {
     }
 }
 
-/// Whether the kernel calls this word of a table, and what it calls it.
+/// The name of the method that the kernel calls at this word of a table, if it calls one.
 fn reads(release: Release, offset: usize) -> Option<&'static str> {
     let read = [
         (USERDUMP, release.reports_kqueues()),
@@ -76,8 +76,8 @@ fn reads(release: Release, offset: usize) -> Option<&'static str> {
         .map(|(member, _)| member.name)
 }
 
-/// The tables that knotes refer to, and how many do. A knote does so until the kernel has read its
-/// table for the last time, which is after it was taken off every list.
+/// The tables to which knotes refer, with the number of knotes. A knote refers to its table until
+/// the kernel has read it for the last time. This is after the knote was removed from every list.
 #[derive(Default)]
 pub struct Tables(Mutex<Vec<(usize, usize)>>);
 
@@ -99,7 +99,7 @@ impl Tables {
         }
     }
 
-    /// The knote does not any more, if it did.
+    /// The knote no longer refers to its table, if it did.
     pub fn release(&self, note: &Note) {
         let mut tables = self.0.lock();
         tables.retain_mut(|(table, count)| {
@@ -117,7 +117,7 @@ fn address(note: NotePtr) -> usize {
 
 /// Makes `file_filtops` the knote's table.
 pub fn set_file_filtops(note: NotePtr) {
-    // SAFETY: the knote is only known to the caller.
+    // SAFETY: the knote is not reachable from elsewhere.
     unsafe { (*note).kn.kn_fop = &raw const FILE_FILTOPS };
 }
 
@@ -130,7 +130,7 @@ pub fn is_file_filtops(note: NotePtr) -> bool {
 pub fn read(td: &Thread, note: NotePtr, member: Member) -> Result<usize, Stop> {
     let table = address(note);
     let mut word = 0usize;
-    // SAFETY: `word` is ours. The table is the module's, and may be anything.
+    // SAFETY: `word` is local. The table is the module's, and may be at any address.
     let copied = unsafe {
         copy_user(
             (&raw mut word).cast(),
@@ -177,19 +177,19 @@ pub fn check_isfd(td: &Thread, note: NotePtr) -> Result<(), Stop> {
     Err(td.misuse_at(
         0,
         ISFD.name,
-        "the table is not of a filter of descriptors",
+        "the table is not that of a filter of descriptors",
         table_name(td, table),
     ))
 }
 
-/// Checks a table that a knote has got from d_kqfilter: what follows it must be zeroes, except for
-/// members that this release has.
+/// Checks a table that d_kqfilter has set. The words after it must be zeroes, except for members
+/// that this release has.
 pub fn check_new(td: &Thread, note: NotePtr) -> Result<(), Stop> {
     check_isfd(td, note)?;
     let (kernel, table) = (td.kernel(), address(note));
     let first = first_table(kernel.release);
     let mut tail = [0usize; TAIL];
-    // SAFETY: `tail` is ours. What is behind the table may be anything.
+    // SAFETY: `tail` is local. The memory after the table may be anything.
     let copied = unsafe {
         copy_user(
             tail.as_mut_ptr().cast(),
@@ -220,7 +220,7 @@ fn unreadable(td: &Thread, table: usize, what: &str) -> Stop {
     td.misuse_at(0, "struct filterops", message, table_name(td, table))
 }
 
-/// The table, for people: by symbol, or by the memory that it is in.
+/// The name of the table, by symbol, or by the memory that it is in.
 fn table_name(td: &Thread, table: usize) -> Option<String> {
     td.kernel()
         .symbolize(table)

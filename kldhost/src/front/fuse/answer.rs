@@ -8,7 +8,7 @@ use super::session::Session;
 use crate::machine::sync::Arc;
 use crate::syscall::IoctlArg;
 
-/// No error is answered, because the answer has been given; or an error, by Linux's number.
+/// `Ok` if the answer has been sent; otherwise an error, by Linux's number.
 type Answered = Result<(), i32>;
 
 impl Session {
@@ -55,7 +55,7 @@ impl Session {
                 | fuse_opcode::FUSE_RMDIR
                 | fuse_opcode::FUSE_RENAME,
             ) => Err(libc::EOPNOTSUPP),
-            // Linux does without, and does not ask again.
+            // Linux handles this error itself, and does not send the request again.
             _ => Err(libc::ENOSYS),
         };
         if let Err(error) = answered {
@@ -70,7 +70,7 @@ impl Session {
             .lookup(message.header.nodeid, name)
             .ok_or(libc::ENOENT)?;
         let attr = self.attr(node)?;
-        // Valid for no time: the next who comes by looks it up again.
+        // Valid for no time, so that each open looks the name up again.
         self.channel.reply(
             message.header.unique,
             &fuse_entry_out {
@@ -84,7 +84,7 @@ impl Session {
     }
 
     /// The attributes of a node. The size of an open device is the number of bytes that it has to
-    /// read: what Linux answers FIONREAD from.
+    /// read. Linux answers FIONREAD from this.
     fn attr(&self, node: u64) -> Result<fuse_attr, i32> {
         let file = self.files.lock().of_node(node);
         let size = match file {
@@ -198,7 +198,7 @@ impl Session {
         let (poll, _) = message.parse::<fuse_poll_in>().ok_or(libc::EINVAL)?;
         let file = self.files.lock().get(poll.fh)?;
         let revents = file
-            .poll(&poll, &self.happened, &self.channel)
+            .poll(&poll, &self.pending, &self.channel)
             .map_err(|error| self.error(error))?;
         self.channel.reply(
             message.header.unique,

@@ -1,5 +1,5 @@
-//! The connection to Linux's FUSE driver: `/dev/fuse`, where each read(2) gives one request and
-//! each write(2) takes one reply. The structures are those of `<linux/fuse.h>`.
+//! The connection to Linux's FUSE driver: `/dev/fuse`. Each read(2) returns one request, and each
+//! write(2) sends one reply. The structures are those of `<linux/fuse.h>`.
 
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Read, Write};
@@ -18,7 +18,7 @@ pub struct Channel(File);
 
 /// A request.
 pub struct Message<'a> {
-    /// Who asks for what.
+    /// The header: the request, and the program that made it.
     pub header: fuse_in_header,
     body: &'a [u8],
 }
@@ -42,7 +42,7 @@ impl Channel {
         loop {
             match (&self.0).read(buffer) {
                 Ok(len) => return Ok(len),
-                // ENOENT: the request was given up while it was read.
+                // ENOENT: the request was aborted during the read.
                 Err(error)
                     if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::NotFound) => {}
                 Err(_) => return Err(Disconnected),
@@ -65,7 +65,7 @@ impl Channel {
         self.send(unique, -error, &[], &[]);
     }
 
-    /// Wakes whoever polls the open file that the driver calls `kh`.
+    /// Wakes the pollers of the open file that the driver calls `kh`.
     pub fn wake_pollers(&self, kh: u64) {
         let wakeup = fuse_notify_poll_wakeup_out { kh };
         self.send(0, FUSE_NOTIFY_POLL as i32, wakeup.as_bytes(), &[]);
@@ -83,7 +83,7 @@ impl Channel {
             IoSlice::new(head),
             IoSlice::new(data),
         ];
-        // It fails when the one who asked is gone, or the mount: nobody is there to be told.
+        // This fails if the program or the mount no longer exists. Then there is no receiver.
         let _ = (&self.0).write_vectored(&parts);
     }
 }
@@ -95,12 +95,12 @@ impl<'a> Message<'a> {
         Some(Message { header, body })
     }
 
-    /// What is asked for; `None` if it is newer than this program.
+    /// The kind of request; `None` if it is newer than this program.
     pub fn opcode(&self) -> Option<fuse_opcode> {
         self.header.opcode.try_into().ok()
     }
 
-    /// The structure that the request has after its header, and what follows it.
+    /// The structure after the header of the request, and the bytes that follow it.
     pub fn parse<T: FromBytes>(&self) -> Option<(T, &'a [u8])> {
         T::read_from_prefix(self.body).ok()
     }

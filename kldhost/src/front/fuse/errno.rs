@@ -1,4 +1,4 @@
-//! Error numbers: the module speaks FreeBSD's, the programs on the mount read Linux's.
+//! Error numbers: those of the module are FreeBSD's, and programs on the mount expect Linux's.
 
 use crate::abi::errno::Errno;
 

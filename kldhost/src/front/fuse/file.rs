@@ -1,5 +1,5 @@
-//! Open files of the mount. Each is an open file description of Linux, whoever shares it by fork(2)
-//! or dup(2), and has a process of the hosted kernel to itself, with the device open in it.
+//! Open files of the mount. Each is an open file description of Linux, which programs may share by
+//! fork(2) or dup(2). Each has its own process of the hosted kernel, in which the device is open.
 
 use crate::abi::errno::Errno;
 use crate::abi::syscall::{FIONREAD, Fd, O_APPEND, O_NONBLOCK};
@@ -19,7 +19,7 @@ pub struct OpenFile {
     pub fd: Fd,
     /// The status flags of `fd`.
     flags: Mutex<i32>,
-    /// Who polls it.
+    /// The pollers of the file.
     pub watch: Mutex<Watch>,
 }
 
@@ -53,7 +53,8 @@ impl OpenFile {
         })
     }
 
-    /// Linux tells the flags with each read and write, and nothing when fcntl(2) changes them.
+    /// Linux passes the flags with each read and write. It sends nothing when fcntl(2) changes
+    /// them.
     fn set_flags(&self, linux: u32) -> Result<(), Errno> {
         let mut flags = self.flags.lock();
         let wanted = status_flags(linux);
@@ -84,7 +85,7 @@ impl OpenFile {
             .interruptible(token, |process| process.ioctl(self.fd, request, arg))
     }
 
-    /// The bytes that can be read, as FIONREAD tells; 0 for a device that does not know.
+    /// The bytes that can be read, from FIONREAD; 0 for a device that does not implement it.
     pub fn readable(&self) -> Result<u64, Errno> {
         let mut count = [0; 4];
         match self.process.ioctl(self.fd, FIONREAD, &mut count) {

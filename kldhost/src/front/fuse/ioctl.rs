@@ -47,18 +47,18 @@ fn to_linux(code: u64) -> Option<u32> {
     if code & IOC_OUT != 0 {
         request |= LINUX_READ;
     }
-    // Codes that are no such encoding, and those of the other system, do not come back as they
-    // were.
+    // Codes that are no such encoding, and codes of the other system, do not survive the round
+    // trip.
     (to_freebsd(request) == Some(code)).then_some(request)
 }
 
-/// Makes an ioctl(2) on a file of a mount, for a program that knows the request by FreeBSD's code.
+/// Makes an ioctl(2) on a file of a mount, for a program that has FreeBSD's code of the request.
 /// `data` is the argument.
 ///
 /// # Errors
 ///
 /// ENOTTY: the file is not on a mount, or the code is not the encoding of a request. EINVAL: the
-/// code asks for more bytes than `data` has. Else what the module returns.
+/// code requires more bytes than `data` has. Otherwise, the error of the module.
 pub fn ioctl(file: impl AsFd, code: u64, data: &mut [u8]) -> Result<(), Errno> {
     let file = file.as_fd();
     let request = to_linux(code)
@@ -67,13 +67,14 @@ pub fn ioctl(file: impl AsFd, code: u64, data: &mut [u8]) -> Result<(), Errno> {
     if data.len() < (request >> 16 & LINUX_SIZE) as usize {
         return Err(Errno::EINVAL);
     }
-    // SAFETY: the FUSE driver reads and writes as many bytes at the pointer as the request says: no
-    // more than there are.
+    // SAFETY: the FUSE driver accesses the number of bytes that is encoded in the request. `data`
+    // has at least that many.
     let result = unsafe { libc::ioctl(file.as_raw_fd(), request.into(), data.as_mut_ptr()) };
     Errno::result(result).map(drop)
 }
 
-/// Requests that some other driver knows might do anything to memory.
+/// Only a file on FUSE may get the request. For the request of another driver, the access to memory
+/// is unknown.
 fn is_on_fuse(file: BorrowedFd<'_>) -> bool {
     fstatfs(file).is_ok_and(|status| status.filesystem_type() == FUSE_SUPER_MAGIC)
 }

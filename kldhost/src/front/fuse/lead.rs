@@ -1,14 +1,14 @@
-//! Threads that serve requests. One of them, the leader, waits for the next request. Having got it,
-//! the thread gives the lead to another and serves the request itself, however long the module
-//! sleeps in it. So requests are taken in the order in which they came, none waits for another
-//! one's end, and no data changes threads.
+//! Threads that serve requests. One of them, the leader, waits for the next request. When it has
+//! one, it passes the lead to another thread and serves the request itself. The module may sleep in
+//! it for any time. So requests are taken in the order of arrival, none waits for the end of
+//! another, and no data changes threads.
 
 use crate::machine::sync::{Condvar, Mutex};
 
 /// Threads that wait for the lead, at most; more of them end.
 const SPARE: usize = 4;
 
-/// Who leads.
+/// The lead.
 #[derive(Default)]
 pub struct Lead {
     state: Mutex<State>,
@@ -23,7 +23,7 @@ struct State {
 }
 
 impl Lead {
-    /// Waits for the lead. False if the thread is not needed any more.
+    /// Waits for the lead. Returns false if the thread is no longer needed.
     pub fn take(&self) -> bool {
         let mut state = self.state.lock();
         if state.waiting == SPARE {
@@ -38,7 +38,8 @@ impl Lead {
         !state.over
     }
 
-    /// Gives the lead to another thread. True if there is none, and the caller has to start one.
+    /// Passes the lead to another thread. Returns true if there is none, and the caller has to
+    /// start one.
     #[must_use]
     pub fn give(&self) -> bool {
         let mut state = self.state.lock();
@@ -47,7 +48,7 @@ impl Lead {
         state.waiting == 0
     }
 
-    /// There is nothing to lead any more: all who wait are sent home.
+    /// There are no more requests: all waiting threads return.
     pub fn end(&self) {
         self.state.lock().over = true;
         self.changed.notify_all();

@@ -21,7 +21,7 @@ pub enum MountError {
     Directory {
         /// The mount point.
         dir: PathBuf,
-        /// What is wrong.
+        /// The error.
         error: Errno,
     },
     /// Something is in the directory, and would be hidden.
@@ -37,14 +37,14 @@ pub enum MountError {
         dir: PathBuf,
     },
     /// There is no FUSE here.
-    #[error("/dev/fuse: {} (Linux has its fuse module not loaded, or keeps it from this container)", .0.desc())]
+    #[error("/dev/fuse: {} (the fuse module of Linux is not loaded, or this container has no access to it)", .0.desc())]
     NoFuse(Errno),
     /// The right to mount is missing.
-    #[error("mount on {}: {} (it takes root, with CAP_SYS_ADMIN)", dir.display(), error.desc())]
+    #[error("mount on {}: {} (this needs root, with CAP_SYS_ADMIN)", dir.display(), error.desc())]
     Mount {
         /// The mount point.
         dir: PathBuf,
-        /// What mount(2) says.
+        /// The error of mount(2).
         error: Errno,
     },
 }
@@ -78,9 +78,9 @@ pub fn prepare(dir: &Path) -> Result<PathBuf, MountError> {
     Ok(dir)
 }
 
-/// What program `pid` gives as the device of its mounts. It tells the program from others that had
-/// its number before, by the time when it was started. `None` if there is no such program, or it
-/// has ended and was not waited for.
+/// The device name in the mounts of program `pid`. It contains the start time, to distinguish the
+/// program from earlier ones with the same number. `None` if there is no such program, or it is a
+/// zombie.
 fn source(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // proc(5): the second field is a name in parentheses, with anything in it, the third the state,
@@ -90,8 +90,8 @@ fn source(pid: u32) -> Option<String> {
     (state != "Z").then_some(format!("kldhost:{pid}:{}", fields.nth(18)?))
 }
 
-/// Whether the program that has mounted is still there. Asked itself, it would not answer while it
-/// is stopped.
+/// Whether the program that has mounted still exists. It is not asked itself, because it would not
+/// answer while it is stopped.
 fn is_alive(mounted: &Mounted) -> bool {
     let pid = mounted
         .source
@@ -116,7 +116,7 @@ pub fn attach(dir: &Path) -> Result<File, MountError> {
             _ => MountError::NoFuse(errno(&error)),
         })?;
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-    // Linux checks the permissions, for everybody, by what the devices show.
+    // Linux checks the permissions of all users, by the attributes of the devices.
     let data = format!(
         "fd={},rootmode=40000,user_id={uid},group_id={gid},default_permissions,allow_other",
         device.as_raw_fd()
@@ -140,10 +140,10 @@ pub fn attach(dir: &Path) -> Result<File, MountError> {
     Ok(device)
 }
 
-/// Unmounts; at once, and with whoever still uses it cut off, if it is in use.
+/// Unmounts. If the file system is in use, it is detached at once, and its users are cut off.
 pub fn detach(dir: &Path) {
     if umount2(dir, MntFlags::empty()).is_err() {
-        // It is not mounted any more, if this fails, too.
+        // If this also fails, it is not mounted.
         let _ = umount2(dir, MntFlags::MNT_FORCE | MntFlags::MNT_DETACH);
     }
 }

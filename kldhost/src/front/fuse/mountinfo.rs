@@ -10,7 +10,7 @@ use std::path::Path;
 pub struct Mounted {
     /// Its type, such as `ext3`.
     pub fstype: String,
-    /// What was given as the device.
+    /// The name of the mounted device.
     pub source: String,
 }
 

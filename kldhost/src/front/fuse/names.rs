@@ -1,8 +1,8 @@
-//! What is in the mounted directory: the devices of the kernel, with their names below `/dev`.
+//! The contents of the mounted directory: the devices of the kernel, with their names below `/dev`.
 //!
-//! Each lookup of a device gives a node of its own. Linux locks the inode while it writes, without
-//! a way to interrupt those who wait for the lock: with one node for all, a write that waits for
-//! room would hang every other writer.
+//! Each lookup of a device returns a new node. Linux holds a lock of the inode during a write, and
+//! a thread that waits for the lock cannot be interrupted. With one node for all, a write that
+//! waits for room would hang every other writer.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,21 +16,21 @@ use crate::syscall::Kernel;
 /// The node of the mounted directory, by the FUSE protocol.
 pub const ROOT: u64 = 1;
 
-/// Bits of a node's number that tell its name; above them is what makes it different from others of
-/// the name.
+/// Bits of a node's number that encode its name. The bits above them distinguish nodes of the same
+/// name.
 const NAME_BITS: u32 = 16;
 
 /// The names.
 pub struct Names {
     kernel: Kernel,
-    /// The names that were looked up: node `n` has the one at `n - 1`, modulo [`NAME_BITS`].
+    /// The names of all lookups. Node `n` has the one at `n - 1`, modulo [`NAME_BITS`].
     known: Mutex<Vec<String>>,
     lookups: AtomicU64,
     /// The time that all files show, in seconds.
     time: u64,
 }
 
-/// What a name stands for.
+/// The object of a name.
 enum Kind {
     Directory,
     Device { uid: u32, gid: u32, mode: u32 },
@@ -71,7 +71,7 @@ impl Names {
             .then_some(Kind::Directory)
     }
 
-    /// The name behind a node: that of a device is without `/dev/`.
+    /// The name of a node. That of a device is without `/dev/`.
     pub fn name(&self, node: u64) -> Option<String> {
         let index = (node & ((1 << NAME_BITS) - 1)).checked_sub(1)?;
         self.known.lock().get(index as usize).cloned()
@@ -89,7 +89,7 @@ impl Names {
         (index + 1 < 1 << NAME_BITS).then_some(index + 1)
     }
 
-    /// Looks `name` up in directory `parent`: the node.
+    /// Looks `name` up in directory `parent`, and returns the node.
     pub fn lookup(&self, parent: u64, name: &str) -> Option<u64> {
         let name = join(&self.name(parent)?, name);
         let kind = self.kind(&name)?;
@@ -100,8 +100,8 @@ impl Names {
         })
     }
 
-    /// What stat(2) shows of a node; for a device, with this size. `None` if it is not there any
-    /// more.
+    /// The attributes of a node for stat(2). A device gets this size. `None` if it no longer
+    /// exists.
     pub fn attr(&self, node: u64, size: u64) -> Option<fuse_attr> {
         let name = self.name(node)?;
         let times = fuse_attr {
@@ -118,7 +118,7 @@ impl Names {
         };
         Some(match self.kind(&name) {
             Some(Kind::Device { uid, gid, mode }) => {
-                // For Linux it must be a regular file: a character device would be looked for in
+                // For Linux, it must be a regular file. A character device would be opened through
                 // Linux's own drivers.
                 fuse_attr {
                     mode: libc::S_IFREG | mode,
@@ -143,8 +143,8 @@ impl Names {
         })
     }
 
-    /// The entries of directory `node` from the one numbered `offset` on, as readdir wants them, in
-    /// at most `size` bytes.
+    /// The entries of directory `node`, starting with the one numbered `offset`, in the format of
+    /// readdir, in at most `size` bytes.
     pub fn list(&self, node: u64, offset: u64, size: usize) -> Option<Vec<u8>> {
         let directory = self.name(node)?;
         let devices = self.kernel.devices();
@@ -167,7 +167,7 @@ impl Names {
         let mut bytes = Vec::new();
         for (at, (name, mode)) in entries.iter().enumerate().skip(offset as usize) {
             let entry = fuse_dirent {
-                // Any number but 0 will do: who wants the right one asks by lookup.
+                // Any number except 0 is valid. The right one is in the answer to a lookup.
                 ino: u64::MAX,
                 off: at as u64 + 1,
                 namelen: name.len() as u32,

@@ -1,10 +1,10 @@
 //! poll(2), select(2) and epoll(7) of open files.
 //!
-//! Linux asks what is ready, and where somebody waits it wants to be told when to ask again.
-//! Telling it each time that the module signals something, and not only when a file becomes ready,
-//! is what makes edge-triggered epoll behave as kevent(2) with `EV_CLEAR` does. So each file that
-//! is waited for has a kqueue, with a knote for each side asked for. A device without d_kqfilter is
-//! told of by selwakeup(9), once for each time that it was asked and not ready.
+//! Linux asks for the ready events. For a waiting program, it also expects a notification when it
+//! has to ask again. Such a file gets a kqueue, with a knote for each side. Linux is notified each
+//! time that the module signals something, and not only when the file becomes ready. With this,
+//! edge-triggered epoll behaves as kevent(2) with `EV_CLEAR` does. For a device without d_kqfilter,
+//! selwakeup(9) notifies Linux, once for each poll that found no event.
 
 use std::collections::VecDeque;
 
@@ -28,7 +28,7 @@ const SAME: u32 = 0xff;
 /// How one file is waited for.
 #[derive(Default)]
 pub struct Watch {
-    /// What Linux calls the file.
+    /// The number of the file in the FUSE protocol.
     kh: u64,
     how: How,
     /// The call-back that is registered.
@@ -37,7 +37,7 @@ pub struct Watch {
 
 #[derive(Default)]
 enum How {
-    /// Nobody has waited yet.
+    /// No program has waited yet.
     #[default]
     NotYet,
     /// By a kqueue, with knotes for these filters.
@@ -46,9 +46,9 @@ enum How {
     Selinfo,
 }
 
-/// Files where something has happened, for the thread that tells Linux.
+/// Files with events, for the thread that notifies Linux.
 #[derive(Default)]
-pub struct Happened {
+pub struct Pending {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -59,14 +59,14 @@ struct State {
     over: bool,
 }
 
-impl Happened {
+impl Pending {
     fn add(&self, file: Weak<OpenFile>) {
         self.state.lock().files.push_back(file);
         self.changed.notify_one();
     }
 
-    /// Tells Linux of what happens, until [`Happened::end`].
-    pub fn serve(self: &Arc<Happened>, channel: &Channel) {
+    /// Notifies Linux of events, until [`Pending::end`].
+    pub fn serve(self: &Arc<Pending>, channel: &Channel) {
         let mut state = self.state.lock();
         while !state.over {
             let Some(file) = state.files.pop_front() else {
@@ -75,13 +75,13 @@ impl Happened {
             };
             drop(state);
             if let Some(file) = file.upgrade() {
-                file.happened(self, channel);
+                file.pending(self, channel);
             }
             state = self.state.lock();
         }
     }
 
-    /// Ends [`Happened::serve`].
+    /// Ends [`Pending::serve`].
     pub fn end(&self) {
         self.state.lock().over = true;
         self.changed.notify_all();
@@ -89,30 +89,31 @@ impl Happened {
 }
 
 impl Watch {
-    /// Nobody waits any more.
+    /// No program waits any longer.
     pub fn stop(&mut self) {
         *self = Watch::default();
     }
 }
 
 impl OpenFile {
-    /// Answers the question what is ready; Linux's bits.
+    /// Returns the ready events, in Linux's bits.
     pub fn poll(
         self: &Arc<OpenFile>,
         request: &fuse_poll_in,
-        happened: &Arc<Happened>,
+        pending: &Arc<Pending>,
         channel: &Channel,
     ) -> Result<u32, Errno> {
         let events = to_freebsd(request.events);
         if request.flags & FUSE_POLL_SCHEDULE_NOTIFY != 0 {
-            // Before the look, so that nothing is missed between the two.
-            self.wait_for(request.kh, events, happened, channel)?;
+            // Before the poll, so that no event between the two is missed.
+            self.wait_for(request.kh, events, pending, channel)?;
         }
         let mut fds = [PollFd::new(self.fd, events)];
         self.process.poll(&mut fds, 0)?;
         let mut revents = to_linux(fds[0].revents, request.events);
         if fds[0].revents & POLLHUP != 0 && events & POLLOUT != 0 {
-            // Or select(2), for which POLLHUP is of the read side alone, would wait for ever.
+            // Otherwise, select(2) would not return: for it, POLLHUP is an event of the read side
+            // only.
             revents |= libc::POLLERR as u32;
         }
         if request.events & LINUX_POLLRDHUP != 0 && self.at_eof()? {
@@ -121,7 +122,7 @@ impl OpenFile {
         Ok(revents)
     }
 
-    /// Whether EVFILT_READ says EV_EOF: nobody is left to write.
+    /// Whether EVFILT_READ has EV_EOF set: there is no writer.
     fn at_eof(&self) -> Result<bool, Errno> {
         let kq = self.process.kqueue()?;
         let mut event = [Kevent::default()];
@@ -132,7 +133,7 @@ impl OpenFile {
         self.process.close(kq)?;
         match found {
             Err(Errno::PANICKED) => Err(Errno::PANICKED),
-            // A device without d_kqfilter gives an EV_ERROR.
+            // A device without d_kqfilter returns an EV_ERROR.
             Ok(1) => Ok(event[0].flags & (EV_EOF | EV_ERROR) == EV_EOF),
             _ => Ok(false),
         }
@@ -142,7 +143,7 @@ impl OpenFile {
         self: &Arc<OpenFile>,
         kh: u64,
         events: i16,
-        happened: &Arc<Happened>,
+        pending: &Arc<Pending>,
         channel: &Channel,
     ) -> Result<(), Errno> {
         let mut guard = self.watch.lock();
@@ -160,7 +161,7 @@ impl OpenFile {
             }
             match self.add_knotes(*kq, &new) {
                 Ok(()) => {
-                    // What a new knote reports at first is what the answer will say anyway.
+                    // The first events of a new knote are also in the answer to this request.
                     let others = self
                         .drain(*kq)?
                         .into_iter()
@@ -174,7 +175,7 @@ impl OpenFile {
                 Err(_) => watch.how = How::Selinfo,
             }
         }
-        self.arm(watch, events, happened)
+        self.arm(watch, events, pending)
     }
 
     fn add_knotes(&self, kq: Fd, filters: &[i16]) -> Result<(), Errno> {
@@ -199,25 +200,25 @@ impl OpenFile {
         self: &Arc<OpenFile>,
         watch: &mut Watch,
         events: i16,
-        happened: &Arc<Happened>,
+        pending: &Arc<Pending>,
     ) -> Result<(), Errno> {
         let (fd, events) = match watch.how {
             How::Kqueue(kq, _) => (kq, POLLIN),
             How::NotYet | How::Selinfo => (self.fd, events),
         };
-        let (file, queue) = (Arc::downgrade(self), happened.clone());
+        let (file, queue) = (Arc::downgrade(self), pending.clone());
         let (ready, armed) =
             self.process
                 .poll_watch(fd, events, Arc::new(move || queue.add(file.clone())))?;
         watch.armed = Some(armed);
         if ready != 0 && fd != self.fd {
-            happened.add(Arc::downgrade(self));
+            pending.add(Arc::downgrade(self));
         }
         Ok(())
     }
 
     /// The registered call-back was called.
-    fn happened(self: &Arc<OpenFile>, happened: &Arc<Happened>, channel: &Channel) {
+    fn pending(self: &Arc<OpenFile>, pending: &Arc<Pending>, channel: &Channel) {
         let mut watch = self.watch.lock();
         match watch.how {
             How::NotYet => {}
@@ -227,9 +228,9 @@ impl OpenFile {
                     if !filters.is_empty() {
                         channel.wake_pollers(watch.kh);
                     }
-                    // It fails when the kernel has panicked; then those who wait are told by
-                    // others.
-                    let _ = self.arm(&mut watch, 0, happened);
+                    // This fails when the kernel has panicked. Other code then notifies the waiting
+                    // programs.
+                    let _ = self.arm(&mut watch, 0, pending);
                 }
                 Err(_) => watch.armed = None,
             },
@@ -237,7 +238,7 @@ impl OpenFile {
     }
 }
 
-/// What to watch. Who asks for neither side still waits for POLLHUP.
+/// The sides to watch. A program that requests neither side still waits for POLLHUP.
 fn filters(events: i16) -> impl Iterator<Item = i16> {
     let write = events & POLLOUT != 0;
     let read = events & (POLLIN | POLLRDNORM) != 0 || !write;

@@ -9,7 +9,7 @@ use super::errno::to_linux;
 use super::file::OpenFile;
 use super::lead::Lead;
 use super::names::Names;
-use super::poll::Happened;
+use super::poll::Pending;
 use crate::abi::errno::Errno;
 use crate::abi::syscall::Tid;
 use crate::kern::interrupt::Interrupt;
@@ -28,7 +28,7 @@ pub enum End {
 
 /// A request that is being served.
 #[derive(Clone)]
-pub struct Flight {
+pub struct Request {
     /// The thread that made the call, by Linux's number.
     pub pid: i32,
     /// The hosted kernel's thread that serves it.
@@ -43,15 +43,15 @@ pub struct Session {
     pub(super) channel: Channel,
     pub(super) names: Names,
     pub(super) files: Mutex<Files>,
-    pub(super) happened: Arc<Happened>,
+    pub(super) pending: Arc<Pending>,
     lead: Lead,
-    flights: Mutex<HashMap<u64, Flight>>,
-    landed: Condvar,
+    requests: Mutex<HashMap<u64, Request>>,
+    finished: Condvar,
     end: Mutex<Option<End>>,
     ended: Condvar,
 }
 
-/// The open files, by the number that Linux knows them by.
+/// The open files, by their numbers in the FUSE protocol.
 #[derive(Default)]
 pub struct Files {
     open: HashMap<u64, Arc<OpenFile>>,
@@ -85,17 +85,17 @@ impl Session {
             channel,
             names: Names::new(kernel.clone()),
             files: Mutex::default(),
-            happened: Arc::default(),
+            pending: Arc::default(),
             lead: Lead::default(),
-            flights: Mutex::default(),
-            landed: Condvar::new(),
+            requests: Mutex::default(),
+            finished: Condvar::new(),
             end: Mutex::default(),
             ended: Condvar::new(),
         });
         session.add_thread();
-        let teller = session.clone();
+        let notifier = session.clone();
         spawn("fuse poll".into(), move || {
-            teller.happened.serve(&teller.channel)
+            notifier.pending.serve(&notifier.channel)
         });
         session
     }
@@ -115,13 +115,14 @@ impl Session {
                 continue;
             };
             self.answer(&message, &mut output);
-            self.flights.lock().remove(&message.header.unique);
-            self.landed.notify_all();
+            self.requests.lock().remove(&message.header.unique);
+            self.finished.notify_all();
         }
     }
 
-    /// As the leader: takes the next request that may have to wait, and gives the lead away. What
-    /// must be done in the order of arrival is done on the way. `None` at the end.
+    /// As the leader: takes the next request that may have to wait, and passes the lead on.
+    /// Requests that must be handled in the order of arrival are answered before that. `None` at
+    /// the end.
     fn take_request(self: &Arc<Session>, input: &mut [u8]) -> Option<usize> {
         loop {
             let Ok(len) = self.channel.receive(input) else {
@@ -130,12 +131,12 @@ impl Session {
             };
             let message = Message::new(&input[..len])?;
             if !self.answer_in_order(&message) {
-                let flight = Flight {
+                let request = Request {
                     pid: message.header.pid as i32,
                     tid: this_thread(&self.kernel.kern).tid,
                     token: Interrupt::new(),
                 };
-                self.flights.lock().insert(message.header.unique, flight);
+                self.requests.lock().insert(message.header.unique, request);
                 if self.lead.give() {
                     self.add_thread();
                 }
@@ -144,12 +145,11 @@ impl Session {
         }
     }
 
-    /// Answers a request whose place among others counts. False if it is none.
+    /// Answers a request that must be handled in order. Returns false for any other request.
     ///
-    /// Linux sends RELEASE when close(2) is about to return, and does not wait for the answer. Done
-    /// at once, it is done before whatever anybody does after that close; the price is that a
-    /// d_close that sleeps holds up all requests. An interrupt is for a request that came before
-    /// it.
+    /// Linux sends RELEASE when close(2) is about to return, and does not wait for the answer. When
+    /// it is handled at once, everything that happens after that close sees its effect. The price
+    /// is that a d_close that sleeps delays all requests. An interrupt is for an earlier request.
     fn answer_in_order(&self, message: &Message<'_>) -> bool {
         let unique = message.header.unique;
         match message.opcode() {
@@ -157,16 +157,16 @@ impl Session {
             Some(fuse_opcode::FUSE_FORGET | fuse_opcode::FUSE_BATCH_FORGET) => {}
             Some(fuse_opcode::FUSE_INTERRUPT) => {
                 if let Some((interrupt, _)) = message.parse::<fuse_interrupt_in>()
-                    && let Some(flight) = self.flights.lock().get(&interrupt.unique)
+                    && let Some(request) = self.requests.lock().get(&interrupt.unique)
                 {
-                    flight.token.interrupt();
+                    request.token.interrupt();
                 }
             }
             Some(fuse_opcode::FUSE_RELEASE) => {
                 let file = message
                     .parse::<fuse_release_in>()
                     .and_then(|(release, _)| self.files.lock().open.remove(&release.fh));
-                // What d_close returns goes nowhere: close(2) does not wait for it.
+                // The result of d_close is dropped, because close(2) does not wait for it.
                 if let Some(Err(Errno::PANICKED)) = file.map(|file| file.close()) {
                     self.finish(End::Panicked);
                 }
@@ -185,8 +185,8 @@ impl Session {
         let answer = fuse_init_out {
             max_readahead: asked.max_readahead,
             flags: asked.flags & flags,
-            // RELEASE counts as work in the background; it shall not queue up behind others, out of
-            // its order.
+            // RELEASE counts as background work. It must not queue behind other requests, out of
+            // order.
             max_background: u16::MAX,
             congestion_threshold: u16::MAX,
             max_write: MAX_DATA as u32,
@@ -199,10 +199,10 @@ impl Session {
 
     /// The token that interrupts the request.
     pub(super) fn token(&self, unique: u64) -> Interrupt {
-        self.flights
+        self.requests
             .lock()
             .get(&unique)
-            .map(|flight| flight.token.clone())
+            .map(|request| request.token.clone())
             .unwrap_or_default()
     }
 
@@ -215,17 +215,21 @@ impl Session {
     }
 
     /// The requests that are being served.
-    pub fn flights(&self) -> Vec<Flight> {
-        self.flights.lock().values().cloned().collect()
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().values().cloned().collect()
     }
 
-    /// Waits until no request is being served; false if that has not come true within `limit`.
+    /// Waits until no request is being served. Returns false if this takes longer than `limit`.
     pub fn wait_idle(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
-        let mut flights = self.flights.lock();
-        while !flights.is_empty() {
-            if self.landed.wait_until(&mut flights, deadline).timed_out() {
-                return flights.is_empty();
+        let mut requests = self.requests.lock();
+        while !requests.is_empty() {
+            if self
+                .finished
+                .wait_until(&mut requests, deadline)
+                .timed_out()
+            {
+                return requests.is_empty();
             }
         }
         true
@@ -253,7 +257,7 @@ impl Session {
         self.ended.notify_all();
         if how == End::Unmounted {
             self.lead.end();
-            self.happened.end();
+            self.pending.end();
         }
     }
 }

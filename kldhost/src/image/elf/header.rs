@@ -62,7 +62,7 @@ pub fn section_headers<'a>(
         Ok([]) => Err(damaged("it has no sections")),
         Ok(headers) => Ok(headers),
         Err(_) => Err(damaged(format!(
-            "the section headers at byte {} lie beyond the end of the file ({} bytes)",
+            "the section headers at byte {} are beyond the end of the file ({} bytes)",
             header.e_shoff.get(LE),
             bytes.len()
         ))),

@@ -5,8 +5,8 @@ use std::ffi::CStr;
 /// The longest symbol or section name accepted, in bytes.
 const NAME_MAX: usize = 4096;
 
-/// A table of names. Names may share bytes, so what is read from a table is bounded for the table
-/// as a whole: without that, a small file could stand for any amount of work.
+/// A table of names. Names may share bytes, so a small file could cause any amount of work. The
+/// number of bytes that are read from a table is therefore bounded for the table as a whole.
 pub struct Names<'a> {
     table: &'a [u8],
     /// Bytes that may still be read.

@@ -7,8 +7,8 @@ use super::names::Names;
 use super::{Place, Section, Symbol, table};
 use crate::image::error::{LoadError, damaged, unsupported};
 
-/// The indices of the one symbol table and its strings. The FreeBSD loader, too, refuses a file
-/// that has several.
+/// The indices of the one symbol table and its strings. The FreeBSD loader also refuses a file that
+/// has several.
 pub fn symbol_table(
     headers: &[SectionHeader64<LE>],
     sections: &[Section],
@@ -16,7 +16,7 @@ pub fn symbol_table(
     let mut tables = (0..sections.len()).filter(|&i| sections[i].kind == elf::SHT_SYMTAB);
     let symtab = tables
         .next()
-        .ok_or_else(|| unsupported("it has no symbol table (was it stripped of all symbols?)"))?;
+        .ok_or_else(|| unsupported("it has no symbol table (were all symbols stripped?)"))?;
     if tables.next().is_some() {
         return Err(unsupported(
             "it has several symbol tables, and the FreeBSD loader takes exactly one",
@@ -71,7 +71,7 @@ fn place(
         }
         elf::SHN_COMMON => {
             return Err(damaged(format!(
-                "symbol {name} has the alignment {value}, which is no power of two"
+                "symbol {name} has the alignment {value}, which is not a power of two"
             )));
         }
         _ => {}
@@ -79,13 +79,13 @@ fn place(
     let section = usize::from(shndx.0);
     if shndx.is_reserved() || section >= sections.len() {
         return Err(damaged(format!(
-            "symbol {index} ({name}) is in section {section}, which is not there"
+            "symbol {index} ({name}) is in section {section}, which does not exist"
         )));
     }
     if value > sections[section].size {
         let section = &sections[section].name;
         return Err(damaged(format!(
-            "symbol {index} ({name}) lies beyond the end of section {section}"
+            "symbol {index} ({name}) is beyond the end of section {section}"
         )));
     }
     Ok(Place::Section {

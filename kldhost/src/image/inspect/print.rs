@@ -1,4 +1,4 @@
-//! A report for people.
+//! The report as text.
 
 use std::fmt;
 
@@ -80,7 +80,7 @@ fn metadata(f: &mut fmt::Formatter<'_>, record: &Metadata) -> fmt::Result {
     }
 }
 
-/// The releases that a range of `__FreeBSD_version` stands for.
+/// The releases in a range of `__FreeBSD_version`.
 fn releases(min: i32, max: i32) -> String {
     let (first, last) = (min / 100_000, max / 100_000);
     let minor = min / 1000 % 100;

@@ -18,7 +18,7 @@ pub struct Sysinit {
     pub order: u32,
     /// Its name, or section and offset when it has none.
     pub function: String,
-    /// The argument that it gets, named likewise; `None` for a null pointer.
+    /// Its argument, named likewise; `None` for a null pointer.
     pub argument: Option<String>,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn place_names<'a>(object: &Object<'a>) -> PlaceNames<'a> {
     names
 }
 
-/// The records of a linker set, as they are in it. What cannot be read goes to `remarks`.
+/// The records of a linker set, in the order of the set. Unreadable records go to `remarks`.
 ///
 /// # Errors
 ///
@@ -80,8 +80,8 @@ fn record(object: &Object, names: &PlaceNames, entry: Option<Target>) -> Option<
             .pointer(index, offset + field)
             .map(|target| target_name(object, names, target))
     };
-    // struct sysinit begins with two ints. FreeBSD 14 has a list link behind them, null in a file;
-    // older kernels do not.
+    // struct sysinit begins with two ints. In FreeBSD 14, a list link follows them, which is null
+    // in a file. Older kernels do not have it.
     let function_at = if object.pointer(index, offset + 8).is_some() {
         8
     } else {

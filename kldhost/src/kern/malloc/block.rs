@@ -1,20 +1,20 @@
-//! A block of malloc(9) memory with its guards, and what freed memory is filled with.
+//! A block of malloc(9) memory with its guards, and the pattern of freed memory.
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 
 /// Bytes checked on either side of a block; the one before it grows with the alignment.
 const GUARD: usize = 64;
 const GUARD_BYTE: u8 = 0xa5;
-/// What FreeBSD fills freed memory with: 0xdeadc0de, over and over.
+/// The pattern of freed memory in FreeBSD: 0xdeadc0de, repeated.
 static JUNK: [u32; 256] = [0xdead_c0de_u32.to_le(); 256];
-/// Of larger freed blocks, only so many bytes are junk and checked.
+/// Of larger freed blocks, only this number of bytes is filled with junk and checked.
 const CHECKED: usize = 64 << 10;
 const PAGE: usize = 4096;
 
 /// A block of malloc(9) memory, in use or freed.
 #[derive(Clone, Copy)]
 pub struct Block {
-    /// The bytes asked for.
+    /// The requested bytes.
     pub size: usize,
     /// The address of its type.
     pub malloc_type: usize,
@@ -23,7 +23,7 @@ pub struct Block {
     /// Where it was allocated, later where it was freed.
     pub place: usize,
     layout: Layout,
-    /// Bytes in front of the block, in its layout.
+    /// Bytes before the block, in its layout.
     before: usize,
 }
 
@@ -91,8 +91,8 @@ impl Block {
         }
     }
 
-    /// How far outside of the block at `addr` the nearest byte is that was overwritten: negative in
-    /// front of it.
+    /// The offset of the nearest overwritten byte outside of the block at `addr`. It is negative
+    /// before the block.
     pub fn overrun(&self, addr: usize) -> Option<isize> {
         // SAFETY: the guards belong to the block.
         let (before, after) = unsafe {
@@ -115,7 +115,7 @@ impl Block {
 
     /// The offset of a byte of the freed block that was written to.
     pub fn written_after_free(&self, addr: usize) -> Option<usize> {
-        // SAFETY: the block is in the quarantine: still allocated.
+        // SAFETY: the block is in the quarantine, so it is still allocated.
         let bytes =
             unsafe { std::slice::from_raw_parts(addr as *const u8, self.size.min(CHECKED)) };
         let pieces = bytes.chunks(size_of_val(&JUNK));
@@ -129,9 +129,9 @@ impl Block {
         Some(number * size_of_val(&JUNK) + at)
     }
 
-    /// Gives the memory at `addr`, the block, back to the system.
+    /// Returns the memory at `addr`, the block, to the system.
     pub fn release(&self, addr: usize) {
-        // SAFETY: allocated with this layout, `before` bytes in front of the address.
+        // SAFETY: allocated with this layout, `before` bytes before the address.
         unsafe { dealloc((addr - self.before) as *mut u8, self.layout) };
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong with malloc(9) memory: the checks of redzone(9) and memguard(9).
+//! Damage of malloc(9) memory: the checks of redzone(9) and memguard(9).
 
 use super::State;
 use super::block::Block;
@@ -8,7 +8,7 @@ use crate::kern::lock::c_string;
 use crate::kern::report::Stop;
 use crate::kern::thread::Thread;
 
-/// What is wrong with memory: a message, the type, and where that memory was allocated or freed.
+/// Damage: a message, and the malloc type.
 pub struct Damage {
     /// The message.
     pub message: String,
@@ -45,7 +45,7 @@ impl Kern {
                 let freed = heap.freed.iter().rev().find(|(freed, _)| *freed == addr);
                 let message = match freed {
                     Some((_, block)) => format!(
-                        "the memory was freed before, at {}",
+                        "the memory was already freed, at {}",
                         self.place(block.place)
                     ),
                     None => "malloc(9) did not return this address".to_string(),
@@ -57,7 +57,7 @@ impl Kern {
         Err(td.misuse(call, damage.message, damage.object))
     }
 
-    /// What is wrong with a block in use.
+    /// Damage of a block in use.
     fn overrun_damage(&self, heap: &State, addr: usize, block: &Block) -> Option<Damage> {
         let at = block.overrun(addr)?;
         let message = format!(
@@ -71,7 +71,7 @@ impl Kern {
         })
     }
 
-    /// What is wrong with a freed block.
+    /// Damage of a freed block.
     pub(super) fn freed_damage(&self, heap: &State, addr: usize, block: &Block) -> Option<Damage> {
         let object = heap.name(block.malloc_type);
         let where_freed = format!(
@@ -80,14 +80,14 @@ impl Kern {
             self.place(block.place)
         );
         let message = match (block.written_after_free(addr), block.overrun(addr)) {
-            (Some(at), _) => format!("byte {at} {where_freed} was written to after that"),
+            (Some(at), _) => format!("byte {at} {where_freed} was written to afterwards"),
             (None, Some(at)) => format!("byte {at} {where_freed} was written to"),
             (None, None) => return None,
         };
         Some(Damage { message, object })
     }
 
-    /// Damage that has not come out yet.
+    /// Checks for damage that has not been reported.
     pub fn check_memory(&self, td: &Thread, call: &str) -> Result<(), Stop> {
         let heap = self.heap.0.lock();
         let in_use = heap

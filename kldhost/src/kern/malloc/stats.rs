@@ -8,7 +8,7 @@ use crate::kern::Kern;
 pub struct MallocStats {
     /// Blocks in use.
     pub allocations: usize,
-    /// Bytes asked for in these.
+    /// Bytes requested for these.
     pub bytes: usize,
 }
 
@@ -17,7 +17,7 @@ pub struct MallocStats {
 pub struct MallocBlock {
     /// Its address.
     pub addr: usize,
-    /// The bytes asked for.
+    /// The requested bytes.
     pub size: usize,
 }
 
@@ -64,7 +64,7 @@ impl Kern {
             .collect()
     }
 
-    /// The malloc(9) memory that an address is in, for people: `devbuf+0x10`.
+    /// The malloc(9) memory that an address is in, in readable form: `devbuf+0x10`.
     pub fn block_name(&self, addr: usize) -> Option<String> {
         let heap = self.heap.0.lock();
         let (start, block) = heap.block_at(addr)?;

@@ -11,11 +11,10 @@ use crate::kern::thread::{Thread, Wmesg};
 use crate::machine::sync;
 use crate::machine::sync::atomic::Ordering::{self, Relaxed, Release};
 
-/// How often a lock that is held is looked at again before its waiter goes to sleep.
+/// The number of attempts to take a lock that is held, before the thread sleeps.
 const SPINS: u32 = 100;
 
-/// Whether the lock may be taken shared: those who wait for it exclusively go before others who
-/// would join.
+/// Whether the lock may be taken shared. Exclusive waiters go before new sharers.
 fn free_for_shared(word: usize) -> bool {
     word & SHARED != 0 && (word & !FLAGS == 0 || word & EXCLUSIVE_WAITERS == 0)
 }
@@ -57,7 +56,7 @@ fn take_exclusive(td: &Thread, sx: &Lock) -> bool {
     false
 }
 
-/// Takes the lock, waiting for it as long as it takes.
+/// Takes the lock, and waits for it if necessary.
 #[cold]
 pub fn wait(td: &Thread, sx: &Lock, queue: Queue, catch: bool) -> Result<Result<(), Errno>, Stop> {
     let exclusive = queue == Queue::First;
@@ -82,7 +81,8 @@ pub fn wait(td: &Thread, sx: &Lock, queue: Queue, catch: bool) -> Result<Result<
             sync::spin();
         }
         let mut chain = td.kernel().sleepq.lock(sx.addr());
-        // Whoever releases the lock from here on sees the bit, and needs the queues' lock.
+        // From here on, a thread that releases the lock finds the bit set, and needs the lock of
+        // the queues.
         let word = sx.word.fetch_or(
             if exclusive {
                 EXCLUSIVE_WAITERS
@@ -109,13 +109,13 @@ pub fn wait(td: &Thread, sx: &Lock, queue: Queue, catch: bool) -> Result<Result<
     }
 }
 
-/// Releases an exclusively held lock, leaving `word`, and wakes all who wait to share it, or else
-/// one of the others.
+/// Releases an exclusively held lock, and leaves `word`. Wakes all shared waiters, or else one
+/// exclusive waiter.
 #[cold]
 pub fn release_contested(td: &Thread, sx: &Lock, word: usize) {
     let mut chain = td.kernel().sleepq.lock(sx.addr());
-    // Nobody else changes the word of a lock that is held exclusively, but for the bits, under the
-    // queues' lock.
+    // While the lock is held exclusively, other threads change only the waiter bits, under the lock
+    // of the queues.
     sx.word
         .store(word | (sx.word.load(Relaxed) & WAITERS), Release);
     if chain.wake(Queue::Shared, usize::MAX) == 0 && word == UNLOCKED {
@@ -124,7 +124,7 @@ pub fn release_contested(td: &Thread, sx: &Lock, word: usize) {
     update_bits(&chain, sx);
 }
 
-/// Sets the waiter bits to what the queues say.
+/// Sets the waiter bits to match the queues.
 pub fn update_bits(chain: &Chain<'_>, sx: &Lock) {
     let shared = if chain.any(Queue::Shared) {
         SHARED_WAITERS

@@ -1,9 +1,9 @@
-//! What a thread is doing, and where it sleeps.
+//! The state of a thread, and its wait message.
 
 use super::{Thread, Wait};
 use crate::abi::syscall::{Pid, Tid};
 
-/// What a thread is doing.
+/// The state of a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ThreadState {
     /// Running in the kernel, or waiting for a mutex that another thread is about to release.
@@ -23,11 +23,11 @@ pub struct ThreadInfo {
     pub pid: Pid,
     /// Its number.
     pub tid: Tid,
-    /// What it is doing.
+    /// Its state.
     pub state: ThreadState,
 }
 
-/// A wait message, cut to what fits.
+/// A wait message, cut to the available size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wmesg([u8; 24]);
 
@@ -49,7 +49,7 @@ impl std::fmt::Display for Wmesg {
 }
 
 impl Thread {
-    /// What it is doing, by its `wait`; `None` in user mode.
+    /// The state of the thread, by its `wait`; `None` in user mode.
     pub fn info(&self, wait: &Wait) -> Option<ThreadInfo> {
         let pid = self.pid();
         let state = match wait.asleep {

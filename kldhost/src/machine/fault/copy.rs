@@ -6,9 +6,9 @@ use std::arch::global_asm;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault;
 
-// All accesses lie between the two labels, so that one comparison in the signal handler tells a
-// copy's fault from any other. rcx counts the bytes that are left. `rep movsb` is the fastest for
-// many bytes, but takes long to start.
+// All accesses are between the two labels, so that one comparison in the signal handler identifies
+// a fault of a copy. rcx counts the remaining bytes. `rep movsb` is the fastest for many bytes, but
+// starts slowly.
 global_asm!(
     ".globl kldhost_copy, kldhost_copy_done",
     "kldhost_copy:",
@@ -79,7 +79,7 @@ pub(super) fn fixup(pc: usize) -> Option<usize> {
 /// its own signal.
 pub(super) fn peek(address: usize) -> Option<usize> {
     let mut word = 0usize;
-    // SAFETY: `word` is ours; whatever else happens to be at `address` is only read.
+    // SAFETY: `word` belongs to this function. The memory at `address` is only read.
     let copied = unsafe {
         copy_user(
             (&raw mut word).cast(),

@@ -16,7 +16,7 @@ const SIGNALS: [Signal; 4] = [
     Signal::SIGFPE,
 ];
 
-/// What was installed before us; a handler may be ours to call.
+/// The previous handlers; [`pass_on`] calls them.
 static PREVIOUS: [OnceLock<SigAction>; SIGNALS.len()] = [const { OnceLock::new() }; SIGNALS.len()];
 
 /// A `fn(&FaultInfo) -> !`, or 0.
@@ -30,8 +30,9 @@ static HANDLER: AtomicUsize = AtomicUsize::new(0);
 pub fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // On the alternate stack that std gives every thread, since a module may have used up the
-        // other. Not deferred, since the handler itself reads memory that may be bad.
+        // The handler runs on the alternate stack that std sets up for every thread, because a
+        // module may have used up the other. Its signal is not blocked, because the handler itself
+        // reads memory that may be bad.
         let flags = SaFlags::SA_SIGINFO | SaFlags::SA_ONSTACK | SaFlags::SA_NODEFER;
         let action = SigAction::new(SigHandler::SigAction(on_signal), flags, SigSet::empty());
         for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
@@ -43,16 +44,16 @@ pub fn install() {
     });
 }
 
-/// Says what is done about a fault in a module: `handler` runs on the faulting thread, outside of
-/// signal context, on a stack of its own of 256 KiB; the faulting code is never resumed and never
-/// unwound. Until this is called, a module's fault ends the process as any other does.
+/// Sets the handler of faults in modules. `handler` runs on the faulting thread, outside of signal
+/// context, on its own stack of 256 KiB. The faulting code is never resumed and never unwound.
+/// Without a handler, a fault in a module ends the process like any other.
 pub fn set_handler(handler: fn(&FaultInfo) -> !) {
     HANDLER.store(handler as usize, Ordering::Release);
 }
 
 extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel passes a valid siginfo and the ucontext of the interrupted code, both ours
-    // until we return.
+    // SAFETY: the kernel passes a valid siginfo and the ucontext of the interrupted code. Both are
+    // exclusive to this handler until it returns.
     let (info, context) = unsafe { (&mut *info, &mut *context.cast::<libc::ucontext_t>()) };
     let registers = &mut context.uc_mcontext.gregs;
     // A positive code: the CPU's doing, not kill(2)'s.
@@ -90,8 +91,8 @@ fn module_fault(registers: &[i64], addr: usize) -> Option<FaultInfo> {
     if kind != FaultKind::Execute {
         return None;
     }
-    // It has gone astray. A call left the address to return to; a jump leaves no trace, but only
-    // modules do such things.
+    // The instruction pointer is outside of all code. A call has left its return address on the
+    // stack. A jump leaves no trace, but only modules do this.
     let return_address = copy::peek(registers[libc::REG_RSP as usize] as usize);
     match return_address.filter(|&address| is_module(address)) {
         Some(caller) => Some(FaultInfo {
@@ -119,7 +120,7 @@ fn fault_kind(registers: &[i64], addr: usize) -> FaultKind {
     }
 }
 
-/// Whether this thread has a GS base, as those have that run module code: it stands in for the
+/// Whether this thread has a GS base. Threads that run module code have one, in place of the
 /// kernel's per-CPU data.
 fn runs_modules() -> bool {
     const ARCH_GET_GS: c_int = 0x1004;
@@ -129,8 +130,8 @@ fn runs_modules() -> bool {
     failed == 0 && base != 0
 }
 
-/// The top of a fresh stack, with a page below that nobody can touch. It is never given back: a
-/// fault is the end of its kernel, so there are few.
+/// The top of a new stack, with an inaccessible page below it. It is never unmapped. A fault is the
+/// end of its kernel, so there are few.
 fn new_stack() -> Option<usize> {
     const SIZE: usize = 256 << 10;
     const GUARD: usize = 4096;
@@ -158,7 +159,8 @@ fn new_stack() -> Option<usize> {
 /// Makes the interrupted code continue in [`call_handler`].
 fn leave_to_handler(registers: &mut [i64], fault: &FaultInfo, stack: usize) {
     const DIRECTION_FLAG: i64 = 1 << 10;
-    // As if called: the ABI wants the stack aligned to 16 before the return address is pushed.
+    // As if called: the ABI requires the stack to be aligned to 16 before the return address is
+    // pushed.
     registers[libc::REG_RSP as usize] = (stack - 8) as i64;
     registers[libc::REG_RIP as usize] = call_handler as *const () as i64;
     registers[libc::REG_RDI as usize] = fault.addr as i64;
@@ -169,14 +171,14 @@ fn leave_to_handler(registers: &mut [i64], fault: &FaultInfo, stack: usize) {
 
 /// Runs on the faulting thread, on its new stack, outside of signal context.
 extern "C" fn call_handler(addr: usize, pc: usize, kind: FaultKind) -> ! {
-    // SAFETY: only `set_handler` stores here, and a fault is left to us only after it did.
+    // SAFETY: only `set_handler` stores here, and this function runs only after it did.
     let handler: fn(&FaultInfo) -> ! =
         unsafe { std::mem::transmute(HANDLER.load(Ordering::Acquire)) };
     handler(&FaultInfo { addr, pc, kind })
 }
 
-/// Does what would have been done without us: the previous handler (std's tells of stack
-/// overflows), or the default.
+/// Does what would happen without this handler. That is the previous handler (the one of std
+/// reports stack overflows), or the default action.
 fn pass_on(signal: c_int, info: &mut libc::siginfo_t, context: &mut libc::ucontext_t) {
     let Some(index) = SIGNALS.iter().position(|&ours| ours as c_int == signal) else {
         return;
@@ -190,7 +192,7 @@ fn pass_on(signal: c_int, info: &mut libc::siginfo_t, context: &mut libc::uconte
             let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
             // SAFETY: no handler is installed here.
             let _ = unsafe { sigaction(SIGNALS[index], &default) };
-            // The CPU will raise it again when we return; what kill(2) sent must be sent again.
+            // The CPU raises it again after the return. A signal from kill(2) has to be sent again.
             if info.si_code <= 0 {
                 let _ = raise(SIGNALS[index]);
             }

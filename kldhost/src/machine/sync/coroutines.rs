@@ -1,8 +1,8 @@
-//! The engine: what kldhost finds in place of its own module of this name. Everything here belongs
-//! to one execution, of which a thread of the operating system runs one at a time.
+//! The engine of tests/schedules. Everything here belongs to one execution. A thread of the
+//! operating system runs one execution at a time.
 //!
-//! A [`Mutex`] is never held over a switch, so it is an ordinary one. Nothing is weaker than
-//! sequentially consistent here: what the processor may reorder is not explored.
+//! A [`Mutex`] is never held over a switch, so it is an ordinary one. All memory accesses are
+//! sequentially consistent here. Reordering by the processor is not explored.
 
 mod clock;
 mod condvar;
@@ -24,16 +24,16 @@ pub use shuttle::thread_local;
 pub use std::sync::{Arc, Weak, atomic};
 pub use std::time::Duration;
 
-/// Starts a thread. It is not joined: what it has to say comes through an [`Arc`].
+/// Starts a thread. It is not joined: results come through an [`Arc`].
 pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
     execution::name_thread(&name);
     let body = move || {
-        // Whoever ran before has left its own here.
+        // The thread that ran before has left its own value here.
         set_running(Running::new(null()));
         body();
     };
-    // Starting a thread is a switch. Nobody joins it: an execution does not end well before all its
-    // threads have.
+    // Starting a thread is a switch. No thread joins it. A successful execution ends only after all
+    // of its threads.
     let running = running();
     shuttle::thread::Builder::new()
         .name(name)
@@ -42,11 +42,11 @@ pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) {
     set_running(running);
 }
 
-/// Lets others run while waiting for something that is about to happen. What happens, happens at a
-/// switch.
+/// Yields to other threads, while waiting for something that is about to happen. Here it happens at
+/// a switch.
 pub fn spin() {}
 
-/// Which of `n` sleepers goes first, by index: any may have the highest priority.
+/// The index of the sleeper to wake first, of `n`. Any sleeper may have the highest priority.
 pub fn choose(n: usize) -> usize {
     if n < 2 {
         0

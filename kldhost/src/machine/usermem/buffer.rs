@@ -1,4 +1,4 @@
-//! What a process gives to a system call: addresses and lengths.
+//! The buffers that a process passes to a system call: addresses and lengths.
 
 use std::marker::PhantomData;
 
@@ -21,7 +21,7 @@ pub struct UserIn<'a> {
 }
 
 impl<'a> UserOut<'a> {
-    /// The memory must stay mapped, or at least not become Rust's, for as long as `'a`.
+    /// For the lifetime `'a`, the memory must not be used by Rust code.
     pub(super) fn new(addr: *mut u8, len: usize) -> UserOut<'a> {
         UserOut {
             addr,

@@ -35,11 +35,11 @@ pub fn unload(td: &Thread, file: &Arc<File>, force: bool) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Nothing may still point into a module that goes.
+/// Nothing may still point into a module that is unloaded.
 fn check_nothing_left(td: &Thread, file: &File) -> Result<(), Stop> {
     let (kern, dev) = (td.kernel(), Dev::of(td.kernel()));
     let ours = |addr: usize| file.image.contains(addr);
-    let complain = |message: String, object: Option<String>| {
+    let report = |message: String, object: Option<String>| {
         Err(td.misuse_at(
             0,
             "kldunload",
@@ -48,7 +48,7 @@ fn check_nothing_left(td: &Thread, file: &File) -> Result<(), Stop> {
         ))
     };
     if let Some(device) = dev.devfs.device_left(ours) {
-        return complain(
+        return report(
             "a device of the module is left: destroy_dev(9)".to_string(),
             Some(device),
         );
@@ -56,7 +56,7 @@ fn check_nothing_left(td: &Thread, file: &File) -> Result<(), Stop> {
     let place = |other: &Arc<Thread>| Some((other.clone(), other.places.find(ours)?));
     if let Some((other, place)) = kern.threads().iter().find_map(place) {
         let (tid, pid, place) = (other.tid, other.pid(), kern.place(place));
-        return complain(
+        return report(
             format!("thread {tid} of process {pid} is still in {place}"),
             None,
         );
@@ -67,16 +67,16 @@ fn check_nothing_left(td: &Thread, file: &File) -> Result<(), Stop> {
             other.tid,
             other.pid()
         );
-        return complain(message, None);
+        return report(message, None);
     }
     if dev.knlists.any(ours) || dev.tables.any(ours) {
-        return complain(
+        return report(
             "knotes still point into the module: knlist_delete(9)".to_string(),
             None,
         );
     }
     if dev.waiters.any(ours) {
-        return complain(
+        return report(
             "a selinfo of the module still has waiters: seldrain(9)".to_string(),
             None,
         );

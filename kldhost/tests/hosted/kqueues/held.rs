@@ -1,11 +1,11 @@
-//! What waits for a report of a kqueue that does not go on.
+//! Threads that wait for a report of a kqueue that is held up.
 
 use kldhost::sync::{Arc, Condvar, Mutex};
 use kldhost::*;
 
 use super::{Filters, TAIL};
 
-/// How far a test has come.
+/// The progress of a test.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 enum Stage {
     #[default]
@@ -14,7 +14,7 @@ enum Stage {
     Detaching,
     /// A report has a knote in flux.
     Reporting,
-    /// The report may go on.
+    /// The report may continue.
     Released,
 }
 
@@ -40,7 +40,7 @@ impl Hold {
         })
     }
 
-    /// Reports a stage, and waits until the test has come farther.
+    /// Reports a stage, and waits for the next one.
     fn pass(&self, stage: Stage) {
         self.reach(stage);
         let mut now = self.stage.lock();
@@ -88,7 +88,7 @@ fn held_report(release: Release) -> (Filters, Fd, Arc<Hold>, Report) {
 }
 
 #[test]
-fn whoever_drops_a_knote_waits_for_its_report() {
+fn dropping_a_knote_waits_for_its_report() {
     type Way = fn(&Process, Fd, Fd) -> Result<(), Errno>;
     let ways: [Way; 2] = [|process, _, fd| process.close(fd), delete];
     for release in [Release::V14_4, Release::V15_0, Release::V15_1] {
@@ -142,7 +142,7 @@ fn an_unload_waits_for_a_report() {
 }
 
 /// A thread has detached a knote, and sleeps until a report is over. The list is empty, so nothing
-/// keeps the module, whose table is yet to be read.
+/// delays the unload of the module. Its table has yet to be read.
 #[test]
 fn a_table_that_goes_before_its_last_read_is_reported() {
     let hold = Arc::new(Hold::default());

@@ -1,4 +1,4 @@
-//! Reports of kqueues and core dumps, and what they hold up.
+//! Reports of kqueues, and core dumps.
 
 use kldhost::sync::Arc;
 use kldhost::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -1,4 +1,5 @@
-//! The tables of filters: what the kernel of each release reads, and what must follow a table.
+//! The tables of filters: the members that the kernel of each release reads, and the words after a
+//! table.
 
 use kldhost::*;
 
@@ -64,7 +65,7 @@ fn what_follows_a_table_is_reported_on_every_release() {
 fn a_member_is_fine_only_where_the_release_has_it() {
     for release in Release::ALL {
         for (table, offset, since) in [(USERDUMP, 40, Release::V14_4), (COPY, 48, Release::V15_1)] {
-            // Behind the table of 15, f_userdump is not looked at: it is a part of it.
+            // In 15, f_userdump is part of the table, so it is not checked as a word after it.
             if release >= since || (table == USERDUMP && release >= Release::V15_0) {
                 let filters = Filters::of(release);
                 let kq = filters.process.kqueue().unwrap();
@@ -98,7 +99,7 @@ fn a_table_that_is_none_is_reported() {
     );
     assert_eq!(
         report.message,
-        "the table is not of a filter of descriptors"
+        "the table is not that of a filter of descriptors"
     );
     let report = refused(Release::V15_0, NOWHERE);
     assert_eq!(

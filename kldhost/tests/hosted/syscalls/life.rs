@@ -108,7 +108,7 @@ fn unload_waits_for_those_inside() {
         plain.process.kevent(kq, &add, &mut [], None),
         Err(Errno::ENXIO)
     );
-    // The next lookup in /dev lets go of the vnode.
+    // The next lookup in /dev releases the vnode.
     assert_eq!(
         plain.process.open("/dev/plain", O_RDONLY),
         Err(Errno::ENOENT)

@@ -1,4 +1,4 @@
-//! Waiting: poll(2), select(2), kevent(2), and what ends a sleep.
+//! Waiting in poll(2), select(2) and kevent(2), and the ends of a sleep.
 
 use kldhost::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use kldhost::sync::{Arc, Duration};
@@ -7,7 +7,7 @@ use kldhost::*;
 use super::Plain;
 
 #[test]
-fn poll_tells_of_bad_descriptors() {
+fn poll_reports_bad_descriptors() {
     let plain = Plain::new();
     let fd = plain.open(O_RDWR);
     let mut fds = [
@@ -133,7 +133,7 @@ fn kevent_errors() {
     assert_eq!(
         change(Kevent::new(fd, -4, EV_ADD)),
         Err(Errno::EINVAL),
-        "the driver says so"
+        "from the driver"
     );
     assert_eq!(
         change(Kevent::new(fd, EVFILT_READ, EV_DELETE)),
@@ -186,11 +186,11 @@ fn sleeping_calls_can_be_interrupted_one_by_one() {
 }
 
 #[test]
-fn a_watch_is_told_once() {
+fn a_watch_is_notified_once() {
     let plain = Plain::new();
     let fd = plain.open(O_RDWR);
-    let told = Arc::new(AtomicUsize::new(0));
-    let count = told.clone();
+    let notified = Arc::new(AtomicUsize::new(0));
+    let count = notified.clone();
     let notify = Arc::new(move || {
         count.fetch_add(1, SeqCst);
     });
@@ -201,7 +201,7 @@ fn a_watch_is_told_once() {
     assert_eq!(events, 0);
     plain.process.write(fd, b"x").unwrap();
     plain.process.write(fd, b"x").unwrap();
-    assert_eq!(told.load(SeqCst), 1);
+    assert_eq!(notified.load(SeqCst), 1);
     drop(watch);
     let (events, _watch) = plain
         .process
@@ -213,5 +213,5 @@ fn a_watch_is_told_once() {
     assert_eq!(events, 0);
     drop(watch);
     plain.process.write(fd, b"x").unwrap();
-    assert_eq!(told.load(SeqCst), 1, "nobody watches");
+    assert_eq!(notified.load(SeqCst), 1, "there is no watch");
 }

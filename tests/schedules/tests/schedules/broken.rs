@@ -1,5 +1,5 @@
-//! What is broken must be found: a kernel that swallows calls of the module stands in for a module
-//! that forgets them. And the seed that has led there must lead there again.
+//! The explorer must find bugs. A kernel that drops certain KPI calls has the effect of a module
+//! that forgets them. The seed of a failure must lead to the same failure again.
 
 use std::sync::Arc;
 
@@ -13,31 +13,31 @@ use crate::stage::Setup;
 /// A call that is swallowed.
 #[derive(Clone, Copy)]
 pub struct Broken {
-    /// What the function's name begins with.
+    /// The start of the function's name.
     pub call: &'static str,
-    /// The scenario in which that must come out.
+    /// The scenario in which the bug must be found.
     pub scenario: &'static str,
-    /// Whether the module is unloaded meanwhile.
+    /// Whether the module is unloaded during the scenario.
     pub unload: bool,
     /// By which strategies; one may need more luck than another.
     strategies: &'static [Strategy],
-    /// What must be said of it.
-    says: &'static str,
+    /// The text that the failure must contain.
+    expected: &'static str,
 }
 
-const fn broken(call: &'static str, scenario: &'static str, says: &'static str) -> Broken {
+const fn broken(call: &'static str, scenario: &'static str, expected: &'static str) -> Broken {
     Broken {
         call,
         scenario,
         unload: false,
         strategies: &[Strategy::Random, Strategy::Pct],
-        says,
+        expected,
     }
 }
 
-/// What is tried.
+/// All of them.
 pub const ALL: [Broken; 12] = [
-    broken("wakeup", "crowd", "lost wake-up"),
+    broken("wakeup", "crowd", "lost wakeup"),
     broken("wakeup", "last_close", "0 writers"),
     broken("wakeup_one", "read_once", "sleeps on echord"),
     broken("wakeup_one", "write_once", "sleeps on echowr"),
@@ -57,7 +57,7 @@ pub const ALL: [Broken; 12] = [
     },
 ];
 
-/// So many schedules must be enough.
+/// The number of schedules within which the bug must be found.
 const ENOUGH: usize = 2000;
 
 impl Broken {
@@ -65,7 +65,7 @@ impl Broken {
     ///
     /// # Errors
     ///
-    /// What was not found, or otherwise the second time.
+    /// The failure that was not found, or that differs the second time.
     pub fn find(self, scenario: Scenario, setup: &Setup) -> Result<(), String> {
         let swallow = move |call: &KpiCall| call.name.starts_with(self.call).then_some(0);
         let setup = Setup {
@@ -88,8 +88,11 @@ impl Broken {
                     self.call
                 ));
             };
-            if !failure.what.contains(self.says) {
-                return Err(format!("it should say \"{}\": {failure}", self.says));
+            if !failure.what.contains(self.expected) {
+                return Err(format!(
+                    "the failure should contain \"{}\": {failure}",
+                    self.expected
+                ));
             }
             let again = play(scenario, &setup, failure.seed, BATCH);
             if again.as_ref() != Err(&failure) {

@@ -1,4 +1,5 @@
-//! The bytes that pass through the device: each says who wrote it, and as which of its bytes.
+//! The bytes that pass through the device. Each encodes its writer, and its position among that
+//! writer's bytes.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
@@ -9,7 +10,7 @@ use kldhost_shuttle::sync::steps;
 /// Writers there can be.
 const WRITERS: usize = 4;
 
-/// What a read(2) has returned.
+/// The result of a read(2).
 struct Chunk {
     /// When it was called, and when it returned, in steps.
     called: usize,
@@ -17,13 +18,13 @@ struct Chunk {
     bytes: Vec<u8>,
 }
 
-/// What was written, and what was read.
+/// The bytes that were written and read.
 #[derive(Default)]
 pub struct Bytes {
     chunks: Mutex<Vec<Chunk>>,
     /// How many bytes each writer has tried to write.
     tried: [AtomicUsize; WRITERS],
-    /// How many were taken from it, as far as it was told.
+    /// The number of bytes that were accepted from it, by the results of its calls.
     taken: [AtomicUsize; WRITERS],
     /// Set when bytes are discarded.
     discarding: Mutex<bool>,
@@ -35,7 +36,7 @@ fn decode(byte: u8) -> (usize, usize) {
 }
 
 impl Bytes {
-    /// The next `n` bytes of a writer, which is about to write them. Those that were not taken
+    /// The next `n` bytes of a writer, which is about to write them. Bytes that were not accepted
     /// before come again.
     pub fn next(&self, writer: usize, n: usize) -> Vec<u8> {
         let first = self.taken[writer].load(SeqCst);
@@ -94,8 +95,8 @@ impl Bytes {
         }
     }
 
-    /// At the end: no byte of a writer was lost, doubled or overtaken by a later one. `cut` says
-    /// that not all had to come.
+    /// At the end: no byte of a writer was lost, duplicated or overtaken by a later one. With
+    /// `cut`, not all bytes had to arrive.
     pub fn check_all(&self, cut: bool) -> Result<(), String> {
         let chunks = self.chunks.lock().unwrap();
         let discarding = *self.discarding.lock().unwrap();
@@ -118,12 +119,14 @@ impl Bytes {
             let mut once = all.clone();
             once.dedup();
             if once != all || all.last().is_some_and(|&last| last >= tried) {
-                return Err(format!("of writer {writer}, {tried} bytes, came {came:?}"));
+                return Err(format!(
+                    "of writer {writer}, {tried} bytes: {came:?} arrived"
+                ));
             }
             if !discarding && (!all.iter().copied().eq(0..all.len()) || !cut && all.len() != tried)
             {
                 return Err(format!(
-                    "of writer {writer}, {tried} bytes, came only {came:?}"
+                    "of writer {writer}, {tried} bytes: only {came:?} arrived"
                 ));
             }
             let in_order = read.iter().all(|(_, places)| places.is_sorted());
@@ -135,7 +138,7 @@ impl Bytes {
             });
             if !in_order || overtaken {
                 return Err(format!(
-                    "of writer {writer}, {tried} bytes, came out of order {came:?}"
+                    "of writer {writer}, {tried} bytes: {came:?} arrived out of order"
                 ));
             }
         }

@@ -18,17 +18,17 @@ use kldhost_shuttle::sync::execution;
 pub enum Strategy {
     /// At every switch, by chance.
     Random,
-    /// By the priorities of threads, which change at a few switches, by chance ("A Randomized
-    /// Scheduler with Probabilistic Guarantees of Finding Bugs", Burckhardt and others, 2010).
+    /// By the priorities of threads, which change at a few random switches ("A Randomized Scheduler
+    /// with Probabilistic Guarantees of Finding Bugs", Burckhardt and others, 2010).
     Pct,
 }
 
-/// Where schedules come from.
+/// The source of schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seed {
     /// How they are chosen.
     pub strategy: Strategy,
-    /// What chance begins with.
+    /// The seed of the random numbers.
     pub number: u64,
 }
 
@@ -66,21 +66,21 @@ impl FromStr for Seed {
     }
 }
 
-/// So many schedules come from one seed.
+/// The number of schedules of one seed.
 pub const BATCH: usize = 100;
 
-/// The priorities of a schedule change so often, less one.
+/// The number of changes of priority in a schedule, plus one.
 const PCT_DEPTH: usize = 4;
 
-/// Large enough for the module and kldhost below it; a page behind it stops whoever goes on.
+/// Large enough for the module and for kldhost below it. An inaccessible page stops an overflow.
 const STACK: usize = 256 << 10;
 
-/// What was explored.
+/// The explored schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Explored {
     /// Schedules.
     pub schedules: usize,
-    /// So many of them were different.
+    /// The number of different schedules.
     pub different: usize,
     /// Their steps, all together.
     pub steps: usize,
@@ -91,15 +91,15 @@ pub struct Explored {
 pub struct Failure {
     /// The seed that leads there.
     pub seed: Seed,
-    /// What went wrong.
+    /// The failure.
     pub what: String,
-    /// Who ran, and came where.
+    /// The steps of all threads.
     pub steps: Vec<String>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// So many steps say enough.
+        /// The number of steps that are printed.
         const SHOWN: usize = 80;
         let skipped = self.steps.len().saturating_sub(SHOWN);
         writeln!(
@@ -118,14 +118,14 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What the executions of [`explore`] leave.
+/// The results of the executions of [`explore`].
 #[derive(Default)]
 struct Log {
     explored: Cell<Explored>,
     seen: RefCell<HashSet<u64>>,
 }
 
-/// A scheduler that is asked only about threads that can run, and stops at the first failure.
+/// A scheduler that chooses only among threads that can run, and stops at the first failure.
 struct Explorer<S> {
     inner: S,
     strategy: Strategy,
@@ -144,8 +144,8 @@ impl<S: Scheduler> Scheduler for Explorer<S> {
             });
         }
         if self.begun && execution::failure().is_some() {
-            // shuttle's random scheduler has an advice of its own to give, unless it was asked
-            // until it has no more.
+            // shuttle's random scheduler prints advice of its own, unless it is called until it has
+            // no schedule left.
             while self.strategy == Strategy::Random && self.inner.new_execution().is_some() {}
             return None;
         }
@@ -172,15 +172,16 @@ impl<S: Scheduler> Scheduler for Explorer<S> {
 }
 
 /// Runs `scenario` on `count` schedules, those of `first` and of the seeds that follow, [`BATCH`]
-/// of each. It stops at the first that goes wrong: `scenario` has called
-/// [`fail`](kldhost_shuttle::sync::fail), a thread panics, nobody can run, or there is no end. The same seed
-/// leads to the same schedules.
+/// of each. It stops at the first failure: `scenario` has called
+/// [`fail`](kldhost_shuttle::sync::fail), a thread panics, no thread can run, or the schedule does
+/// not end. The same seed leads to the same schedules.
 ///
-/// `scenario` runs on the first thread of each execution, and should see all others end.
+/// `scenario` runs on the first thread of each execution, and should wait until all others have
+/// ended.
 ///
 /// # Errors
 ///
-/// The schedule that goes wrong.
+/// The schedule that fails.
 pub fn explore(
     first: Seed,
     count: usize,
@@ -216,9 +217,9 @@ thread_local! {
     static SEED: Cell<Option<Seed>> = const { Cell::new(None) };
 }
 
-/// A panic below the module cannot unwind, and ends the process: who reads of it wants to know the
-/// seed.
-fn tell_seed_of_panics() {
+/// A panic below the module cannot unwind, and ends the process. The seed is therefore printed with
+/// the message.
+fn print_seed_of_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = take_hook();
@@ -238,7 +239,7 @@ fn run(
     seed: Seed,
     scenario: impl Fn() + Send + Sync + 'static,
 ) -> Result<(), Box<Failure>> {
-    tell_seed_of_panics();
+    print_seed_of_panics();
     SEED.set(Some(seed));
     let mut config = Config::new();
     config.stack_size = STACK;

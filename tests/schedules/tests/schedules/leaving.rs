@@ -1,5 +1,5 @@
 //! Threads that stay away while they leave a module, `testmods/stays.c`. The explorer must find
-//! each way in which such a thread still runs or reads the module. The safe way must pass.
+//! each way in which such a thread still executes or reads the module. The safe way must pass.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -11,12 +11,12 @@ use kldhost_shuttle::{Config, EV_ADD, EVFILT_READ, Errno, Kernel, Kevent, O_RDWR
 /// A way to leave the module.
 #[derive(Clone, Copy)]
 pub struct Way {
-    /// What is wrong.
+    /// The fault.
     pub name: &'static str,
     /// The number of the way in `testmods/stays.c`.
     number: u32,
-    /// What the report must contain; `None` if it is safe.
-    says: Option<&'static str>,
+    /// The text that the report must contain; `None` if the way is safe.
+    expected: Option<&'static str>,
 }
 
 /// All of them.
@@ -24,32 +24,32 @@ pub const ALL: [Way; 6] = [
     Way {
         name: "safe",
         number: 0,
-        says: None,
+        expected: None,
     },
     Way {
         name: "detach",
         number: 1,
-        says: Some("is still in stays.ko: stays_detach_returns"),
+        expected: Some("is still in stays.ko: stays_detach_returns"),
     },
     Way {
         name: "unlock",
         number: 2,
-        says: Some("is still in stays.ko: stays_unlock_returns"),
+        expected: Some("is still in stays.ko: stays_unlock_returns"),
     },
     Way {
         name: "destructor",
         number: 3,
-        says: Some("is still in stays.ko: stays_dtor_returns"),
+        expected: Some("is still in stays.ko: stays_dtor_returns"),
     },
     Way {
         name: "table",
         number: 4,
-        says: Some("stays.ko"),
+        expected: Some("stays.ko"),
     },
     Way {
         name: "table_freed",
         number: 5,
-        says: Some("knotes still refer to a filter's table"),
+        expected: Some("knotes still refer to a filter's table"),
     },
 ];
 
@@ -68,7 +68,7 @@ impl Way {
     ///
     /// # Errors
     ///
-    /// What was not found, or should not have been.
+    /// The failure that was not found, or that was not expected.
     pub fn try_it(self) -> Result<(), String> {
         let file = file();
         let module = std::fs::read(&file)
@@ -84,13 +84,13 @@ impl Way {
                     },
                     ENOUGH,
                 ),
-                self.says,
+                self.expected,
             ) {
                 (Ok(()), None) => {}
                 (Ok(()), Some(_)) => {
                     return Err(format!("{ENOUGH} {strategy} schedules went well"));
                 }
-                (Err(failure), Some(says)) if failure.what.contains(says) => {
+                (Err(failure), Some(expected)) if failure.what.contains(expected) => {
                     let again = self.play(&module, failure.seed, BATCH);
                     if again.as_ref() != Err(&failure) {
                         return Err(format!("{failure}\nbut then: {again:?}"));

@@ -1,10 +1,11 @@
-//! Explores schedules: `scenarios.rs` says what is tried, `stage.rs` and `bytes.rs` what must hold.
+//! Explores schedules. `scenarios.rs` has the scenarios, and `stage.rs` and `bytes.rs` have the
+//! rules that must hold.
 //!
-//! `ECHODEV_SCHEDULES` is the number of schedules for each scenario (10000), half of them random, half by
-//! PCT, and `ECHODEV_FIRST_SEED` the number of the first seed (1). `ECHODEV_SEED`, such as `random:17`, as a failure
-//! tells it: the schedules of that seed only. `ECHODEV_KMOD_DIR` names the directory that has
-//! `15/echodev.ko`; without it, it is where `make kmod` puts it. `ECHODEV_KMOD` names the file
-//! itself.
+//! `ECHODEV_SCHEDULES` is the number of schedules for each scenario (10000), half of them random,
+//! half by PCT. `ECHODEV_FIRST_SEED` is the number of the first seed (1). `ECHODEV_SEED`, such as
+//! `random:17`, comes from a failure, and selects the schedules of that seed only.
+//! `ECHODEV_KMOD_DIR` is the directory that contains `15/echodev.ko`. The default is the directory
+//! of `make kmod`. `ECHODEV_KMOD` is the file itself.
 #![forbid(unsafe_code)]
 
 mod broken;
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
 
 struct Settings {
     module: Arc<Vec<u8>>,
-    /// So many schedules for each scenario.
+    /// The number of schedules for each scenario.
     count: usize,
     /// The number of the first seed.
     first: u64,
@@ -136,7 +137,7 @@ fn trials(settings: &Arc<Settings>) -> Vec<Trial> {
     trials
 }
 
-/// Plays a scenario on as many schedules as the settings say.
+/// Plays a scenario on the configured number of schedules.
 fn trial(name: &str, scenario: Scenario, unload: bool, settings: &Settings) -> Result<(), String> {
     let start = Instant::now();
     let plans = match settings.seed {

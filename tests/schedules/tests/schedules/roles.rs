@@ -1,5 +1,5 @@
-//! What the threads of the scenarios do. Each ends well when the module is unloaded under it, if it
-//! may be.
+//! The roles of the threads in the scenarios. Each also ends well when the module is unloaded, if
+//! the scenario allows it.
 
 use kldhost_shuttle::sync::{choose, steps};
 use kldhost_shuttle::{
@@ -18,7 +18,7 @@ enum Outcome {
     Later,
     /// A signal has ended it.
     Interrupted,
-    /// The device is gone.
+    /// The device was destroyed.
     Gone,
 }
 
@@ -52,7 +52,7 @@ pub fn read_all(stage: &Stage, process: &Process, fd: Fd, size: usize) -> Result
     }
 }
 
-/// Reads once, `size` bytes at most, or not at all if a signal comes first. The descriptor stays
+/// Reads once, at most `size` bytes, or not at all if a signal arrives first. The descriptor stays
 /// open.
 pub fn read_once_only(stage: &Stage, process: &Process, fd: Fd, size: usize) -> Result<(), String> {
     match read_some(stage, process, fd, size)? {
@@ -61,7 +61,7 @@ pub fn read_once_only(stage: &Stage, process: &Process, fd: Fd, size: usize) -> 
     }
 }
 
-/// Reads what there is, without waiting. False at the end of the file.
+/// Reads all bytes without waiting. Returns false at the end of the file.
 fn drain(stage: &Stage, process: &Process, fd: Fd) -> Result<bool, String> {
     loop {
         match read_some(stage, process, fd, 2)? {
@@ -87,8 +87,8 @@ fn write_some(
     outcome(stage, "write", result)
 }
 
-/// Writes as writer number `writer`, in calls of these sizes; what a signal cuts off comes next.
-/// The descriptor stays open, unless the module goes.
+/// Writes as writer number `writer`, in calls of these sizes. Bytes that a signal has cut off are
+/// written next. The descriptor stays open, unless the module is unloaded.
 pub fn write_all(
     stage: &Stage,
     process: &Process,
@@ -114,13 +114,13 @@ pub fn write_all(
     }
 }
 
-/// Waits for `events`; false if the device is gone.
+/// Waits for `events`; false if the device was destroyed.
 fn poll(stage: &Stage, process: &Process, fd: Fd, events: i16) -> Result<bool, String> {
     let mut fds = [PollFd::new(fd, events)];
     match process.poll(&mut fds, -1) {
         Ok(1) if fds[0].revents & !(events | POLLHUP) == 0 => Ok(fds[0].revents & POLLHUP == 0),
         Err(error) if stage.is_gone(error) => Ok(false),
-        // After a signal, the caller looks for itself, and comes back.
+        // After a signal, the caller checks the device and calls again.
         Err(Errno::EINTR) => Ok(true),
         result => Err(format!("poll: {result:?}, {:?}", fds[0])),
     }
@@ -155,7 +155,7 @@ pub fn poll_and_write(
     }
 }
 
-/// A kqueue that waits for one event of the device; `None` if that is gone.
+/// A kqueue that waits for one event of the device; `None` if that was destroyed.
 pub fn kqueue(
     stage: &Stage,
     process: &Process,
@@ -178,7 +178,7 @@ pub fn kqueue(
     }
 }
 
-/// Waits for the event; `None` if the device is gone.
+/// Waits for the event; `None` if the device was destroyed.
 fn kevent(stage: &Stage, process: &Process, kq: Fd) -> Result<Option<Kevent>, String> {
     let mut events = [Kevent::default()];
     match process.kevent(kq, &[], &mut events, None) {
@@ -195,15 +195,15 @@ fn kevent(stage: &Stage, process: &Process, kq: Fd) -> Result<Option<Kevent>, St
     }
 }
 
-/// Waits on `kq` for something to read, reads it, and so on until the end of the file, which the
-/// event must tell, too.
+/// Waits on `kq` for bytes to read, reads them, and repeats this until the end of the file. The
+/// event must also report the end.
 pub fn wait_and_read(stage: &Stage, process: &Process, fd: Fd, kq: Fd) -> Result<(), String> {
     while let Some(event) = kevent(stage, process, kq)? {
         if !drain(stage, process, fd)? {
             break;
         }
         if event.flags & EV_EOF == 0 && event.data == 0 {
-            return Err(format!("kevent: {event:?} tells of nothing"));
+            return Err(format!("kevent: {event:?} reports no change"));
         }
     }
     Ok(())

@@ -1,11 +1,14 @@
-//! The scenarios. Each starts its threads and, when nothing moves any more, lets the last writers
-//! close, so that the readers end: what woke nobody when it should have, comes out before.
+//! The scenarios. Each starts its threads, and waits until no thread runs. Then the last writers
+//! close, so that the readers end. A missed wakeup is found before that.
+
+mod waiting;
 
 use kldhost_shuttle::sync::fail;
-use kldhost_shuttle::{EV_CLEAR, EVFILT_READ, Fd, O_NONBLOCK, Process, SigAction, Signal};
+use kldhost_shuttle::{Fd, O_NONBLOCK, Process, SigAction, Signal};
 
 use crate::roles::*;
-use crate::stage::{Side, Stage};
+use crate::stage::Stage;
+use waiting::*;
 
 /// A scenario.
 #[derive(Clone, Copy)]
@@ -14,7 +17,7 @@ pub struct Scenario {
     pub name: &'static str,
     /// The size of the device's buffer, in bytes.
     pub bufsize: usize,
-    /// Starts the threads. The result is what they have open for writing.
+    /// Starts the threads. The result is the descriptors that are open for writing.
     begin: fn(&Stage) -> Vec<(Process, Fd)>,
 }
 
@@ -145,7 +148,7 @@ fn crowd(stage: &Stage) -> Vec<(Process, Fd)> {
     writers
 }
 
-/// Two bytes come at once, and each of two readers takes one and leaves; one of them gives up on a
+/// Two bytes arrive at once. Two readers take one each and leave, and one of them leaves on a
 /// signal.
 fn read_once(stage: &Stage) -> Vec<(Process, Fd)> {
     let writer = start_writer(stage, "writer 0", 0, &[2]);
@@ -159,8 +162,8 @@ fn read_once(stage: &Stage) -> Vec<(Process, Fd)> {
     vec![writer]
 }
 
-/// Two bytes leave at once, and each of two writers puts one in their place; what they do after a
-/// signal is up to SA_RESTART.
+/// Two bytes leave at once, and two writers each replace one. SA_RESTART decides what follows a
+/// signal.
 fn write_once(stage: &Stage) -> Vec<(Process, Fd)> {
     let filler = full(stage, 2);
     let writers = [
@@ -175,7 +178,7 @@ fn write_once(stage: &Stage) -> Vec<(Process, Fd)> {
     writers.into_iter().chain([filler]).collect()
 }
 
-/// The last writers close, and another one comes and goes, while readers are about to sleep.
+/// The last writers close, and another one opens and closes, while readers are about to sleep.
 fn last_close(stage: &Stage) -> Vec<(Process, Fd)> {
     let (first, second) = (stage.writer(0), stage.writer(0));
     start_reader(stage, "reader 0", 2);
@@ -202,7 +205,7 @@ fn last_close(stage: &Stage) -> Vec<(Process, Fd)> {
     Vec::new()
 }
 
-/// The device full, two writers who wait or are about to, and its size changed three times.
+/// The device is full, two writers wait or are about to, and its size changes three times.
 fn resize_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
     let changer = full(stage, 1);
     let writers = [
@@ -218,7 +221,7 @@ fn resize_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
     writers.into_iter().chain([changer]).collect()
 }
 
-/// The device full, two writers who wait or are about to, and everything discarded twice.
+/// The device is full, two writers wait or are about to, and all bytes are discarded twice.
 fn clear_against_writers(stage: &Stage) -> Vec<(Process, Fd)> {
     let changer = full(stage, 1);
     let writers = [
@@ -244,64 +247,7 @@ fn full(stage: &Stage, n: usize) -> (Process, Fd) {
     (process, fd)
 }
 
-/// Threads that come to poll(2), while others make happen what they wait for.
-fn poll_against_events(stage: &Stage) -> Vec<(Process, Fd)> {
-    let writer = start_writer(stage, "writer 1", 1, &[2]);
-    let (process, fd) = stage.writer(O_NONBLOCK);
-    stage.wants(&process, Side::Write);
-    let theirs = process.clone();
-    stage.spawn("polling writer", move |stage| {
-        poll_and_write(stage, &theirs, fd, 0, 2)
-    });
-    start_poller(stage, "poller 0");
-    start_poller(stage, "poller 1");
-    vec![(process, fd), writer]
-}
-
-/// Threads that come to kevent(2), while others make happen what they wait for.
-fn kevent_against_events(stage: &Stage) -> Vec<(Process, Fd)> {
-    let writer = start_writer(stage, "writer 1", 1, &[2]);
-    let (process, fd) = stage.writer(O_NONBLOCK);
-    stage.wants(&process, Side::Write);
-    let theirs = process.clone();
-    stage.spawn("kevent writer", move |stage| {
-        kevent_and_write(stage, &theirs, fd, 0, 2, EV_CLEAR)
-    });
-    start_kevent_reader(stage, "kevent 0", 0);
-    start_kevent_reader(stage, "kevent 1", EV_CLEAR);
-    vec![(process, fd), writer]
-}
-
-/// Two threads that wait on one kqueue.
-fn kqueue_of_two(stage: &Stage) -> Vec<(Process, Fd)> {
-    let writer = start_writer(stage, "writer 0", 0, &[2, 1]);
-    let (process, fd) = stage.reader(O_NONBLOCK);
-    stage.wants(&process, Side::Read);
-    let kq = match kqueue(stage, &process, fd, EVFILT_READ, 0) {
-        Ok(Some(kq)) => kq,
-        other => fail(format!("no kqueue: {other:?}")),
-    };
-    for name in ["kevent 0", "kevent 1"] {
-        let process = process.clone();
-        stage.spawn(name, move |stage| wait_and_read(stage, &process, fd, kq));
-    }
-    vec![writer]
-}
-
-/// The kqueue of a thread that waits is reported, as procstat(1) does. Nothing else happens but
-/// unloading: the kernel passes over a knote that is being reported, so a change of the device
-/// could go unnoticed.
-fn report_of_a_waiter(stage: &Stage) -> Vec<(Process, Fd)> {
-    let writer = stage.writer(0);
-    let waiters = ["kevent 0", "kevent 1"].into_iter().zip([0, EV_CLEAR]);
-    for (name, flags) in waiters {
-        let pid = start_kevent_reader(stage, name, flags).pid();
-        stage.start_report(pid);
-    }
-    vec![writer]
-}
-
-/// Signals against what wakes readers.
+/// Signals against a wakeup of readers.
 fn signal_reader(stage: &Stage) -> Vec<(Process, Fd)> {
     let writer = start_writer(stage, "writer 0", 0, &[1, 1]);
     let reader = start_reader(stage, "reader 0", 1);
@@ -310,7 +256,7 @@ fn signal_reader(stage: &Stage) -> Vec<(Process, Fd)> {
     vec![writer]
 }
 
-/// Signals against what wakes writers.
+/// Signals against a wakeup of writers.
 fn signal_writer(stage: &Stage) -> Vec<(Process, Fd)> {
     let writers = vec![
         start_writer(stage, "writer 0", 0, &[3]),
@@ -322,7 +268,7 @@ fn signal_writer(stage: &Stage) -> Vec<(Process, Fd)> {
     writers
 }
 
-/// Signals against what wakes threads in poll(2) and kevent(2).
+/// Signals against a wakeup of threads in poll(2) and kevent(2).
 fn signal_waiter(stage: &Stage) -> Vec<(Process, Fd)> {
     let writer = start_writer(stage, "writer 0", 0, &[1, 1]);
     let poller = start_poller(stage, "poller");
@@ -332,40 +278,7 @@ fn signal_waiter(stage: &Stage) -> Vec<(Process, Fd)> {
     vec![writer]
 }
 
-/// Everything is revoked while threads wait for a byte, or are about to.
-fn revoke_against_waiters(stage: &Stage) -> Vec<(Process, Fd)> {
-    let writer = start_writer(stage, "writer 0", 0, &[1, 1, 1]);
-    start_reader(stage, "reader 0", 1);
-    start_reader(stage, "reader 1", 1);
-    start_poller(stage, "poller");
-    start_kevent_reader(stage, "kevent", 0);
-    let revoker = writer.0.clone();
-    stage.spawn("revoke", move |stage| stage.revoke(&revoker));
-    vec![writer]
-}
-
-/// A thread that reads, and waits in poll(2).
-fn start_poller(stage: &Stage, name: &str) -> Process {
-    let (process, fd) = stage.reader(O_NONBLOCK);
-    stage.wants(&process, Side::Read);
-    let theirs = process.clone();
-    stage.spawn(name, move |stage| poll_and_read(stage, &theirs, fd));
-    process
-}
-
-/// A thread that reads, and waits in kevent(2).
-fn start_kevent_reader(stage: &Stage, name: &str, flags: u16) -> Process {
-    let (process, fd) = stage.reader(O_NONBLOCK);
-    stage.wants(&process, Side::Read);
-    let theirs = process.clone();
-    stage.spawn(name, move |stage| {
-        kevent_and_read(stage, &theirs, fd, flags)
-    });
-    process
-}
-
-/// A thread that sends signals to a process, which handles them: with `restart`, as SA_RESTART
-/// says.
+/// A thread that sends signals to a process, which handles them. `restart` is SA_RESTART.
 fn start_signals(stage: &Stage, process: &Process, restart: bool, signals: &'static [Signal]) {
     for &signal in signals {
         if let Err(error) = process.sigaction(signal, SigAction::Handler { restart }) {

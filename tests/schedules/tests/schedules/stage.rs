@@ -17,16 +17,16 @@ use crate::roles::start_leaver;
 /// The device.
 pub const PATH: &str = "/dev/echo";
 
-/// What a thread that waits in poll(2) or kevent(2) waits for.
+/// The event that a thread in poll(2) or kevent(2) waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// A byte, or that nobody writes.
+    /// A byte, or the end of the file because there is no writer.
     Read,
     /// Room.
     Write,
 }
 
-/// What a stage is set up with.
+/// The configuration of a stage.
 #[derive(Clone)]
 pub struct Setup {
     /// The module's file.
@@ -51,9 +51,9 @@ struct Inner {
     /// Set when that is about to happen, and when it has happened.
     unloading: AtomicBool,
     unloaded: AtomicBool,
-    /// Looks at the device.
+    /// The process that queries the device.
     probe: Mutex<(Process, Fd)>,
-    /// All processes: what they have open stays open when their threads end.
+    /// All processes. Their open files stay open when their threads end.
     processes: Mutex<Vec<Process>>,
     /// Descriptors that are open for writing.
     writers: AtomicUsize,
@@ -64,9 +64,9 @@ struct Inner {
     reports: AtomicBool,
     /// Threads that have not ended, by name.
     unfinished: Mutex<Vec<String>>,
-    /// What has gone wrong in them.
+    /// The failures of the threads.
     wrong: Mutex<Vec<String>>,
-    /// What they wait for in poll(2) or kevent(2), by process.
+    /// The events that they wait for in poll(2) or kevent(2), by process.
     wanted: Mutex<Vec<(Pid, Side)>>,
     /// How many signals each process was sent.
     signals: Mutex<Vec<(Process, Signal, usize)>>,
@@ -140,7 +140,7 @@ impl Stage {
         (process, fd)
     }
 
-    /// open(2) for writing, by a thread that may come too late.
+    /// open(2) for writing, by a thread that may be too late.
     pub fn open_writer(&self, process: &Process) -> Result<Option<Fd>, String> {
         match process.open(PATH, O_WRONLY) {
             Ok(fd) => {
@@ -168,7 +168,7 @@ impl Stage {
         }
     }
 
-    /// revoke(2). From now on, calls may find the device gone.
+    /// revoke(2). From now on, calls may fail as on a destroyed device.
     pub fn revoke(&self, process: &Process) -> Result<(), String> {
         self.0.revoking.store(true, SeqCst);
         match process.revoke(PATH) {
@@ -189,8 +189,8 @@ impl Stage {
             )
     }
 
-    /// Whether the module is unloaded while the scenario plays, so that threads have to close what
-    /// they use.
+    /// Whether the module is unloaded during the scenario. Threads then have to close their
+    /// descriptors.
     pub fn unloads(&self) -> bool {
         self.0.unload
     }
@@ -219,7 +219,7 @@ impl Stage {
         });
     }
 
-    /// Notes what the threads of `process` wait for in poll(2) and kevent(2).
+    /// Records the events that the threads of `process` wait for in poll(2) and kevent(2).
     pub fn wants(&self, process: &Process, side: Side) {
         self.0.wanted.lock().unwrap().push((process.pid(), side));
     }
@@ -249,7 +249,7 @@ impl Stage {
     }
 
     /// Starts the thread that unloads the module. In half of the schedules, another thread leaves
-    /// the device meanwhile.
+    /// the device at the same time.
     pub fn start_unload(&self) {
         self.0.unloading.store(true, SeqCst);
         if choose(2) == 0

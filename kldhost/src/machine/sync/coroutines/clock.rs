@@ -23,7 +23,7 @@ impl Instant {
         Instant::now() - *self
     }
 
-    /// The moment `duration` later; `None` if it cannot be told.
+    /// The moment `duration` later; `None` if it cannot be represented.
     pub fn checked_add(&self, duration: Duration) -> Option<Instant> {
         self.0.checked_add(duration).map(Instant)
     }

@@ -20,7 +20,7 @@ impl WaitTimeoutResult {
 }
 
 impl Condvar {
-    /// One that nobody waits on.
+    /// A condition variable without waiters.
     pub const fn new() -> Condvar {
         Condvar(Mutex::new(Vec::new()))
     }
@@ -30,7 +30,7 @@ impl Condvar {
         self.wait_for(guard, None);
     }
 
-    /// Waits for a notification until `deadline`, which comes when nothing else can run.
+    /// Waits for a notification until `deadline`. The deadline is reached when no thread can run.
     pub fn wait_until<T>(
         &self,
         guard: &mut MutexGuard<'_, T>,
@@ -49,7 +49,7 @@ impl Condvar {
         listed.map(|at| waiters.remove(at)).is_some()
     }
 
-    /// Wakes the one who has waited longest.
+    /// Wakes the thread that has waited longest.
     pub fn notify_one(&self) {
         let mut waiters = self.0.lock();
         if !waiters.is_empty() {
@@ -57,7 +57,7 @@ impl Condvar {
         }
     }
 
-    /// Wakes all who wait.
+    /// Wakes all waiting threads.
     pub fn notify_all(&self) {
         self.0.lock().drain(..).for_each(execution::wake);
     }

@@ -1,8 +1,8 @@
-//! One run of a function on one schedule: who waits, what time it is, what has happened, and what
-//! went wrong.
+//! One run of a function on one schedule: waiting threads, the time, the steps, and the failure.
 //!
-//! To shuttle all threads can always run: who waits is left out here, before its scheduler chooses.
-//! So the thread that runs when nobody else can, [`quiesce`], is a matter of that choice, too.
+//! For shuttle, all threads can always run. Waiting threads are removed here before its scheduler
+//! chooses. This also applies to the thread in [`quiesce`], which runs only when no other thread
+//! can.
 
 mod state;
 
@@ -16,8 +16,8 @@ use super::{Instant, choose};
 use crate::machine::pcpu::{self, Running};
 use state::{Execution, MAIN, Step};
 
-/// A thread that may stay away does so one time in this many. One that stays away comes back,
-/// rather than time passes, one time in this many.
+/// The chance that a thread which may stay away does so is one in this number. So is the chance
+/// that a thread comes back, instead of time passing.
 const CHANCE: usize = 4;
 
 /// An execution that takes more steps than this does not end.
@@ -45,8 +45,8 @@ pub fn begin() {
     });
 }
 
-/// Decides who runs next: by `choose`, unless there is no choice. `None` ends the execution, which
-/// has failed.
+/// Chooses the thread that runs next, by `choose` if there is a choice. `None` ends the execution,
+/// which has failed.
 pub fn next(
     unfinished: &[&Task],
     choose: impl FnOnce(&[&Task]) -> Option<TaskId>,
@@ -61,10 +61,13 @@ pub fn next(
             able.retain(|task| usize::from(task.id()) != MAIN);
         }
         if execution.failure.is_none() && able.is_empty() {
-            execution.failure = Some(format!("nobody can run: {}", execution.places(unfinished)));
+            execution.failure = Some(format!(
+                "no thread can run: {}",
+                execution.places(unfinished)
+            ));
         } else if execution.failure.is_none() && execution.steps.len() > MAX_STEPS {
             let places = execution.places(unfinished);
-            execution.failure = Some(format!("there is no end after {MAX_STEPS} steps: {places}"));
+            execution.failure = Some(format!("it does not end after {MAX_STEPS} steps: {places}"));
         }
         if execution.failure.is_some() {
             execution.over = true;
@@ -85,7 +88,7 @@ pub fn failure() -> Option<String> {
     with(|execution| execution.failure.clone())
 }
 
-/// The steps so far, as people read them.
+/// The steps so far, in readable form.
 pub fn described_steps() -> Vec<String> {
     with(|execution| {
         let step = |&(thread, at): &Step| format!("{}: {at}", execution.name(thread));
@@ -93,7 +96,7 @@ pub fn described_steps() -> Vec<String> {
     })
 }
 
-/// What tells this execution from others.
+/// A hash of the steps, which distinguishes executions.
 pub fn fingerprint() -> u64 {
     // FNV-1a.
     let mix = |hash: u64, &(thread, _): &Step| (hash ^ thread as u64).wrapping_mul(0x100_0000_01b3);
@@ -114,12 +117,12 @@ pub(super) fn now() -> Instant {
     with(|execution| execution.now)
 }
 
-/// How many steps there have been: what came earlier has fewer.
+/// The number of steps so far. An earlier event has a smaller number.
 pub fn steps() -> usize {
     with(|execution| execution.steps.len())
 }
 
-/// Another thread may run here; `at` says where that is.
+/// Another thread may run here. `at` names the place.
 pub fn switch(at: &'static str) {
     let over = with(|execution| {
         execution.steps.push((execution.current, at));
@@ -129,14 +132,15 @@ pub fn switch(at: &'static str) {
         return;
     }
     let running = pcpu::running();
-    // To shuttle this is a switch, and no more; its yield_now() would tell the scheduler to prefer
-    // others.
+    // For shuttle, this is a switch and nothing else. Its yield_now() would make the scheduler
+    // prefer other threads.
     shuttle::thread::sleep(Duration::ZERO);
     pcpu::set_running(running);
 }
 
-/// As [`switch`]. But a thread that holds no mutex may also stay away if `may` holds, by chance. It
-/// comes back when no other thread can run. By chance, time passes before: see [`quiesce`].
+/// As [`switch`]. In addition, a thread that holds no mutex may by chance stay away, if `may`
+/// returns true. It comes back when no other thread can run. By chance, time passes before that:
+/// see [`quiesce`].
 pub fn stay(at: &'static str, may: impl FnOnce() -> bool) {
     let me = current();
     let can = with(|execution| {
@@ -178,17 +182,17 @@ pub(super) fn wait(at: &'static str, deadline: Option<Instant>) {
     with(|execution| execution.deadlines.retain(|&(_, thread)| thread != me));
 }
 
-/// Lets a thread run again.
+/// Makes a thread able to run.
 pub(super) fn wake(thread: usize) {
     with(|execution| execution.set_waiting(thread, false));
 }
 
-/// For the first thread: lets the others run until all of them wait or have ended. Then `look` says
-/// whether that is as it should be. If one of them waits for a time, this time comes next, and they
-/// run on; else this returns.
+/// For the first thread: runs the others until all of them wait or have ended. Then `look` checks
+/// the state. If a thread waits with a deadline, the time advances to the next deadline, and the
+/// threads continue. Otherwise, this returns.
 ///
-/// So time never rescues a thread that a wake-up has missed: before it passes, `look` has found the
-/// thread asleep. Only while a thread stays away, time passes without a look.
+/// So a timeout cannot hide a missed wakeup: `look` has found the thread asleep before the time
+/// advances. Only while a thread stays away, time advances without a check.
 pub fn quiesce(mut look: impl FnMut() -> Result<(), String>) {
     loop {
         with(|execution| execution.quiescing = true);
@@ -211,7 +215,7 @@ pub fn quiesce(mut look: impl FnMut() -> Result<(), String>) {
     }
 }
 
-/// Sets the clock to the next deadline, if there is one, and wakes those whose it is.
+/// Advances the clock to the next deadline, if there is one, and wakes the threads that have it.
 fn advance() -> bool {
     with(|execution| {
         let Some(next) = execution
@@ -235,7 +239,7 @@ fn advance() -> bool {
     })
 }
 
-/// The execution fails here: nobody runs any more, and nothing is unwound.
+/// Fails the execution. No thread runs after this, and nothing is unwound.
 pub fn fail(what: String) -> ! {
     with(|execution| {
         execution.failure.get_or_insert(what);

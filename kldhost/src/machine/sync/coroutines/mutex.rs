@@ -27,7 +27,7 @@ impl<T> SleepMutex<T> {
         }
     }
 
-    /// Takes it. Of those who wait for it, any may be the next.
+    /// Locks the mutex. Any of the waiting threads may be the next.
     pub fn lock(&self) -> SleepMutexGuard<'_, T> {
         execution::switch("lock");
         loop {

@@ -1,4 +1,4 @@
-//! What must be true whenever nothing moves, and in the end.
+//! The rules that must hold each time no thread can run, and at the end.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -9,7 +9,7 @@ use kldhost_shuttle::{
 
 use super::{Side, Stage, open};
 
-/// An int that the device tells.
+/// An int that the device returns.
 fn int(process: &Process, fd: Fd, request: u64) -> Result<usize, Errno> {
     let mut value = [0; 4];
     process.ioctl(fd, request, &mut value)?;
@@ -17,12 +17,12 @@ fn int(process: &Process, fd: Fd, request: u64) -> Result<usize, Errno> {
 }
 
 impl Stage {
-    /// Lets all threads run until nothing moves, and sees that nobody waits without need.
+    /// Lets all threads run until none can, and checks that no thread waits without need.
     pub fn settle(&self) {
-        quiesce(|| self.look());
+        quiesce(|| self.check());
     }
 
-    /// The end: all threads must have ended, and the module goes without a trace.
+    /// The end: all threads must have ended, and the unload must leave nothing behind.
     pub fn finish(&self) {
         self.check_ended();
         if !self.0.unload {
@@ -66,8 +66,8 @@ impl Stage {
         }
     }
 
-    /// What must be true whenever nobody can run.
-    fn look(&self) -> Result<(), String> {
+    /// The rules that hold each time no thread can run.
+    fn check(&self) -> Result<(), String> {
         let inner = &*self.0;
         if let Some(report) = inner.kernel.panic_report() {
             return Err(report.to_string());
@@ -81,7 +81,7 @@ impl Stage {
             .map(|td| match &td.state {
                 ThreadState::Sleeping { wmesg } if wmesg != "echo" => Ok((td.pid, wmesg.as_str())),
                 _ => Err(format!(
-                    "process {} waits for a lock that nobody releases",
+                    "process {} waits for a lock that no thread releases",
                     td.pid
                 )),
             })
@@ -97,8 +97,8 @@ impl Stage {
         }
         let is_unloading = |&(_, wmesg): &(Pid, &str)| matches!(wmesg, "drvunl" | "devdrn");
         if inner.unloaded.load(SeqCst) || asleep.iter().any(is_unloading) {
-            // A waiter whose knote was being reported has missed its KNOTE, and gets another while
-            // unloading waits.
+            // A waiter whose knote was being reported has missed its KNOTE. It gets another one
+            // during the unload.
             let missed =
                 inner.reports.load(SeqCst) && asleep.iter().any(|(_, wmesg)| *wmesg == "drvunl");
             let may_sleep =
@@ -108,12 +108,12 @@ impl Stage {
                 Err(format!("unload: process {pid} still sleeps on {wmesg}"))
             });
         }
-        self.look_at_device(&asleep)
+        self.check_device(&asleep)
     }
 
-    /// Nobody may sleep while what it waits for is there; and the device has what was written and
-    /// not read.
-    fn look_at_device(&self, asleep: &[(Pid, &str)]) -> Result<(), String> {
+    /// No thread may be asleep if its condition already holds. The device must hold the bytes that
+    /// were written and not read.
+    fn check_device(&self, asleep: &[(Pid, &str)]) -> Result<(), String> {
         let inner = &*self.0;
         let mut probe = inner.probe.lock().unwrap();
         let mut writers = inner.writers.load(SeqCst);
@@ -136,7 +136,7 @@ impl Stage {
                     .collect(),
                 _ => {
                     return Err(format!(
-                        "process {pid} sleeps on {wmesg}, where nobody should stay"
+                        "process {pid} sleeps on {wmesg}, where no thread may sleep"
                     ));
                 }
             };
@@ -146,7 +146,7 @@ impl Stage {
             };
             if sides.is_empty() || sides.iter().any(ready) {
                 return Err(format!(
-                    "lost wake-up: process {pid} sleeps on {wmesg} with {held} bytes held, room for {room}, {writers} writers"
+                    "lost wakeup: process {pid} sleeps on {wmesg} with {held} bytes held, room for {room}, {writers} writers"
                 ));
             }
         }

@@ -7,32 +7,32 @@ use crate::machine::sync::Instant;
 /// The thread that an execution begins with, by its number.
 pub const MAIN: usize = 0;
 
-/// A step: a thread, by its number, has come to a switch, or waits.
+/// A step: a thread, by its number, has reached a switch, or waits.
 pub type Step = (usize, &'static str);
 
 pub struct Execution {
-    /// Who runs.
+    /// The thread that runs.
     pub current: usize,
-    /// Who waits, by number.
+    /// The threads that wait, by number.
     pub waiting: Vec<bool>,
-    /// Threads that stay away, by number: see [`stay`]. They also count as waiting.
+    /// Threads that stay away, by number: see [`stay`](super::stay). They also count as waiting.
     pub away: Vec<usize>,
     /// The number of [`super::SleepMutex`]es that each thread holds, by number.
     pub locks: Vec<usize>,
     pub names: Vec<String>,
-    /// The first thread runs only if nobody else can.
+    /// The first thread runs only if no other thread can.
     pub quiescing: bool,
     pub now: Instant,
     /// Until when threads wait at most.
     pub deadlines: Vec<(Instant, usize)>,
     pub steps: Vec<Step>,
     pub failure: Option<String>,
-    /// Nobody runs any more: what is dropped now is dropped by shuttle.
+    /// The execution has ended. What is dropped from now on is dropped by shuttle.
     pub over: bool,
 }
 
 impl Execution {
-    const fn new() -> Execution {
+    pub const fn new() -> Execution {
         Execution {
             current: MAIN,
             waiting: Vec::new(),
