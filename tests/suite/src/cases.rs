@@ -43,6 +43,7 @@ mod ioctl;
 mod kevent_sleep;
 mod kqueue;
 mod kqueue_fork;
+mod kqueue_registration;
 mod kqueue_report;
 mod leaving;
 mod load;
@@ -73,6 +74,7 @@ pub fn all() -> Vec<Case> {
         poll::CASES,
         poll_sleep::CASES,
         kqueue::CASES,
+        kqueue_registration::CASES,
         kevent_sleep::CASES,
         kqueue_report::CASES,
         kqueue_fork::CASES,
