@@ -1,10 +1,10 @@
 //! Explores schedules: `scenarios.rs` says what is tried, `stage.rs` and `bytes.rs` what must hold.
 //!
-//! `ECHODEV_SCHEDULES` is the number of schedules for each scenario (10000), half of them random,
-//! half by PCT, and `ECHODEV_FIRST_SEED` the number of the first seed (1). `ECHODEV_SEED`, such as
-//! `random:17`, as a failure tells it: the schedules of that seed only. `ECHODEV_KMOD_DIR` names
-//! the directory that has `15/echodev.ko`; without it, it is where `make kmod` puts it.
-//! `ECHODEV_KMOD` names the file itself.
+//! `ECHODEV_SCHEDULES` is the number of schedules for each scenario (10000), half of them random, half by
+//! PCT, and `ECHODEV_FIRST_SEED` the number of the first seed (1). `ECHODEV_SEED`, such as `random:17`, as a failure
+//! tells it: the schedules of that seed only. `ECHODEV_KMOD_DIR` names the directory that has
+//! `15/echodev.ko`; without it, it is where `make kmod` puts it. `ECHODEV_KMOD` names the file
+//! itself.
 #![forbid(unsafe_code)]
 
 mod broken;
