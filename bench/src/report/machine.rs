@@ -32,14 +32,14 @@ pub fn introduction(rounds: usize) -> Result<String> {
 
 Made by `make bench` on {date}: {model}, {cpus} CPUs, Linux {}, {}.
 
-kldhost hosts two module files for FreeBSD 15 in one process. They are `echodev.ko` and a plain C driver
-with the same semantics, `bench/baseline.c`. The C driver has a flat buffer that each read moves down. It
-calls wakeup(9), selwakeup(9) and KNOTE at every change. The times are those of kldhost, a debug kernel in
-user space, and not those of FreeBSD. The ratios are more general.
+kldhost hosts two module files for FreeBSD 15 in one process. They are `echodev.ko` and a plain C
+driver with the same semantics, `bench/baseline.c`. The C driver has a flat buffer that each read
+moves down. It calls wakeup(9), selwakeup(9) and KNOTE at every change. The times are those of
+kldhost, a debug kernel in user space, and not those of FreeBSD. The ratios are more general.
 
-criterion has measured everything in {rounds} rounds, the drivers in turn. Each time is the lowest of the
-medians of the rounds, because other programs on the machine can only add time. The work of a single thread
-is measured in CPU time.
+criterion has measured everything in {rounds} rounds, the drivers in turn. Each time is the lowest
+of the medians of the rounds, because other programs on the machine can only add time. The work of
+a single thread is measured in CPU time.
 ",
         kernel.trim(),
         rustc.trim()

@@ -43,6 +43,7 @@ fn kld(program: &str, argument: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{program} {argument} failed; it needs root, and `kldstat -m echodev` shows whether the module is loaded"
+        "{program} {argument} failed; it needs root, and `kldstat -m echodev` shows whether the \
+         module is loaded"
     ))
 }

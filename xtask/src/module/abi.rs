@@ -153,13 +153,13 @@ pub fn check(
     );
     compiled.with_context(|| {
         let remedy = if release {
-                        "Build with SYSDIR=/path/to/sys, which generates the bindings from the headers in use, \
+            "Build with SYSDIR=/path/to/sys, which generates the bindings from the headers in use, \
              or write the vendored ones anew with `make bindings`"
         } else {
-            "They were just generated from these headers, so xtask has to be adapted to what is new in them"
+            "They were just generated from these headers, so xtask has to be adapted to them"
         };
         format!(
-                        "the kernel headers differ from the bindings that Rust is compiled with, {}. {remedy}. \
+            "the kernel headers differ from the bindings that Rust is compiled with, {}. {remedy}. \
              Each error below names a struct, field, function or constant that differs",
             bindings.display()
         )

@@ -55,8 +55,10 @@ pub fn load(root: &Path) -> Result<()> {
     let module = kmod::kmod(root, own()?)?;
     command::run(Command::new("kldload").arg(&module)).with_context(|| {
         let module = module.display();
-        format!("cannot load {module}. Only root can load it. `kldstat -m echodev` shows whether it is loaded already, \
-             dmesg(8) why it cannot be")
+        format!(
+            "cannot load {module}. Only root can load it. `kldstat -m echodev` shows whether it is \
+             loaded already, dmesg(8) why it cannot be"
+        )
     })?;
     println!(
         "loaded {}, which has made /dev/echo",

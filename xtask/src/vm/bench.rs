@@ -97,12 +97,12 @@ pub fn vm_bench(root: &Path, options: &Options) -> Result<()> {
     fs::create_dir_all(root.join("docs"))?;
     let text = format!(
         "# The device on a FreeBSD kernel\n\n\
-                  Guest instructions per operation, of user program and kernel together: `make vm-bench`, \
+         Guest instructions per operation, of user program and kernel together: `make vm-bench`, \
          {}, on {}, {CPUS} processors; {}. A drain starts with a full buffer. At most 64 Ki bytes \
          of it are drained, and fewer if that takes too long. Processes that work together run on \
          one processor.\n\n\
          {table}\n\
-                  - echodev: the module. C driver: `{BASELINE}`, with a flat buffer whose rest is moved \
+         - echodev: the module. C driver: `{BASELINE}`, with a flat buffer whose rest is moved \
          down by each read, and wakeup(9) at each transition. pipe: pipe(2).\n\
          - Targets: at or below the C driver everywhere; pairs and drains within 1.10 of a pipe; \
          drains within 1.10 of the drain of 64 bytes; blocked readers at a quarter of the C \

@@ -26,7 +26,7 @@ pub fn relocations(file: &Elf<'_>) -> Vec<String> {
             {
                 let name = section.name().unwrap_or("?");
                 wrong.insert(format!(
-                    "relocation of type {} at {name}+{offset:#x}: the kernel's loader does not apply it",
+                    "relocation of type {} at {name}+{offset:#x}: the loader does not apply it",
                     r_type.0
                 ));
             }

@@ -96,7 +96,7 @@ impl CTools {
         let own = base.release_line()?;
         ensure!(
             own == freebsd,
-            "the module can be built here for FreeBSD {}, and for other kernels with SYSDIR=/path/to/sys",
+            "the module can be built here for FreeBSD {}, or for others with SYSDIR=/path/to/sys",
             own.major()
         );
         let headers = header_flags(&base.headers, build)?;

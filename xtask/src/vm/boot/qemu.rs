@@ -70,7 +70,8 @@ impl Qemu {
         if command::output(Command::new(PROGRAM).arg("--version")).is_err() {
             if command::output(Command::new("apt-get").arg("--version")).is_err() {
                 bail!(
-                    "{PROGRAM} is needed to run a virtual machine; on FreeBSD, run `pkg install qemu` or `kldload vmm`"
+                    "{PROGRAM} is needed to run a virtual machine; on FreeBSD, run `pkg install qemu` \
+                     or `kldload vmm`"
                 );
             }
             let packages = ["qemu-system-x86".to_owned()];
