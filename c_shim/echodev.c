@@ -17,6 +17,10 @@
 
 MALLOC_DEFINE(M_ECHODEV, "echodev", "/dev/echo");
 
+/*
+ * D_TRACKCLOSE: close(2) of the last writer must wake readers at once.  The
+ * destructor of the open file does the same for closes that d_close misses.
+ */
 static struct cdevsw echodev_cdevsw = {
 	.d_version =	D_VERSION,
 	.d_flags =	D_TRACKCLOSE,
@@ -30,7 +34,7 @@ static struct cdevsw echodev_cdevsw = {
 	.d_kqfilter =	driver_kqfilter,
 };
 
-/* A child process gets the knotes of a kqueue that fork(2) copies. */
+/* f_copy: with KQUEUE_CPONFORK, a child process gets a copy of the knotes. */
 static const struct kpi_filterops echodev_read_filterops = {
 	.fop = {
 		.f_isfd =	1,

@@ -2,25 +2,27 @@
 //!
 //! # Locking
 //!
-//! The lock of the device protects [`State`]. Bytes are moved under the exclusive lock, and every
-//! other change is made under it. Status queries take it shared. A read that waits for bytes and a
-//! write that waits for room release it, and read the whole state again after the sleep.
-//!
-//! read and write take the lock interruptibly. While the uiomove(9) of one call hangs in a page
-//! fault, another call that waits for the lock can be killed.
+//! `softc` is the device, and `state` a guard: the lock is held as long as the guard exists, and
+//! [`State`] is reached through it. The lock is released at the end of the block, also if `?`
+//! returns an error. Bytes are moved under the exclusive lock, because those of a failed
+//! uiomove(9) must stay where they were. Status queries take the lock shared. A sleep releases it.
+//! read and write take it interruptibly: while the uiomove(9) of one call hangs in a page fault,
+//! another read or write that waits for the lock can be killed. All other calls wait for it.
 //!
 //! # Wake-ups
 //!
 //! A change that one thread can use wakes one: the first bytes in an empty buffer, the first room
-//! in a full one. It is woken up before the change, since the lock hides the order. A thread that
-//! leaves read with bytes in the buffer, for whatever reason, wakes the next reader. One that
-//! leaves write with room wakes the next writer. So no wake-up is lost on an interrupted thread.
+//! in a full one. The wakeup may precede the change, since the woken thread waits for the lock. A
+//! thread that leaves read with bytes in the buffer, for whatever reason, wakes the next reader.
+//! One that leaves write with room wakes the next writer. So no wakeup is lost on a thread that
+//! was interrupted.
 //!
 //! # Revocation
 //!
-//! A forced close does not report its descriptors, so it uncounts all writers. A writer keeps the
-//! count of revocations, and its close after a revocation uncounts nothing. Sleeping threads are
-//! sent back to the system call (ERESTART), which checks whether the descriptor is dead.
+//! A forced close does not report its descriptors, so no open writer counts any longer. A writer
+//! keeps the number of revocations, and its close after a revocation changes nothing. A thread
+//! that would sleep, or has slept, returns ERESTART, as in tty(4). The system call then checks
+//! whether its descriptor is dead.
 
 use crate::fifo::Fifo;
 use crate::ioctl::*;
@@ -30,7 +32,7 @@ use freebsd_kernel::malloc::{KBytes, physmem};
 use freebsd_kernel::prelude::*;
 use freebsd_kernel::uio::MOVE_MAX;
 
-/// The driver: what is beside the lock.
+/// Fields that the lock does not protect.
 pub struct Echo {
     /// The largest capacity that ECHODEV_SBUFSIZE may set.
     maxsize: usize,
@@ -49,7 +51,7 @@ impl Driver for Echo {
     const NAME: &'static CStr = c"echo";
     type State = State;
     /// The number of revocations when a writer was opened.
-    type File = usize;
+    type Cdevpriv = usize;
 
     /// ENOMEM if there is not enough memory for a buffer of the size that the tunables set.
     fn load() -> Result<(Self, State)> {
@@ -73,7 +75,7 @@ impl Driver for Echo {
         Ok(Some(softc.revokecnt()))
     }
 
-    /// Uncounts a writer. The last one wakes readers, which see end of file.
+    /// A writer is gone. The last one wakes readers, which see end of file.
     fn close(state: &mut Exclusive<'_, Echo>, revokecnt: usize) {
         if revokecnt == state.softc().revokecnt() {
             state.writers -= 1;
@@ -83,7 +85,7 @@ impl Driver for Echo {
         }
     }
 
-    /// Uncounts all writers, and sends sleeping threads back to the system call.
+    /// No writer counts any longer, and sleeping threads return to the system call.
     fn revoke(softc: &Softc<Self>) {
         let mut state = softc.sx_xlock();
         softc.revokecnt.fetch_add(1, Ordering::Relaxed);
@@ -93,15 +95,15 @@ impl Driver for Echo {
     }
 
     /// Waits until there is a byte or no writer, and then moves what there is. ENXIO, EWOULDBLOCK,
-    /// EINTR or ERESTART instead of waiting. EFAULT, with nothing consumed.
+    /// EINTR or ERESTART instead of waiting. EFAULT, and consumes nothing.
     fn read(softc: &Softc<Self>, uio: &mut ReadUio<'_>, ioflag: c_int) -> Result {
         if uio.resid() == 0 {
             return Ok(());
         }
-        let revokecnt = softc.revokecnt();
+        let revokecnt = softc.revokecnt(); // before a wait for the lock
         let mut state = softc.sx_xlock_sig()?;
         let must_wait = |state: &State| state.fifo.is_empty() && state.writers != 0;
-        // A read that need not wait does not enter the loop, which takes registers.
+        // Tested here to keep the path without a wait short.
         if must_wait(&state) {
             state = wait(state, Side::Read, c"echord", ioflag, revokecnt, must_wait)?;
         }
@@ -113,7 +115,7 @@ impl Driver for Echo {
     }
 
     /// Moves bytes while there is room, until all are moved. ENXIO, EWOULDBLOCK, EINTR or ERESTART
-    /// instead of waiting for room. EFAULT, with nothing appended of the move that failed.
+    /// instead of waiting for room. EFAULT, and appends nothing of the move that failed.
     fn write(softc: &Softc<Self>, uio: &mut WriteUio<'_>, ioflag: c_int) -> Result {
         if uio.resid() == 0 {
             return Ok(());
@@ -128,7 +130,7 @@ impl Driver for Echo {
             }
             result = move_in(&mut state, uio);
         }
-        if state.has_sleepers(Side::Write) && !state.fifo.is_full() {
+        if !state.fifo.is_full() {
             state.wakeup_one(Side::Write);
         }
         result
@@ -207,8 +209,7 @@ impl Echo {
     }
 }
 
-/// Waits until the side need not wait any more. Otherwise returns the reason, with the lock
-/// released: ENXIO, EWOULDBLOCK, EINTR, or ERESTART after a signal or a revocation since
+/// Sleeps until `must_wait` is false. Otherwise returns the reason, with the lock released: ENXIO, EWOULDBLOCK, EINTR, or ERESTART after a signal or a revocation since
 /// `revokecnt` was read. Inlined, so that the guard stays in a register.
 #[inline(always)]
 fn wait<'a>(
@@ -229,9 +230,7 @@ fn wait<'a>(
             return Err(Errno::EWOULDBLOCK);
         }
         state = state.sx_sleep(side, wmesg)?;
-        if revoked(&state) {
-            state.wakeup_one(side);
-        } else if !must_wait(&state) {
+        if !revoked(&state) && !must_wait(&state) {
             return Ok(state);
         }
     }
@@ -296,5 +295,6 @@ fn resize(softc: &Softc<Echo>, capacity: usize) -> Result {
         state.fifo.replace(storage)
     };
     drop(state);
+    // The old buffer is freed without the lock. It did fit, so there is no error.
     old.map(drop).map_err(|_| Errno::EBUSY)
 }

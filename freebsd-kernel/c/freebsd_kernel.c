@@ -31,7 +31,7 @@ struct kpi_filters {
 	struct kpi_filterops write;
 };
 
-/* src/kqueue.rs */
+/* src/kqueue/callbacks.rs */
 void	kpi_knlist_lock(void *arg);
 void	kpi_knlist_unlock(void *arg);
 

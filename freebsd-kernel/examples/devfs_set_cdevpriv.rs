@@ -16,7 +16,7 @@ struct File {
 impl Driver for Example {
     const NAME: &'static CStr = c"example";
     type State = usize;
-    type File = KBox<File>;
+    type Cdevpriv = KBox<File>;
 
     fn load() -> Result<(Self, usize)> {
         Ok((Self, 0))
@@ -39,7 +39,7 @@ impl Driver for Example {
     }
 
     fn read(softc: &Softc<Self>, uio: &mut ReadUio<'_>, _ioflag: c_int) -> Result {
-        let file = softc.file(uio).ok_or(Errno::ENXIO)?;
+        let file = softc.cdevpriv(uio).ok_or(Errno::ENXIO)?;
         let reads = file.reads.fetch_add(1, Ordering::Relaxed) + 1;
         uio.uiomove(&[reads])
     }

@@ -12,7 +12,7 @@ struct Example;
 impl Driver for Example {
     const NAME: &'static CStr = c"example";
     type State = u8;
-    type File = usize;
+    type Cdevpriv = usize;
 
     fn load() -> Result<(Self, u8)> {
         Ok((Self, 0))

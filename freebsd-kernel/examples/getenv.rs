@@ -12,7 +12,7 @@ struct Example {
 impl Driver for Example {
     const NAME: &'static CStr = c"example";
     type State = ();
-    type File = usize;
+    type Cdevpriv = usize;
 
     fn load() -> Result<(Self, ())> {
         let count = getenv_ulong_max(c"hw.example.count", 8, 64);

@@ -14,7 +14,7 @@ struct Example;
 impl Driver for Example {
     const NAME: &'static CStr = c"example";
     type State = u32;
-    type File = usize;
+    type Cdevpriv = usize;
 
     fn load() -> Result<(Self, u32)> {
         Ok((Self, 7))

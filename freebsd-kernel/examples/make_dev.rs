@@ -10,7 +10,7 @@ impl Driver for Example {
     const NAME: &'static CStr = c"example";
     const MODE: c_int = 0o666;
     type State = ();
-    type File = usize;
+    type Cdevpriv = usize;
 
     fn load() -> Result<(Self, ())> {
         Ok((Self, ()))

@@ -10,7 +10,7 @@ struct Example;
 impl Driver for Example {
     const NAME: &'static CStr = c"example";
     type State = KBytes;
-    type File = usize;
+    type Cdevpriv = usize;
 
     fn load() -> Result<(Self, KBytes)> {
         Ok((Self, KBytes::zeroed(0)?))

@@ -10,7 +10,7 @@ struct Example;
 impl Driver for Example {
     const NAME: &'static CStr = c"example";
     type State = ();
-    type File = usize;
+    type Cdevpriv = usize;
 
     fn load() -> Result<(Self, ())> {
         match getenv_ulong(c"hw.example.absent", 0) {

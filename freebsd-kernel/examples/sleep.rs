@@ -9,7 +9,7 @@ struct Example;
 impl Driver for Example {
     const NAME: &'static CStr = c"example";
     type State = Option<u8>;
-    type File = usize;
+    type Cdevpriv = usize;
 
     fn load() -> Result<(Self, Option<u8>)> {
         Ok((Self, None))

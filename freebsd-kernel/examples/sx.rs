@@ -9,7 +9,7 @@ struct Example;
 impl Driver for Example {
     const NAME: &'static CStr = c"example";
     type State = usize;
-    type File = usize;
+    type Cdevpriv = usize;
 
     fn load() -> Result<(Self, usize)> {
         Ok((Self, 0))

@@ -1,6 +1,6 @@
 //! The functions that the tables of a driver's C file name: arguments of C in, safe types out.
 
-use crate::devfs_set_cdevpriv::clear;
+use crate::devfs_set_cdevpriv::clear_cdevpriv;
 use crate::driver::Driver;
 use crate::errno::to_c;
 use crate::ioctl::Data;
@@ -26,7 +26,7 @@ pub unsafe fn open<D: Driver>(dev: *mut sys::cdev, fflag: c_int) -> c_int {
     // SAFETY: this is a method of the device.
     let softc = unsafe { softc::<D>(dev) };
     to_c(D::open(softc, fflag).and_then(|file| match file {
-        Some(file) => softc.keep(file),
+        Some(file) => softc.set_cdevpriv(file),
         None => Ok(()),
     }))
 }
@@ -39,7 +39,7 @@ pub unsafe fn close<D: Driver>(dev: *mut sys::cdev, fflag: c_int) -> c_int {
         // SAFETY: this is a method of the device.
         D::revoke(unsafe { softc(dev) });
     } else {
-        clear();
+        clear_cdevpriv();
     }
     0
 }
@@ -91,5 +91,5 @@ pub unsafe fn poll<D: Driver>(dev: *mut sys::cdev, events: c_int, td: *mut sys::
 pub unsafe fn kqfilter<D: Driver>(dev: *mut sys::cdev, kn: *mut sys::knote) -> c_int {
     // SAFETY: this is a method of the device, and the knote is that of the call.
     let (softc, mut kn) = unsafe { (softc::<D>(dev), Knote::new(kn)) };
-    to_c(softc.attach(&mut kn))
+    to_c(softc.kqfilter(&mut kn))
 }

@@ -18,16 +18,16 @@ use core::sync::atomic::Ordering;
 use freebsd_kernel_sys as sys;
 
 unsafe extern "C" {
-    /// The destructor, which `driver!()` defines as [`close_file`].
-    fn driver_close_file(kept: *mut c_void);
+    /// The destructor, which `driver!()` defines as [`dtor`].
+    fn driver_dtor(kept: *mut c_void);
 }
 
 /// A value that an open file can keep: a number, which needs no memory, or a [`KBox`].
 ///
 /// # Safety
 ///
-/// Each method fits the others, so that a value survives the way through a pointer.
-pub unsafe trait Keep: sealed::Sealed + Send {
+/// `from_raw(into_raw(value))` returns the value.
+pub unsafe trait Cdevpriv: sealed::Sealed + Send {
     /// What a method of the open file gets.
     type Ref<'a>
     where
@@ -38,12 +38,12 @@ pub unsafe trait Keep: sealed::Sealed + Send {
 
     /// # Safety
     ///
-    /// `raw` came from [`Keep::into_raw`], was not taken back since, and is no longer used.
+    /// `raw` came from [`Cdevpriv::into_raw`], was not taken back since, and is no longer used.
     unsafe fn from_raw(raw: *mut c_void) -> Self;
 
     /// # Safety
     ///
-    /// `raw` came from [`Keep::into_raw`], and is not taken back during `'a`.
+    /// `raw` came from [`Cdevpriv::into_raw`], and is not taken back during `'a`.
     unsafe fn borrow<'a>(raw: *mut c_void) -> Self::Ref<'a>
     where
         Self: 'a;
@@ -60,7 +60,7 @@ mod sealed {
 }
 
 // SAFETY: the address of a pointer without provenance is the number.
-unsafe impl Keep for usize {
+unsafe impl Cdevpriv for usize {
     type Ref<'a> = usize;
 
     fn into_raw(self) -> *mut c_void {
@@ -80,7 +80,7 @@ unsafe impl Keep for usize {
 }
 
 // SAFETY: the pointer is that of the box.
-unsafe impl<T: Send + Sync> Keep for KBox<T> {
+unsafe impl<T: Send + Sync> Cdevpriv for KBox<T> {
     type Ref<'a>
         = &'a T
     where
@@ -108,20 +108,20 @@ impl<D: Driver> Softc<D> {
     /// Keeps `file` with the file that is being opened, for d_open. If there is an error, the file
     /// is closed at once: ENOENT if the kernel itself opens the device, without a file. EBUSY if
     /// the file keeps something already. `devfs_set_cdevpriv`.
-    pub(crate) fn keep(&self, file: D::File) -> Result {
-        self.open_files.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn set_cdevpriv(&self, file: D::Cdevpriv) -> Result {
+        self.cdevprivs.fetch_add(1, Ordering::Relaxed);
         let kept = file.into_raw();
         // SAFETY: the destructor is that of the driver, whose softc stays until all files are
         // closed. After an error the kernel has not kept the pointer.
         unsafe {
-            from_c(sys::devfs_set_cdevpriv(kept, Some(driver_close_file)))
-                .inspect_err(|_| driver_close_file(kept))
+            from_c(sys::devfs_set_cdevpriv(kept, Some(driver_dtor)))
+                .inspect_err(|_| driver_dtor(kept))
         }
     }
 
     /// What the file keeps that this method was called through. `None` if it keeps nothing.
     /// `devfs_get_cdevpriv`.
-    pub fn file(&self, _call: &impl Call) -> Option<<D::File as Keep>::Ref<'_>> {
+    pub fn cdevpriv(&self, _call: &impl Call) -> Option<<D::Cdevpriv as Cdevpriv>::Ref<'_>> {
         let mut kept = ptr::null_mut();
         // SAFETY: the place is that of this function. The kernel finds the file by itself.
         let error = from_c(unsafe { sys::devfs_get_cdevpriv(&mut kept) });
@@ -129,7 +129,7 @@ impl<D: Driver> Softc<D> {
         // that file is what the kernel finds. The value stays while the method runs, since the
         // last close comes later, and destroy_dev(9) first waits for the methods. The method was
         // lent the softc for its own time, so the result cannot outlive it.
-        error.is_ok().then(|| unsafe { D::File::borrow(kept) })
+        error.is_ok().then(|| unsafe { D::Cdevpriv::borrow(kept) })
     }
 }
 
@@ -142,7 +142,7 @@ impl Call for Poll {}
 
 /// Closes the file that the running method was called through, if it keeps something.
 /// `devfs_clear_cdevpriv`.
-pub(crate) fn clear() {
+pub(crate) fn clear_cdevpriv() {
     // SAFETY: the kernel finds the file by itself. Any method may call this.
     unsafe { sys::devfs_clear_cdevpriv() }
 }
@@ -152,16 +152,16 @@ pub(crate) fn clear() {
 ///
 /// # Safety
 ///
-/// `kept` is the pointer of [`Softc::keep`], given back once.
-pub unsafe fn close_file<D: Driver>(kept: *mut c_void) {
+/// `kept` is the pointer of [`Softc::set_cdevpriv`], given back once.
+pub unsafe fn dtor<D: Driver>(kept: *mut c_void) {
     // SAFETY: unloading waits for all open files before it frees the softc, and before another can
     // be loaded.
     let softc = unsafe { softc::<D>() };
     // SAFETY: the caller guarantees it.
-    let file = unsafe { D::File::from_raw(kept) };
+    let file = unsafe { D::Cdevpriv::from_raw(kept) };
     let mut state = softc.sx_xlock();
     D::close(&mut state, file);
-    let left = softc.open_files.fetch_sub(1, Ordering::Relaxed) - 1;
+    let left = softc.cdevprivs.fetch_sub(1, Ordering::Relaxed) - 1;
     if left == 0 && state.dying() {
         state.wakeup_unload();
     }

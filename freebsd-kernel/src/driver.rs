@@ -9,7 +9,7 @@
 //!
 //! A table may leave out methods that its driver does not have.
 
-use crate::devfs_set_cdevpriv::Keep;
+use crate::devfs_set_cdevpriv::Cdevpriv;
 use crate::errno::{Errno, Result};
 use crate::ioctl::Data;
 use crate::kqueue::{Knote, Locked};
@@ -34,20 +34,20 @@ pub trait Driver: Sized + Send + Sync + 'static {
     type State: Send + Sync;
 
     /// What an open file keeps: a number or a [`KBox`](crate::malloc::KBox).
-    type File: Keep;
+    type Cdevpriv: Cdevpriv;
 
     /// MOD_LOAD: returns the driver and the state of its device. The load fails with the errno.
     fn load() -> Result<(Self, Self::State)>;
 
     /// d_open: returns what the file keeps. A driver that counts on [`Driver::close`] has to
     /// return something.
-    fn open(_softc: &Softc<Self>, _fflag: c_int) -> Result<Option<Self::File>> {
+    fn open(_softc: &Softc<Self>, _fflag: c_int) -> Result<Option<Self::Cdevpriv>> {
         Ok(None)
     }
 
-    /// The file is closed that keeps `file`. Called once for each, also for a file that was
-    /// revoked or whose device is going away. The lock is held.
-    fn close(_state: &mut Exclusive<'_, Self>, _file: Self::File) {}
+    /// Gets back what an open file keeps, exactly once. d_close or the destructor of the file calls
+    /// it, also if the file was revoked or the device is going away. The lock is held.
+    fn close(_state: &mut Exclusive<'_, Self>, _kept: Self::Cdevpriv) {}
 
     /// A forced close, by revoke(2) or a forced unmount. The kernel calls it once for all files of
     /// one devfs mount, and does not report which.
@@ -74,7 +74,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
     }
 
     /// f_event of EVFILT_READ: sets the data and flags of the event, and returns whether it fires.
-    /// While the device is going away, the event then reports EV_EOF with ENXIO.
+    /// While the device is going away, the event then reports EV_EOF with ENXIO. The kernel holds
+    /// the lock, and a KNOTE also holds the mutex of the kqueue. So it must not allocate memory.
     fn read_event(_state: &Locked<'_, Self>, _kn: &mut Knote<'_>) -> bool {
         false
     }

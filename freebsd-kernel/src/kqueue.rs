@@ -11,8 +11,8 @@ mod filterops;
 mod knote;
 
 #[doc(hidden)]
-pub use callbacks::{detach, read_event, write_event};
-pub(crate) use filterops::Filters;
+pub use callbacks::{f_detach, read_event, write_event};
+pub(crate) use filterops::Filterops;
 pub use knote::Knote;
 pub(crate) use knote::{Awaited, HINT};
 
@@ -60,7 +60,7 @@ impl<D: Driver> Exclusive<'_, D> {
 impl<D: Driver> Softc<D> {
     /// Attaches a knote, for d_kqfilter. EINVAL for a filter other than EVFILT_READ and
     /// EVFILT_WRITE, ENXIO while the device is going away. Takes the lock. `knlist_add`.
-    pub(crate) fn attach(&self, kn: &mut Knote<'_>) -> Result {
+    pub(crate) fn kqfilter(&self, kn: &mut Knote<'_>) -> Result {
         let side = match kn.filter() {
             sys::EVFILT_READ => Side::Read,
             sys::EVFILT_WRITE => Side::Write,

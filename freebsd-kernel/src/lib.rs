@@ -14,8 +14,10 @@
 //! * Only d_poll has a [`Poll`](selrecord::Poll), without which no thread can be recorded.
 //! * A uio is either read or written: [`ReadUio`](uio::ReadUio), [`WriteUio`](uio::WriteUio).
 //!
-//! The functions and types are those of the kernel, under their names there. `c/` has the C that
-//! every driver needs, and `c/freebsd_kernel.h` what the C file of a driver defines.
+//! Functions and types have the names that they have in the kernel. Where a wrapper does more, as
+//! [`sx_sleep`](sx::Exclusive::sx_sleep) does, its documentation lists all that it calls. `c/` has
+//! the C that every driver needs, and its names begin with `kpi_`. Functions that a driver's tables
+//! name begin with `driver_`. `c/freebsd_kernel.h` declares what the C file of a driver defines.
 #![no_std]
 
 #[doc(hidden)]
@@ -90,8 +92,8 @@ macro_rules! driver {
                 ) -> c_int;
                 driver_poll = cdevsw::poll(dev: *mut cdev, events: c_int, td: *mut thread) -> c_int;
                 driver_kqfilter = cdevsw::kqfilter(dev: *mut cdev, kn: *mut knote) -> c_int;
-                driver_close_file = devfs_set_cdevpriv::close_file(kept: *mut c_void);
-                driver_detach = kqueue::detach(kn: *mut knote);
+                driver_dtor = devfs_set_cdevpriv::dtor(kept: *mut c_void);
+                driver_detach = kqueue::f_detach(kn: *mut knote);
                 driver_read_event = kqueue::read_event(kn: *mut knote, hint: c_long) -> c_int;
                 driver_write_event = kqueue::write_event(kn: *mut knote, hint: c_long) -> c_int;
             }

@@ -136,7 +136,7 @@ impl<D: Driver> Softc<D> {
     /// sleeps if there is something to wait for.
     fn drain(&self) {
         let mut state = self.sx_xlock();
-        while self.open_files.load(Ordering::Relaxed) != 0 {
+        while self.cdevprivs.load(Ordering::Relaxed) != 0 {
             state.sleep_unload(0);
         }
         state.wait_collected();
@@ -157,7 +157,7 @@ impl<D: Driver> Softc<D> {
         }
     }
 
-    /// What the knotes of both sides still have to be waited for. The lock is held exclusively.
+    /// What the unload must still wait for. The lock is held exclusively.
     fn awaited(&self) -> Awaited {
         let mut most = Awaited::Collected;
         for side in Side::BOTH {

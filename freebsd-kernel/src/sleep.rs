@@ -2,8 +2,7 @@
 //!
 //! Each [`Side`] is a wait channel. Sleeping takes the guard by value, so the state must be read
 //! again afterwards. A change that one thread can use wakes one ([`Exclusive::wakeup_one`]). A
-//! thread that has slept may be that one. If it leaves something for others to use, it has to wake
-//! the next.
+//! woken thread that leaves something for others must wake up the next sleeper.
 #![doc = concat!("```ignore\n", include_str!("../examples/sleep.rs"), "```")]
 
 use crate::driver::Driver;
@@ -40,7 +39,8 @@ impl<D: Driver> Exclusive<'_, D> {
         sleepers.load(Ordering::Relaxed) != 0
     }
 
-    /// Wakes up the thread that has slept longest on the side, if there is one. `wakeup_one`.
+    /// Wakes up one thread that sleeps on the side, if there is one: of those with the highest
+    /// priority, the one that has slept longest. `wakeup_one`.
     pub fn wakeup_one(&mut self, side: Side) {
         if self.has_sleepers(side) {
             // SAFETY: any address is a wait channel.

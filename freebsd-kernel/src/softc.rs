@@ -7,7 +7,7 @@
 //! the lock may therefore wait for another thread's page fault.
 
 use crate::driver::Driver;
-use crate::kqueue::Filters;
+use crate::kqueue::Filterops;
 use crate::malloc::KBox;
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::c_void;
@@ -85,9 +85,9 @@ pub struct Softc<D: Driver> {
     pub(crate) lock: Lock,
     read: Waiters,
     write: Waiters,
-    pub(crate) filters: Filters,
+    pub(crate) filters: Filterops,
     /// Open files that keep something, and that the driver has not yet closed.
-    pub(crate) open_files: AtomicUsize,
+    pub(crate) cdevprivs: AtomicUsize,
     driver: D,
     pub(crate) state: UnsafeCell<D::State>,
 }
@@ -108,8 +108,8 @@ impl<D: Driver> Softc<D> {
             },
             read: Waiters::new(),
             write: Waiters::new(),
-            filters: Filters::new(),
-            open_files: AtomicUsize::new(0),
+            filters: Filterops::new(),
+            cdevprivs: AtomicUsize::new(0),
             driver,
             state: UnsafeCell::new(state),
         });

@@ -42,8 +42,8 @@ unsafe extern "C" fn kpi_knlist_unlock(arg: *mut c_void) {
 ///
 /// # Safety
 ///
-/// `kn` was attached by [`Softc::attach`], and was not detached since. The lock is not held.
-pub unsafe fn detach<D: Driver>(kn: *mut sys::knote) {
+/// `kn` was attached by [`Softc::kqfilter`], and was not detached since. The lock is not held.
+pub unsafe fn f_detach<D: Driver>(kn: *mut sys::knote) {
     // SAFETY: the knote is the argument of this call. Its hook is the softc, which is freed after
     // its knotes. The filter of a knote never changes, so it is on the list of this side.
     unsafe {
@@ -59,7 +59,7 @@ pub unsafe fn detach<D: Driver>(kn: *mut sys::knote) {
 ///
 /// # Safety
 ///
-/// `kn` was attached by [`Softc::attach`], and the lock of its list is held.
+/// `kn` was attached by [`Softc::kqfilter`], and the lock of its list is held.
 pub unsafe fn read_event<D: Driver>(kn: *mut sys::knote, hint: c_long) -> c_int {
     // SAFETY: the caller guarantees it.
     unsafe { event(kn, hint, D::read_event) }
@@ -93,22 +93,23 @@ unsafe fn event<D: Driver>(
         let owner = PhantomData;
         (Locked { softc, owner }, kn)
     };
+    let dying = locked.softc.lock.dying.get();
+    if dying && hint == HINT && kn.is_last_reported() {
+        // KNOTE was repeated, for other knotes. This one may have been collected since.
+        return 0;
+    }
     let fires = event(&locked, &mut kn);
-    if locked.softc.lock.dying.get() {
-        return report_gone(&mut kn, hint).into();
+    if dying {
+        report_gone(&mut kn);
+        return 1;
     }
     fires.into()
 }
 
-/// Makes the event report that the device is going away: EV_EOF with ENXIO. Returns whether it
-/// fires. A KNOTE that is repeated for knotes that have missed one leaves the others alone.
+/// Makes the event report that the device is going away: EV_EOF with ENXIO.
 #[cold]
-fn report_gone(kn: &mut Knote<'_>, hint: c_long) -> bool {
-    if kn.is_last_reported() && hint == HINT {
-        return false;
-    }
+fn report_gone(kn: &mut Knote<'_>) {
     kn.set_last_reported();
     kn.set_eof();
     kn.set_fflags(sys::ENXIO);
-    true
 }

@@ -23,12 +23,12 @@ unsafe extern "C" {
 /// # Invariants
 ///
 /// The pointer came from `kpi_filters_alloc`. `used` is accessed under the lock of the knlists.
-pub(crate) struct Filters {
+pub(crate) struct Filterops {
     raw: NonNull<Raw>,
     used: Cell<bool>,
 }
 
-impl Filters {
+impl Filterops {
     /// Returns tables that no knote points to. May sleep.
     pub(crate) fn new() -> Self {
         // SAFETY: the caller may sleep. With M_WAITOK the pointer is not NULL.
@@ -45,7 +45,7 @@ impl Filters {
     }
 }
 
-impl Drop for Filters {
+impl Drop for Filterops {
     fn drop(&mut self) {
         if !self.used.get() {
             // SAFETY: by the invariant, and no knote was given a table.

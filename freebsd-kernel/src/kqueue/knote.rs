@@ -12,7 +12,7 @@ pub(crate) const HINT: c_long = 1;
 /// What unloading still has to wait for, because of one knote.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Awaited {
-    /// Nothing. No thread waits for the knote.
+    /// Nothing. The last event was collected, or the knote is disabled.
     Collected,
     /// A thread may still have to collect the last event.
     Pending,

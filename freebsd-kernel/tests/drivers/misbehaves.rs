@@ -31,7 +31,7 @@ struct State {
 impl Driver for Example {
     const NAME: &'static CStr = c"example";
     type State = State;
-    type File = KBox<usize>;
+    type Cdevpriv = KBox<usize>;
 
     fn load() -> Result<(Self, State)> {
         let way = getenv_ulong(c"hw.example.way", 0);

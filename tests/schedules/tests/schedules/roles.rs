@@ -3,8 +3,8 @@
 
 use kldhost_shuttle::sync::{choose, steps};
 use kldhost_shuttle::{
-    EV_ADD, EV_EOF, EVFILT_READ, EVFILT_WRITE, Errno, Fd, Kevent, POLLHUP, POLLIN, POLLOUT, PollFd,
-    Process,
+    EV_ADD, EV_EOF, EV_ERROR, EV_ONESHOT, EVFILT_READ, EVFILT_WRITE, Errno, Fd, Kevent, POLLHUP,
+    POLLIN, POLLOUT, PollFd, Process,
 };
 use suite::abi::{ECHODEV_CLEAR, ECHODEV_SBUFSIZE};
 
@@ -178,11 +178,22 @@ pub fn kqueue(
     }
 }
 
-/// Waits for the event; `None` if the device was destroyed.
-fn kevent(stage: &Stage, process: &Process, kq: Fd) -> Result<Option<Kevent>, String> {
+/// Makes the changes and waits for the event; `None` if the device was destroyed.
+fn kevent(
+    stage: &Stage,
+    process: &Process,
+    kq: Fd,
+    changes: &[Kevent],
+) -> Result<Option<Kevent>, String> {
     let mut events = [Kevent::default()];
-    match process.kevent(kq, &[], &mut events, None) {
-        Err(Errno::EINTR) => kevent(stage, process, kq),
+    match process.kevent(kq, changes, &mut events, None) {
+        Err(Errno::EINTR) => kevent(stage, process, kq, changes),
+        Ok(1)
+            if events[0].flags & EV_ERROR != 0
+                && i32::try_from(events[0].data).is_ok_and(|error| stage.is_gone(Errno(error))) =>
+        {
+            Ok(None)
+        }
         Ok(1)
             if events[0].flags & EV_EOF != 0
                 && events[0].fflags == Errno::ENXIO.0 as u32
@@ -196,13 +207,20 @@ fn kevent(stage: &Stage, process: &Process, kq: Fd) -> Result<Option<Kevent>, St
 }
 
 /// Waits on `kq` for bytes to read, reads them, and repeats this until the end of the file. The
-/// event must also report the end.
-pub fn wait_and_read(stage: &Stage, process: &Process, fd: Fd, kq: Fd) -> Result<(), String> {
-    while let Some(event) = kevent(stage, process, kq)? {
+/// event must also report the end. `changes` are made before each wait.
+pub fn wait_and_read(
+    stage: &Stage,
+    process: &Process,
+    fd: Fd,
+    kq: Fd,
+    changes: &[Kevent],
+) -> Result<(), String> {
+    while let Some(event) = kevent(stage, process, kq, changes)? {
         if !drain(stage, process, fd)? {
             break;
         }
-        if event.flags & EV_EOF == 0 && event.data == 0 {
+        // The kernel returns an EV_ONESHOT event as the last KNOTE has left it.
+        if changes.is_empty() && event.flags & EV_EOF == 0 && event.data == 0 {
             return Err(format!("kevent: {event:?} reports no change"));
         }
     }
@@ -212,7 +230,10 @@ pub fn wait_and_read(stage: &Stage, process: &Process, fd: Fd, kq: Fd) -> Result
 /// As [`read_all`], but waits in kevent(2). `flags` are those of the event.
 pub fn kevent_and_read(stage: &Stage, process: &Process, fd: Fd, flags: u16) -> Result<(), String> {
     if let Some(kq) = kqueue(stage, process, fd, EVFILT_READ, flags)? {
-        wait_and_read(stage, process, fd, kq)?;
+        // The kernel has deleted an EV_ONESHOT knote when it returns the event.
+        let changes = [Kevent::new(fd, EVFILT_READ, EV_ADD | flags)];
+        let again = usize::from(flags & EV_ONESHOT != 0);
+        wait_and_read(stage, process, fd, kq, &changes[..again])?;
         stage.close(process, kq)?;
     }
     stage.close(process, fd)
@@ -229,7 +250,7 @@ pub fn kevent_and_write(
 ) -> Result<(), String> {
     let mut left = n;
     if let Some(kq) = kqueue(stage, process, fd, EVFILT_WRITE, flags)? {
-        'waiting: while left > 0 && kevent(stage, process, kq)?.is_some() {
+        'waiting: while left > 0 && kevent(stage, process, kq, &[])?.is_some() {
             while left > 0 {
                 match write_some(stage, process, fd, writer, 1)? {
                     Outcome::Moved(n) => left -= n,

@@ -22,7 +22,7 @@ const REMOVE: &str = "knlist_remove";
 const LAST: [(&str, &str); 3] = [
     (DETACH, REMOVE),
     ("kpi_knlist_unlock", "_sx_xunlock"),
-    ("driver_close_file", "_sx_xunlock"),
+    ("driver_dtor", "_sx_xunlock"),
 ];
 
 /// The names of the functions that were checked, and what is wrong with them.
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn all_end_in_a_jump() {
         let found = driver("", None).check();
-        let end = "into the kernel: driver_detach, kpi_knlist_unlock, driver_close_file";
+        let end = "into the kernel: driver_detach, kpi_knlist_unlock, driver_dtor";
         assert!(found.ends_with(end), "{found}");
     }
 

@@ -32,6 +32,7 @@ pub fn kevent_against_events(stage: &Stage) -> Vec<(Process, Fd)> {
     });
     start_kevent_reader(stage, "kevent 0", 0);
     start_kevent_reader(stage, "kevent 1", EV_CLEAR);
+    start_kevent_reader(stage, "kevent 2", EV_ONESHOT);
     vec![(process, fd), writer]
 }
 
@@ -46,7 +47,9 @@ pub fn kqueue_of_two(stage: &Stage) -> Vec<(Process, Fd)> {
     };
     for name in ["kevent 0", "kevent 1"] {
         let process = process.clone();
-        stage.spawn(name, move |stage| wait_and_read(stage, &process, fd, kq));
+        stage.spawn(name, move |stage| {
+            wait_and_read(stage, &process, fd, kq, &[])
+        });
     }
     vec![writer]
 }
