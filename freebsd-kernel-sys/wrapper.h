@@ -1,5 +1,5 @@
 /*
- * What the bindings are made from: the kernel headers that a character
+ * The headers that the bindings are made from: those that a character
  * device needs, as a module's C file includes them.
  */
 #include <sys/param.h>

@@ -1,10 +1,11 @@
-//! Bindings of the FreeBSD kernel headers that a character device needs, by bindgen, with its
-//! layout assertions.
+//! Bindings of the FreeBSD kernel headers that a character device needs, made by bindgen, with its
+//! assertions of layout.
 //!
-//! They are vendored per FreeBSD major version; `--cfg freebsd="14"` chooses that one, 15 is the
-//! default, and `"sysdir"` takes the file that `FREEBSD_KERNEL_SYS_BINDINGS` names, generated from
-//! a source tree. `wrapper.h` names the headers, and `make bindings` writes the files anew. Names,
-//! types and values are those of the headers; the manual pages are in section 9.
+//! There is one file for each FreeBSD major version. `--cfg freebsd="14"` selects that of 14, and
+//! 15 is the default. `--cfg freebsd="sysdir"` selects the file that the environment variable
+//! `FREEBSD_KERNEL_SYS_BINDINGS` names, which was generated from a source tree. `wrapper.h` lists
+//! the headers, and `make bindings` generates the files again. Names, types and values are those
+//! of the headers. The manual pages are in section 9.
 #![no_std]
 #![allow(
     non_camel_case_types,
