@@ -209,8 +209,8 @@ impl Echo {
     }
 }
 
-/// Sleeps until `must_wait` is false. Otherwise returns the reason, with the lock released: ENXIO, EWOULDBLOCK, EINTR, or ERESTART after a signal or a revocation since
-/// `revokecnt` was read. Inlined, so that the guard stays in a register.
+/// Sleeps until `must_wait` is false. If it may not sleep or is interrupted, it returns an error
+/// and releases the lock: ENXIO, EWOULDBLOCK, EINTR, ERESTART. Inlined for the guard's register.
 #[inline(always)]
 fn wait<'a>(
     mut state: Exclusive<'a, Echo>,
