@@ -15,7 +15,7 @@ const MODULE: &str = "ECHODEV_KMOD";
 
 /// The number of schedules of each scenario. It is enough to find the bugs that the scenarios are
 /// for.
-const SCHEDULES: &str = "1000";
+const SCHEDULES: &str = "6000";
 
 /// A test program.
 pub struct Suite {
