@@ -67,9 +67,7 @@ impl<D: Driver> Softc<D> {
             _ => return Err(Errno::EINVAL),
         };
         let state = self.sx_xlock();
-        if state.dying() {
-            return Err(Errno::ENXIO);
-        }
+        state.check_dying()?;
         kn.bind(self.filters.table(kn.filter()), ptr::from_ref(self).cast());
         // SAFETY: a knote in d_kqfilter is on no list yet. The lock is held (1).
         unsafe { sys::knlist_add(self.waiters(side).knlist(), kn.as_raw(), 1) };

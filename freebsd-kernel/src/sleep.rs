@@ -34,7 +34,7 @@ impl<D: Driver> Exclusive<'_, D> {
     }
 
     /// Whether a thread may sleep on the side.
-    pub fn has_sleepers(&self, side: Side) -> bool {
+    fn has_sleepers(&self, side: Side) -> bool {
         let sleepers = &self.softc.waiters(side).sleepers;
         sleepers.load(Ordering::Relaxed) != 0
     }

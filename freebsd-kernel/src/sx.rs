@@ -7,7 +7,7 @@
 use crate::driver::Driver;
 use crate::errno::{Errno, Result, from_c};
 use crate::softc::Softc;
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_char, c_int};
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::panic::Location;
@@ -20,13 +20,20 @@ unsafe extern "C" {
 /// The file name for witness(4) where a guard unlocks. WITNESS also shows where it was locked.
 const FILE: &CStr = c"freebsd-kernel/src/sx.rs";
 
+/// The file and the line of the call of the function that calls this, for witness(4).
+#[inline(always)]
+#[track_caller]
+fn caller() -> (*const c_char, c_int) {
+    let at = Location::caller();
+    (at.file_as_c_str().as_ptr(), at.line() as c_int)
+}
+
 impl<D: Driver> Softc<D> {
     /// Locks exclusively. May sleep, and no signal ends the sleep. Panics if the thread holds the
     /// lock exclusively, and deadlocks if it holds it shared. `sx_xlock`.
     #[track_caller]
     pub fn sx_xlock(&self) -> Exclusive<'_, D> {
-        let at = Location::caller();
-        let (file, line) = (at.file_as_c_str().as_ptr(), at.line() as c_int);
+        let (file, line) = caller();
         // SAFETY: the lock is initialised.
         unsafe { sys::_sx_xlock(self.sx(), 0, file, line) };
         self.locked()
@@ -37,8 +44,7 @@ impl<D: Driver> Softc<D> {
     /// inside the method. `sx_xlock_sig`, `sigdeferstop`.
     #[track_caller]
     pub fn sx_xlock_sig(&self) -> Result<Exclusive<'_, D>> {
-        let at = Location::caller();
-        let (file, line) = (at.file_as_c_str().as_ptr(), at.line() as c_int);
+        let (file, line) = caller();
         // The attempt costs no more than sx_xlock(9), and only a thread that has to wait needs to
         // defer stop signals. It fails if this thread holds the lock, which is not recursive.
         // SAFETY: the lock is initialised.
@@ -68,8 +74,7 @@ impl<D: Driver> Softc<D> {
     /// Locks for reading, together with other readers. May sleep. `sx_slock`.
     #[track_caller]
     pub fn sx_slock(&self) -> Shared<'_, D> {
-        let at = Location::caller();
-        let (file, line) = (at.file_as_c_str().as_ptr(), at.line() as c_int);
+        let (file, line) = caller();
         // SAFETY: the lock is initialised.
         unsafe { sys::_sx_slock(self.sx(), 0, file, line) };
         Shared {

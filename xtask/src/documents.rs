@@ -1,6 +1,7 @@
 //! Tests of the pages in Markdown: that their links lead to files of the repository, and that they
 //! keep their limits.
 
+use crate::root;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,12 +10,6 @@ const README_LINES: usize = 120;
 
 /// The most columns of a line, except in tables, code and generated pages.
 const COLUMNS: usize = 100;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask has a parent directory")
-}
 
 /// The pages with their text.
 fn pages() -> Vec<(PathBuf, String)> {

@@ -134,10 +134,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+/// The directory of the project.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .expect("xtask has a parent directory");
+        .expect("xtask has a parent directory")
+}
+
+fn run() -> Result<()> {
+    let root = root();
     let tools = root.join("target/tools");
     match Args::parse().command {
         Command::Kmod {

@@ -53,30 +53,19 @@ fn own_module(root: &Path, c: &CTools, build: &Path, cfg: &[&str]) -> Result<Pat
 /// they share.
 fn examples(root: &Path, c: &CTools, out: &Path) -> Result<Vec<PathBuf>> {
     let dir = root.join("freebsd-kernel");
-    let tables = out.join("example.o");
-    let mut cc = c.compile(out);
-    cc.arg("-I").arg(dir.join("c")).arg("-c");
-    command::run(
-        cc.arg(dir.join("examples/example.c"))
-            .arg("-o")
-            .arg(&tables),
-    )?;
+    let include = format!("-I{}", dir.join("c").display());
+    let tables = c_object(c, &dir.join("examples/example.c"), out, &[&include])?;
     let build = build_dir(root, "examples")?;
+    let examples = sources(&dir.join("examples"), "rs")?;
     let mut modules = Vec::new();
-    for sources in ["examples", "tests/drivers"] {
-        for entry in fs::read_dir(dir.join(sources)).context("cannot read the examples")? {
-            let source = entry?.path();
-            if source.extension().is_none_or(|ext| ext != "rs") {
-                continue;
-            }
-            let name = source.file_stem().and_then(|name| name.to_str());
-            let name = name.context("an example without a name")?;
-            let target = ["--package", "freebsd-kernel", "--example", name];
-            let archive = compile(root, root, c, &build, "--locked", &["-Dwarnings"], &target)?;
-            let module = out.join(name).with_extension("ko");
-            link(c, root, &[archive, tables.clone()], &module)?;
-            modules.push(module);
-        }
+    for source in [examples, sources(&dir.join("tests/drivers"), "rs")?].concat() {
+        let name = source.file_stem().and_then(|name| name.to_str());
+        let name = name.context("an example without a name")?;
+        let target = ["--package", "freebsd-kernel", "--example", name];
+        let archive = compile(root, root, c, &build, "--locked", &["-Dwarnings"], &target)?;
+        let module = out.join(name).with_extension("ko");
+        link(c, root, &[archive, tables.clone()], &module)?;
+        modules.push(module);
     }
     Ok(modules)
 }
@@ -164,7 +153,6 @@ pub fn testmods(root: &Path, freebsd: Freebsd) -> Result<Vec<PathBuf>> {
     let build = root.join("target/testmods").join(freebsd.major());
     fs::create_dir_all(&build)?;
     let c = CTools::release(&root.join("target/tools"), freebsd, &build)?;
-    let dir = root.join("kldhost/testmods");
     let mut modules = vec![c_module(
         root,
         &c,
@@ -172,16 +160,25 @@ pub fn testmods(root: &Path, freebsd: Freebsd) -> Result<Vec<PathBuf>> {
         &build,
         &[],
     )?];
-    for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
-        let source = entry?.path();
-        if source.extension().is_some_and(|ext| ext == "c") {
-            modules.push(c_module(root, &c, &source, &build, &[])?);
-        }
+    for source in sources(&root.join("kldhost/testmods"), "c")? {
+        modules.push(c_module(root, &c, &source, &build, &[])?);
     }
     if freebsd == Freebsd::V15 {
         modules.extend(examples(root, &c, &build)?);
     }
     Ok(modules)
+}
+
+/// The files in `dir` with this extension.
+fn sources(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut sources = Vec::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ext| ext == extension) {
+            sources.push(path);
+        }
+    }
+    Ok(sources)
 }
 
 /// Builds `<name>.ko` in `dir` from the C file `source`, with more flags.
@@ -192,6 +189,14 @@ pub fn c_module(
     dir: &Path,
     flags: &[&str],
 ) -> Result<PathBuf> {
+    let object = c_object(c, source, dir, flags)?;
+    let module = object.with_extension("ko");
+    link(c, root, &[object], &module)?;
+    Ok(module)
+}
+
+/// Compiles the C file `source` to `<name>.o` in `dir`, with more flags.
+fn c_object(c: &CTools, source: &Path, dir: &Path, flags: &[&str]) -> Result<PathBuf> {
     let object = dir
         .join(source.file_stem().context("a C file without a name")?)
         .with_extension("o");
@@ -203,9 +208,7 @@ pub fn c_module(
             .arg("-o")
             .arg(&object),
     )?;
-    let module = object.with_extension("ko");
-    link(c, root, &[object], &module)?;
-    Ok(module)
+    Ok(object)
 }
 
 /// Links objects, and all members of archives, to a module that the kernel loads.

@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn every_mutant_applies_to_the_sources() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let root = crate::root();
         let mutants = read_all(root).unwrap();
         assert!(!mutants.is_empty());
         if let Err(error) = check_all(&mutants, &copy::read(root).unwrap()) {
